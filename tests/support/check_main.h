@@ -1,0 +1,9 @@
+/* check_main: the main of every unit and part test. A test file defines test_suite. */
+#ifndef RXP_TESTS_CHECK_MAIN_H
+#define RXP_TESTS_CHECK_MAIN_H
+
+#include <check.h>
+
+Suite *test_suite(void);
+
+#endif

@@ -1,0 +1,16 @@
+/* clock: the two clocks. Deadlines, timers and ages use the monotonic one; only stamps in results use the wall's.
+ *
+ * Any thread. A loop reads the clock once a wake and passes `now` on as an argument. */
+#ifndef RXP_BASE_CLOCK_H
+#define RXP_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_NEVER INT64_MAX
+
+/* Milliseconds since some fixed moment; never steps. */
+int64_t clock_mono_ms(void);
+/* Unix time in milliseconds. */
+int64_t clock_wall_ms(void);
+
+#endif

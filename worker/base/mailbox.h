@@ -1,0 +1,30 @@
+/* mailbox: a locked list and an eventfd, by which other threads hand things to the one that owns it.
+ *
+ * mailbox_post is for any thread; the rest for the owner. What is posted must embed a struct list. */
+#ifndef RXP_BASE_MAILBOX_H
+#define RXP_BASE_MAILBOX_H
+
+#include "base/list.h"
+
+#include <pthread.h>
+
+struct mailbox {
+    pthread_mutex_t lock;
+    struct list items;
+    int event_fd; /* readable while something may be inside; the owner polls it */
+    bool owns_fd;
+};
+
+/* event_fd: an eventfd (non-blocking) to share with other sources, or -1 to make one. 0, or -errno. */
+int mailbox_init(struct mailbox *mailbox, int event_fd);
+/* Items still inside are the caller's to take first. */
+void mailbox_deinit(struct mailbox *mailbox);
+
+void mailbox_post(struct mailbox *mailbox, struct list *item);
+/* Moves all items to the end of `into`, in the order of posting. Does not read the eventfd: mailbox_drain_fd does. */
+void mailbox_take(struct mailbox *mailbox, struct list *into);
+
+/* Reads an eventfd down to zero. */
+void mailbox_drain_fd(int event_fd);
+
+#endif

@@ -1,0 +1,64 @@
+/* pool: N event-loop threads that between them carry every run's cycle.
+ *
+ * Each loop has its own epoll, timers and curl multi handle; a run stays on the loop that it was given to. A run
+ * between polls is a struct and a timer. */
+#ifndef RXP_ENGINE_POOL_H
+#define RXP_ENGINE_POOL_H
+
+#include "engine/egress.h"
+#include "engine/run.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pool;
+
+struct pool_config {
+    int threads; /* >= 1 */
+    int64_t max_run_ms;
+    int64_t connect_timeout_ms;
+    int64_t poll_timeout_ms;
+    int64_t poll_min_interval_ms;
+    double poll_jitter;
+    int poll_max_failures;
+    size_t max_response_bytes;
+    size_t max_result_bytes;
+    int origin_max_connections; /* per process and origin: shared out among the loops, at least one each */
+    const char *ca_file;        /* NULL: the system's */
+    const struct egress *egress; /* outlives the pool */
+};
+
+struct pool_hooks {
+    /* On the loop thread, first: fills run->invocation and run->plan and returns 0, or fills run->outcome (a
+     * rejection) and returns -1. */
+    int (*prepare)(struct run *run, void *opaque);
+    /* On the loop thread, last: the run is the owner's again and may be freed. */
+    void (*ended)(struct run *run, void *opaque);
+    void *opaque;
+};
+
+/* NULL with a sentence in why[why_bytes]. */
+struct pool *pool_new(const struct pool_config *config, const struct pool_hooks *hooks, char *why, size_t why_bytes);
+/* Stops and joins the threads. Runs still there end abandoned first. */
+void pool_free(struct pool *pool);
+
+/* Any thread. Takes the run until hooks.ended. */
+void pool_submit(struct pool *pool, struct run *run);
+
+/* Any thread. From now on no run is kicked off: those that have not been, and later ones, end abandoned. */
+void pool_stop_kickoffs(struct pool *pool);
+/* Any thread. Every run whose *alive is false ends abandoned. */
+void pool_sweep(struct pool *pool);
+/* Any thread. Every run ends: cancelled (a result is due), or abandoned. */
+void pool_cancel_all(struct pool *pool);
+void pool_abandon_all(struct pool *pool);
+
+struct pool_counts {
+    size_t in_flight;   /* submitted and not ended */
+    size_t in_requests; /* of these, with a request queued or under way */
+    int64_t oldest_turn_mono_ms; /* the heartbeat of the slowest loop */
+};
+/* Any thread; a snapshot of atomics. */
+void pool_read_counts(struct pool *pool, struct pool_counts *out);
+
+#endif

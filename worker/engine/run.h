@@ -1,0 +1,55 @@
+/* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
+ *
+ * Owned by the loop from pool_submit to the ended callback. Only `alive` is looked at by two threads. */
+#ifndef RXP_ENGINE_RUN_H
+#define RXP_ENGINE_RUN_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "engine/cycle.h"
+#include "engine/transport.h"
+#include "protocol/http_plan.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a run ended; filled by the engine, or by the owner's prepare callback for a rejection. */
+struct outcome {
+    bool abandoned; /* no result is due: its assignment is gone, or the drain time ran out */
+    enum rxp_status status;
+    bool has_exit_code;
+    int exit_code;
+    enum rxp_error error;
+    char *summary;          /* NULL on success; freed by run_deinit */
+    int64_t started_at_ms;  /* Unix time */
+    int64_t finished_at_ms; /* never before started_at_ms */
+};
+
+struct run {
+    struct list node; /* mailbox, then the loop's list of its runs */
+    /* Set by the owner before pool_submit. */
+    const atomic_bool *alive; /* false: the run ends abandoned at the next pool_sweep; NULL: always alive */
+    /* Set by prepare, on the loop thread. The owner frees both after ended. */
+    const struct rxp_invocation *invocation;
+    const struct rxp_http_plan *plan;
+    /* The engine's. */
+    struct loop *loop;
+    struct timer timer;
+    struct cycle cycle;
+    struct transfer *transfer; /* NULL between requests */
+    char *poll_url;
+    int64_t begun_mono_ms;
+    /* For the result. */
+    char *run_id; /* NULL: none known */
+    char *state;  /* the backend's last word, or NULL */
+    char *result; /* JSON text, or NULL */
+    bool result_truncated;
+    struct outcome outcome;
+};
+
+void run_init(struct run *run);
+/* Frees what the engine allocated for it (run_id, state, result, poll_url, summary). */
+void run_deinit(struct run *run);
+
+#endif

@@ -1,0 +1,66 @@
+/* publisher: the output side. Results, dead letters, replies out; delivery reports back.
+ *
+ * publisher_send is for any thread; the rest for the Kafka (main) thread. Idempotent, acks=all, without a delivery
+ * timeout: an outage is waited out. */
+#ifndef RXP_KAFKA_PUBLISHER_H
+#define RXP_KAFKA_PUBLISHER_H
+
+#include "kafka/client_conf.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct publisher;
+
+enum delivery {
+    DELIVERY_ACKNOWLEDGED,
+    DELIVERY_REFUSED, /* this message alone: too large, bad record, unknown partition: shed and send again */
+    DELIVERY_LOST,    /* purged, or the topic is gone or not allowed: not delivered; `fatal` was or will be called */
+};
+
+struct publisher_hooks {
+    /* On the Kafka thread, once for each accepted send. */
+    void (*delivered)(void *message_opaque, enum delivery delivery, const char *reason, void *opaque);
+    void (*fatal)(const char *reason, void *opaque);
+    void *opaque;
+};
+
+struct publisher_config {
+    struct kafka_settings settings;
+    int event_fd; /* woken when a delivery report is there */
+    const char *const *topics; /* known beforehand: their metadata is asked for at once, so that the first send is quick */
+    size_t n_topics;
+};
+
+struct publisher_message {
+    const char *topic;
+    int32_t partition; /* -1: by key */
+    const void *key;   /* NULL: none */
+    size_t key_bytes;
+    const void *value;
+    size_t value_bytes;
+    rd_kafka_headers_t *headers; /* NULL: none. Taken on success */
+    void *opaque;
+};
+
+enum publisher_send {
+    PUBLISHER_SENT,    /* headers taken; a delivery report will come */
+    PUBLISHER_REFUSED, /* as DELIVERY_REFUSED, known at once; headers are still the caller's */
+    PUBLISHER_FULL,    /* the local queue is full: again later; headers are still the caller's */
+    PUBLISHER_FATAL,   /* the producer is finished; `fatal` was or will be called */
+};
+
+struct publisher *publisher_new(const struct publisher_config *config, const struct publisher_hooks *hooks, char *why,
+                                size_t why_bytes);
+enum publisher_send publisher_send(struct publisher *publisher, const struct publisher_message *message, char *why,
+                                   size_t why_bytes);
+/* Serves delivery reports and clocks. Never blocks. *next_ms: when it wants to be called at the latest. */
+void publisher_turn(struct publisher *publisher, int64_t now_ms, int64_t *next_ms);
+/* Accepted and not yet reported. Any thread. */
+size_t publisher_outstanding(const struct publisher *publisher);
+/* Purges what is left (reported as DELIVERY_LOST from within) and frees. */
+void publisher_free(struct publisher *publisher);
+
+#endif
