@@ -1,7 +1,8 @@
 /* buf: a growable run of bytes with a mandatory limit.
  *
  * Owned by one thread at a time. A failed append (limit or memory) is remembered: appending goes on harmlessly and
- * the caller checks once, at the end, with buf_failed. Always NUL-terminated once something was appended. */
+ * the caller checks once, at the end, with buf_failed. An append is made whole or not at all. Always NUL-terminated once
+ * something was appended, be it empty. */
 #ifndef RXP_BASE_BUF_H
 #define RXP_BASE_BUF_H
 
@@ -12,7 +13,7 @@ struct buf {
     char *at; /* NULL while empty */
     size_t bytes;
     size_t room;
-    size_t max_bytes;
+    size_t max_bytes; /* of content; the NUL comes on top */
     bool failed;
 };
 
@@ -26,8 +27,8 @@ void buf_puts(struct buf *buf, const char *text);
 void buf_putf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buf_failed(const struct buf *buf);
 
-/* The bytes as a malloc'd, NUL-terminated string that the caller frees; the buffer is empty afterwards. NULL after a
- * failure. */
+/* The bytes as a malloc'd, NUL-terminated string that the caller frees; the buffer is empty and usable afterwards,
+ * a failure forgotten. NULL after a failure; of an empty buffer "". */
 char *buf_take(struct buf *buf);
 
 #endif

@@ -22,6 +22,7 @@ struct heap {
 };
 
 void heap_init(struct heap *heap);
+/* Timers that are still set are forgotten, and must not be cleared or set afterwards without timer_init. */
 void heap_deinit(struct heap *heap);
 
 void timer_init(struct timer *timer);

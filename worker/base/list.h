@@ -18,7 +18,7 @@ struct list {
 void list_init(struct list *head);
 bool list_is_empty(const struct list *head);
 void list_push(struct list *head, struct list *node); /* at the end */
-struct list *list_shift(struct list *head);           /* from the front; NULL when empty */
+struct list *list_shift(struct list *head);           /* from the front, a ring of one; NULL when empty */
 void list_remove(struct list *node);                  /* leaves it a ring of one: removing it again is harmless */
 /* Moves all of `from` behind the end of `to`. */
 void list_splice(struct list *to, struct list *from);

@@ -1,6 +1,8 @@
 /* mailbox: a locked list and an eventfd, by which other threads hand things to the one that owns it.
  *
- * mailbox_post is for any thread; the rest for the owner. What is posted must embed a struct list. */
+ * mailbox_post is for any thread; the rest for the owner. What is posted must embed a struct list. It wakes the
+ * owner only where the mailbox was empty, so the owner drains the eventfd first and then takes from every mailbox that
+ * shares it: the other way round a post in between would sleep until the next one. */
 #ifndef RXP_BASE_MAILBOX_H
 #define RXP_BASE_MAILBOX_H
 
