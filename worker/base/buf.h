@@ -1,8 +1,8 @@
 /* buf: a growable run of bytes with a mandatory limit.
  *
  * Owned by one thread at a time. A failed append (limit or memory) is remembered: appending goes on harmlessly and
- * the caller checks once, at the end, with buf_failed. An append is made whole or not at all. Always NUL-terminated once
- * something was appended, be it empty. */
+ * the caller checks once, at the end, with buf_failed. An append is made whole or not at all. NUL-terminated from the
+ * first append on, be it of nothing. */
 #ifndef RXP_BASE_BUF_H
 #define RXP_BASE_BUF_H
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The index of a timer that is not set. */
 #define TIMER_UNSET SIZE_MAX
 
 struct timer {
