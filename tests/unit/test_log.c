@@ -1,0 +1,339 @@
+#include "ops/log.h"
+#include "support/check_main.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What a pipe or file holds, as text. The caller frees it. */
+static char *read_to_end(int fd)
+{
+    size_t bytes = 0;
+    size_t room = 4 * 1024 * 1024;
+    char *text = malloc(room);
+    ck_assert_ptr_nonnull(text);
+    for (ssize_t n = 1; n > 0 && bytes < room - 1; bytes += (size_t)n) {
+        n = read(fd, text + bytes, room - 1 - bytes);
+        ck_assert_int_ge(n, 0);
+    }
+    text[bytes] = '\0';
+    return text;
+}
+
+/* Lines written between start and stop, through a pipe. */
+struct spy {
+    int end[2];
+};
+
+static void spy_start(struct spy *spy, enum log_format format)
+{
+    ck_assert_int_eq(pipe(spy->end), 0);
+    ck_assert_int_eq(log_start(spy->end[1], format), 0);
+}
+
+static char *spy_stop(struct spy *spy)
+{
+    log_stop();
+    close(spy->end[1]);
+    char *text = read_to_end(spy->end[0]);
+    close(spy->end[0]);
+    return text;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++)
+        n += *text == '\n';
+    return n;
+}
+
+static int64_t mono_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+START_TEST(writes_a_json_object_a_line)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_JSON);
+    log_event(LOG_WARN, "some_event", "topic '%s' has %d partitions", "a\"b\\c", 6);
+    char *text = spy_stop(&spy);
+    const char *after_stamp = "Z\",\"level\":\"warn\",\"event\":\"some_event\","
+                              "\"message\":\"topic 'a\\\"b\\\\c' has 6 partitions\"}\n";
+    ck_assert_int_eq(strncmp(text, "{\"time\":\"20", 11), 0);
+    ck_assert_uint_eq(strlen(text), strlen("{\"time\":\"2026-11-23T06:00:00.123") + strlen(after_stamp));
+    ck_assert_str_eq(strchr(text, 'Z'), after_stamp);
+    free(text);
+}
+END_TEST
+
+START_TEST(writes_a_text_line)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    log_event(LOG_ERROR, "some_event", "it \"%s\"", "broke");
+    char *text = spy_stop(&spy);
+    ck_assert_str_eq(strchr(text, 'Z'), "Z ERROR some_event it \"broke\"\n");
+    ck_assert_uint_eq(strcspn(text, "Z"), strlen("2026-11-23T06:00:00.123"));
+    free(text);
+}
+END_TEST
+
+static const struct {
+    const char *message;
+    const char *json;
+    const char *text;
+} escapes[] = {
+    {"a\nb\rc\td", "a\\nb\\rc\\td", "a\\nb\\rc\\td"},
+    {"red \x1b[31m", "red \\u001b[31m", "red \\u001b[31m"},
+    {"del \x7f, csi \xC2\x9B", "del \\u007f, csi \\u009b", "del \\u007f, csi \\u009b"},
+    {"quote \" and \\", "quote \\\" and \\\\", "quote \" and \\"},
+    {"gr\xC3\xBC\xC3\x9F \xE2\x9C\x93 \xF0\x9F\x98\x80", "gr\xC3\xBC\xC3\x9F \xE2\x9C\x93 \xF0\x9F\x98\x80",
+     "gr\xC3\xBC\xC3\x9F \xE2\x9C\x93 \xF0\x9F\x98\x80"},
+    {"bad \xFF \xC3( \xC0\xAF", "bad \xEF\xBF\xBD \xEF\xBF\xBD( \xEF\xBF\xBD\xEF\xBF\xBD",
+     "bad \xEF\xBF\xBD \xEF\xBF\xBD( \xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"surrogate \xED\xA0\x80", "surrogate \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD",
+     "surrogate \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"cut \xE2\x9C", "cut \xEF\xBF\xBD\xEF\xBF\xBD", "cut \xEF\xBF\xBD\xEF\xBF\xBD"},
+};
+
+START_TEST(escapes_what_could_forge_a_line_or_command_a_terminal)
+{
+    struct spy spy;
+    char expected[256];
+    for (int json = 0; json < 2; json++) {
+        spy_start(&spy, json ? LOG_JSON : LOG_TEXT);
+        log_event(LOG_INFO, "e", "%s", escapes[_i].message);
+        char *text = spy_stop(&spy);
+        snprintf(expected, sizeof expected, json ? "\"message\":\"%s\"}\n" : " INFO e %s\n",
+                 json ? escapes[_i].json : escapes[_i].text);
+        ck_assert_ptr_nonnull(strstr(text, expected));
+        ck_assert_uint_eq(count_lines(text), 1);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(cuts_a_long_line_and_keeps_its_frame_and_its_letters_whole)
+{
+    char message[8001];
+    for (size_t i = 0; i < sizeof message - 1; i += 2)
+        memcpy(message + i, "\xC3\xBC", 2);
+    message[sizeof message - 1] = '\0';
+    for (size_t shift = 0; shift < 2; shift++) {
+        struct spy spy;
+        spy_start(&spy, LOG_JSON);
+        log_event(LOG_INFO, "long", "%s%s", shift ? "x" : "", message);
+        char *text = spy_stop(&spy);
+        size_t bytes = strlen(text);
+        ck_assert_uint_le(bytes, 4096);
+        ck_assert_uint_gt(bytes, 3900);
+        ck_assert_str_eq(text + bytes - 3, "\"}\n");
+        size_t letters_end = bytes - 3;
+        /* Whole letters, or the replacement of one that was cut. */
+        ck_assert(memcmp(text + letters_end - 2, "\xC3\xBC", 2) == 0 ||
+                  memcmp(text + letters_end - 3, "\xEF\xBF\xBD", 3) == 0);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(leaves_out_what_is_below_the_level)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    log_event(LOG_DEBUG, "hidden", "by default");
+    log_set_level(LOG_ERROR);
+    log_event(LOG_WARN, "hidden", "now");
+    log_event(LOG_ERROR, "shown", "always");
+    log_set_level(LOG_DEBUG);
+    log_event(LOG_DEBUG, "shown", "now");
+    char *text = spy_stop(&spy);
+    ck_assert_ptr_null(strstr(text, "hidden"));
+    ck_assert_uint_eq(count_lines(text), 2);
+    free(text);
+}
+END_TEST
+
+START_TEST(knows_the_words_of_the_levels)
+{
+    enum log_level level = LOG_ERROR;
+    ck_assert(log_level_parse("debug", &level) && level == LOG_DEBUG);
+    ck_assert(log_level_parse("info", &level) && level == LOG_INFO);
+    ck_assert(log_level_parse("warn", &level) && level == LOG_WARN);
+    ck_assert(log_level_parse("error", &level) && level == LOG_ERROR);
+    ck_assert(!log_level_parse("WARN", &level));
+    ck_assert(!log_level_parse("", &level));
+    ck_assert_int_eq(level, LOG_ERROR);
+}
+END_TEST
+
+START_TEST(writes_text_to_stderr_while_it_is_not_started)
+{
+    struct spy spy;
+    ck_assert_int_eq(pipe(spy.end), 0);
+    int saved = dup(STDERR_FILENO);
+    dup2(spy.end[1], STDERR_FILENO);
+    log_event(LOG_WARN, "early", "before the start");
+    struct spy other;
+    spy_start(&other, LOG_JSON);
+    free(spy_stop(&other));
+    log_event(LOG_WARN, "late", "after the stop");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(spy.end[1]);
+    char *text = read_to_end(spy.end[0]);
+    ck_assert_ptr_nonnull(strstr(text, " WARN early before the start\n"));
+    ck_assert_ptr_nonnull(strstr(text, " WARN late after the stop\n"));
+    free(text);
+}
+END_TEST
+
+enum { FLOOD = 20000 };
+
+static char big_word[400];
+
+static void flood(int n)
+{
+    memset(big_word, 'x', sizeof big_word - 1);
+    for (int i = 0; i < n; i++)
+        log_event(LOG_INFO, "flood", "%d %s", i, big_word);
+}
+
+/* 20,000 lines of 400 bytes are more than pipe and queue hold: where a write blocked, this would not end. */
+START_TEST(never_blocks_when_nobody_reads_and_says_how_many_were_dropped)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    flood(FLOOD);
+    int64_t before = mono_ms();
+    log_stop(); /* the pipe is full: gives up */
+    int64_t waited = mono_ms() - before;
+    ck_assert_int_ge(waited, 900);
+    ck_assert_int_lt(waited, 10000);
+
+    /* A reader that comes back late still gets what was queued, whole, and the number. */
+    unsigned long long dropped = 0;
+    size_t lines = 0;
+    FILE *in = fdopen(spy.end[0], "r");
+    char line[4200];
+    while (dropped == 0 && fgets(line, sizeof line, in) != NULL) {
+        const char *sentence = strstr(line, "WARN log_dropped ");
+        if (sentence != NULL)
+            dropped = strtoull(sentence + strlen("WARN log_dropped "), NULL, 10);
+        else
+            lines++;
+        ck_assert_ptr_nonnull(strchr(line, '\n'));
+    }
+    ck_assert_uint_gt(dropped, 0);
+    /* The writer may have swapped once: then a second chunk follows the number, with a number of its own. */
+    while (lines + dropped < FLOOD && fgets(line, sizeof line, in) != NULL) {
+        const char *sentence = strstr(line, "WARN log_dropped ");
+        if (sentence != NULL)
+            dropped += strtoull(sentence + strlen("WARN log_dropped "), NULL, 10);
+        else
+            lines++;
+    }
+    ck_assert_uint_eq(lines + dropped, FLOOD);
+    fclose(in);
+}
+END_TEST
+
+START_TEST(survives_a_reader_that_goes_away)
+{
+    signal(SIGPIPE, SIG_IGN);
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    close(spy.end[0]);
+    flood(FLOOD);
+    int64_t before = mono_ms();
+    log_stop();
+    ck_assert_int_lt(mono_ms() - before, 900);
+    close(spy.end[1]);
+}
+END_TEST
+
+START_TEST(waits_for_a_descriptor_that_does_not_block)
+{
+    struct spy spy;
+    ck_assert_int_eq(pipe2(spy.end, O_NONBLOCK), 0);
+    ck_assert_int_eq(log_start(spy.end[1], LOG_TEXT), 0);
+    flood(600); /* more than the pipe's 64 KiB, less than the queue */
+    size_t lines = 0;
+    char chunk[65536];
+    for (int64_t deadline = mono_ms() + 30000; lines < 600 && mono_ms() < deadline;) {
+        struct pollfd wait = {.fd = spy.end[0], .events = POLLIN};
+        poll(&wait, 1, 1000);
+        ssize_t n = read(spy.end[0], chunk, sizeof chunk);
+        for (ssize_t i = 0; i < n; i++)
+            lines += chunk[i] == '\n';
+    }
+    ck_assert_uint_eq(lines, 600);
+    log_stop();
+    close(spy.end[0]);
+    close(spy.end[1]);
+}
+END_TEST
+
+static void *log_many(void *opaque)
+{
+    for (int i = 0; i < 250; i++)
+        log_event(LOG_INFO, "many", "thread %s line %d", (const char *)opaque, i);
+    return NULL;
+}
+
+START_TEST(keeps_the_lines_of_several_threads_apart)
+{
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(log_start(fileno(file), LOG_TEXT), 0);
+    pthread_t thread[4];
+    char name[4][2] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, log_many, name[i]), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    log_stop();
+    lseek(fileno(file), 0, SEEK_SET);
+    char *text = read_to_end(fileno(file));
+    fclose(file);
+    ck_assert_uint_eq(count_lines(text), 1000);
+    ck_assert_ptr_nonnull(strstr(text, " INFO many thread d line 249\n"));
+    for (char *rest = text, *line = strsep(&rest, "\n"); rest != NULL; line = strsep(&rest, "\n"))
+        ck_assert_ptr_eq(strstr(line, "INFO many thread "), line + strlen("2026-11-23T06:00:00.123Z "));
+    free(text);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *lines = tcase_create("lines");
+    tcase_add_test(lines, writes_a_json_object_a_line);
+    tcase_add_test(lines, writes_a_text_line);
+    tcase_add_loop_test(lines, escapes_what_could_forge_a_line_or_command_a_terminal, 0,
+                        (int)(sizeof escapes / sizeof escapes[0]));
+    tcase_add_test(lines, cuts_a_long_line_and_keeps_its_frame_and_its_letters_whole);
+    tcase_add_test(lines, leaves_out_what_is_below_the_level);
+    tcase_add_test(lines, knows_the_words_of_the_levels);
+    tcase_add_test(lines, writes_text_to_stderr_while_it_is_not_started);
+    suite_add_tcase(suite, lines);
+    TCase *readers = tcase_create("readers");
+    tcase_set_timeout(readers, 60);
+    tcase_add_test(readers, never_blocks_when_nobody_reads_and_says_how_many_were_dropped);
+    tcase_add_test(readers, survives_a_reader_that_goes_away);
+    tcase_add_test(readers, waits_for_a_descriptor_that_does_not_block);
+    tcase_add_test(readers, keeps_the_lines_of_several_threads_apart);
+    suite_add_tcase(suite, readers);
+    return suite;
+}
