@@ -1,16 +1,14 @@
 /* cycle: the state machine of one run. Pure: plain values, time as an argument, calls nobody.
  *
- *            START              SENT/ANSWER            TIMER
- *   CYCLE_START ──> CYCLE_KICKOFF ──> CYCLE_POLL <──────────── CYCLE_REST
- *                         │              │  │ pending, transient    ^
- *                         │              │  └───────────────────────┘
- *                         └──────────────┴──> CYCLE_DONE   (done, broken, deadline, cancelled, abandoned)
+ * START -> KICKOFF -> (POLL <-> REST) -> DONE; cycle.c has the picture. Each step takes one event and returns the one
+ * action that the runner must carry out. Owned by the loop that has the run.
  *
- * Each step takes one event and returns the one action that the runner must carry out. */
+ * Deadline: timeout_ms after the first BEGUN. From that very millisecond on, only an answer that ends the run (ENDED)
+ * is still heard; everything else finishes with a timeout.
+ * Waits: after PENDING the interval, stretched by the jitter; after TRANSIENT the same or, where that is longer, a
+ * random part of 0.5 s, 1 s, 2 s .. 30 s (full jitter). Both count from the answer. */
 #ifndef RXP_ENGINE_CYCLE_H
 #define RXP_ENGINE_CYCLE_H
-
-#include "protocol/vocab.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,13 +17,13 @@ enum cycle_state { CYCLE_START, CYCLE_KICKOFF, CYCLE_REST, CYCLE_POLL, CYCLE_DON
 
 enum cycle_event_kind {
     CYCLE_EVENT_START,     /* go */
-    CYCLE_EVENT_BEGUN,     /* the request left the transport's queue: of the first kickoff, the deadline counts from here */
+    CYCLE_EVENT_BEGUN,     /* a request left the transport's queue: the deadline counts from the first */
     CYCLE_EVENT_ACCEPTED,  /* the kickoff was accepted */
     CYCLE_EVENT_PENDING,   /* a poll says: not yet */
     CYCLE_EVENT_TRANSIENT, /* a poll failed in a way that may pass */
     CYCLE_EVENT_ENDED,     /* terminal or broken: the answer settles it */
-    CYCLE_EVENT_TIMER,     /* the time that the last action named has come */
-    CYCLE_EVENT_CANCEL,
+    CYCLE_EVENT_TIMER,     /* the time that the last action named has come; too early is harmless */
+    CYCLE_EVENT_CANCEL,    /* in any state */
 };
 
 struct cycle_event {
@@ -36,13 +34,13 @@ struct cycle_event {
 enum cycle_action_kind {
     CYCLE_SEND_KICKOFF,
     CYCLE_SEND_POLL,
-    CYCLE_WAIT,   /* for an answer or the time */
+    CYCLE_WAIT,   /* for an answer or the time; in DONE for nothing */
     CYCLE_FINISH, /* `finish` says how */
 };
 
 enum cycle_finish {
-    CYCLE_FINISH_VERDICT,    /* as the last answer says */
-    CYCLE_FINISH_TIMEOUT,    /* the deadline ran out; before_accept tells kickoff_timeout from poll_timeout */
+    CYCLE_FINISH_VERDICT,    /* as the last answer says: it ended the run, or was one transient failure too many */
+    CYCLE_FINISH_TIMEOUT,    /* the deadline ran out; cycle.accepted tells poll_timeout from kickoff_timeout */
     CYCLE_FINISH_CANCELLED,
 };
 
@@ -56,7 +54,7 @@ struct cycle_config {
     int64_t timeout_ms; /* > 0 */
     int64_t poll_interval_ms;
     double poll_jitter; /* 0.1: stretch by up to a tenth */
-    int poll_max_failures;
+    int poll_max_failures; /* consecutive ones survived: 0 ends the run at the first */
     bool polls; /* false: the kickoff's answer ends the run */
 };
 
@@ -70,6 +68,8 @@ struct cycle {
 };
 
 void cycle_init(struct cycle *cycle);
+/* An answer in a state that asked for none is the caller's mistake (assert), save in DONE, where every event is
+ * harmless: it returns CYCLE_WAIT for ever. */
 struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *config, struct cycle_event event,
                                int64_t now_ms);
 const char *cycle_state_name(enum cycle_state state);
