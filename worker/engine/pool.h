@@ -32,6 +32,8 @@ struct pool_hooks {
     /* On the loop thread, first: fills run->invocation and run->plan and returns 0, or fills run->outcome (a
      * rejection) and returns -1. */
     int (*prepare)(struct run *run, void *opaque);
+    /* On the loop thread: the kickoff was accepted, so what only the kickoff needed may be freed. NULL: not wanted. */
+    void (*accepted)(struct run *run, void *opaque);
     /* On the loop thread, last: the run is the owner's again and may be freed. */
     void (*ended)(struct run *run, void *opaque);
     void *opaque;

@@ -37,6 +37,7 @@ struct publisher_config {
 struct publisher_message {
     const char *topic;
     int32_t partition; /* -1: by key */
+    bool alone;        /* in a batch of its own: a batch is refused as a whole for its size */
     const void *key;   /* NULL: none */
     size_t key_bytes;
     const void *value;

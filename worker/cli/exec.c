@@ -1,0 +1,184 @@
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/settings.h"
+#include "core/answer.h"
+#include "core/intake.h"
+#include "engine/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One run without Kafka: the same engine, and a condition to wait for its end. */
+struct execution {
+    struct run run;
+    struct rxp_invocation *invocation;
+    struct rxp_http_plan plan;
+    struct rxp_refusal why;
+    bool refused;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool ended;
+};
+
+static int on_prepare(struct run *run, void *opaque)
+{
+    struct execution *execution = opaque;
+    if (execution->refused) {
+        intake_reject(run, &execution->why);
+        return -1;
+    }
+    return 0;
+}
+
+static void on_ended(struct run *run, void *opaque)
+{
+    (void)run;
+    struct execution *execution = opaque;
+    pthread_mutex_lock(&execution->lock);
+    execution->ended = true;
+    pthread_cond_signal(&execution->changed);
+    pthread_mutex_unlock(&execution->lock);
+}
+
+static int exit_status_of(enum rxp_status status)
+{
+    switch (status) {
+    case RXP_STATUS_SUCCEEDED:
+        return 0;
+    case RXP_STATUS_REJECTED:
+        return 3;
+    case RXP_STATUS_TIMED_OUT:
+        return 4;
+    case RXP_STATUS_CANCELLED:
+        return 5;
+    case RXP_STATUS_FAILED:
+    case RXP_STATUS_PENDING:
+    case RXP_STATUS_RUNNING:
+        return 1;
+    }
+    return 1;
+}
+
+static int write_result_file(const char *path, const char *text, size_t bytes)
+{
+    FILE *file = fopen(path, "w");
+    bool written = file != NULL && fwrite(text, 1, bytes, file) == bytes && fputc('\n', file) != EOF;
+    if (file != NULL && fclose(file) != 0) {
+        written = false;
+    }
+    if (!written) {
+        fprintf(stderr, "rxp-worker exec: output_result_path '%s' could not be written: %s\n", path, strerror(errno));
+    }
+    return written ? 0 : -1;
+}
+
+static int write_result(const struct execution *execution)
+{
+    const struct answer_context context = {.worker_id = "exec"};
+    size_t bytes = 0;
+    char *text = answer_write(&execution->run, &context, &bytes);
+    if (text == NULL) {
+        fprintf(stderr, "rxp-worker exec: out of memory for the result\n");
+        return EXIT_FATAL;
+    }
+    int status = exit_status_of(execution->run.outcome.status);
+    if (fwrite(text, 1, bytes, stdout) != bytes || fputc('\n', stdout) == EOF || fflush(stdout) != 0) {
+        fprintf(stderr, "rxp-worker exec: the result could not be written to stdout: %s\n", strerror(errno));
+        status = EXIT_FATAL;
+    }
+    const char *path = execution->invocation != NULL ? execution->invocation->output_result_path : NULL;
+    if (path != NULL && write_result_file(path, text, bytes) != 0) {
+        status = EXIT_FATAL;
+    }
+    free(text);
+    return status;
+}
+
+static void execution_read(struct execution *execution, const struct options *options, const char *text, size_t bytes)
+{
+    size_t max_bytes = (size_t)options_int(options, "max-message-bytes");
+    int refused = rxp_invocation_parse(text, bytes, max_bytes, &execution->invocation, &execution->why);
+    if (refused == 0) {
+        refused = rxp_http_plan_make(execution->invocation, &execution->plan, &execution->why);
+    }
+    execution->refused = refused != 0;
+    execution->run.invocation = execution->invocation;
+    execution->run.plan = &execution->plan;
+}
+
+static int execution_wait(struct execution *execution, const struct pool_config *config)
+{
+    char why[SETTINGS_WHY_BYTES];
+    const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended, .opaque = execution};
+    struct pool *pool = pool_new(config, &hooks, why, sizeof why);
+    if (pool == NULL) {
+        fprintf(stderr, "rxp-worker exec: %s\n", why);
+        return -1;
+    }
+    pool_submit(pool, &execution->run);
+    pthread_mutex_lock(&execution->lock);
+    while (!execution->ended) {
+        pthread_cond_wait(&execution->changed, &execution->lock);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    pool_free(pool);
+    return 0;
+}
+
+static int exec_main(const struct options *options)
+{
+    char why[SETTINGS_WHY_BYTES] = "";
+    size_t n = 0;
+    const char *const *positional = options_positionals(options, &n);
+    if (n > 1) {
+        fprintf(stderr, "rxp-worker exec: takes one FILE, got %zu\n", n);
+        return EXIT_USAGE;
+    }
+    size_t bytes = 0;
+    char *text = input_read(n == 1 ? positional[0] : "-", &bytes, why, sizeof why);
+    if (text == NULL) {
+        fprintf(stderr, "rxp-worker exec: %s\n", why);
+        return EXIT_USAGE;
+    }
+    struct egress *egress = settings_egress(options, true, why);
+    if (egress == NULL) {
+        fprintf(stderr, "rxp-worker exec: %s\n", why);
+        free(text);
+        return EXIT_USAGE;
+    }
+    struct pool_config config;
+    settings_pool(options, egress, &config);
+    config.threads = 1;
+    config.poll_min_interval_ms = 0;
+    struct execution execution = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    run_init(&execution.run);
+    execution_read(&execution, options, text, bytes);
+    int status = execution_wait(&execution, &config) == 0 ? write_result(&execution) : EXIT_FATAL;
+    run_deinit(&execution.run);
+    rxp_http_plan_deinit(&execution.plan);
+    rxp_invocation_free(execution.invocation);
+    egress_free(egress);
+    free(text);
+    return status;
+}
+
+const struct command command_exec = {
+    .name = "exec",
+    .bit = COMMAND_EXEC,
+    .arguments = "[FILE|-]",
+    .summary = "carry out one invocation from a file or stdin, without Kafka",
+    .about =
+        "Reads one RuntimeInvocation, carries it out and prints its RuntimeResult on stdout, one line of JSON.\n"
+        "The same engine as `run`: what works here works there, but that loopback addresses are allowed here\n"
+        "and polls have no shortest interval. Where the invocation names an output_result_path, the result is\n"
+        "written there as well.\n"
+        "\n"
+        "Example:\n"
+        "  rxp-worker exec invocation.json\n"
+        "\n"
+        "Exit status: 0 succeeded, 1 failed, 3 rejected, 4 timed_out, 5 cancelled, 2 usage.\n",
+    .main = exec_main,
+};

@@ -1,0 +1,166 @@
+#include "cli/command.h"
+#include "cli/settings.h"
+#include "core/worker.h"
+#include "ops/log.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What the signal handler needs: the worker to stop, and how often it was asked. */
+static struct worker *_Atomic signalled_worker;
+static atomic_int signals_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (atomic_fetch_add(&signals_seen, 1) > 0) {
+        static const char text[] = "a second signal: ending at once; what was in flight is handed back uncommitted\n";
+        ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+        (void)written;
+        _exit(EXIT_FATAL);
+    }
+    struct worker *worker = atomic_load(&signalled_worker);
+    if (worker != NULL) {
+        worker_stop(worker);
+    }
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static const char *worker_name(const struct options *options, char *room, size_t room_bytes)
+{
+    const char *given = options_text(options, "worker-id");
+    if (given != NULL && given[0] != '\0') {
+        return given;
+    }
+    char host[256] = "worker";
+    gethostname(host, sizeof host - 1);
+    snprintf(room, room_bytes, "%s-%ld", host, (long)getpid());
+    return room;
+}
+
+static const char *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static int start_log(const struct options *options)
+{
+    enum log_level level = LOG_INFO;
+    log_level_parse(options_text(options, "log-level"), &level);
+    log_set_level(level);
+    return log_start(STDOUT_FILENO, strcmp(options_text(options, "log-format"), "text") == 0 ? LOG_TEXT : LOG_JSON);
+}
+
+static int run_worker(const struct worker_config *config)
+{
+    char why[WORKER_WHY_BYTES] = "";
+    struct worker *worker = worker_new(config, why);
+    if (worker == NULL) {
+        fprintf(stderr, "rxp-worker run: %s\n", why);
+        return EXIT_USAGE;
+    }
+    atomic_store(&signalled_worker, worker);
+    if (atomic_load(&signals_seen) > 0) {
+        worker_stop(worker);
+    }
+    int ended = worker_run(worker, why);
+    atomic_store(&signalled_worker, NULL);
+    struct worker_counts counts;
+    worker_read_counts(worker, &counts);
+    worker_free(worker);
+    if (ended != 0) {
+        fprintf(stderr, "rxp-worker run: %s\n", why);
+        return EXIT_FATAL;
+    }
+    log_event(LOG_INFO, "worker_stopped", "stopped as asked after %llu invocations; %llu were handed back",
+              (unsigned long long)counts.taken, (unsigned long long)counts.abandoned);
+    return EXIT_OK;
+}
+
+static int run_main(const struct options *options)
+{
+    char why[SETTINGS_WHY_BYTES] = "";
+    char name[300];
+    struct worker_config config = {0};
+    struct egress *egress = NULL;
+    const char **topics = NULL;
+    int status = EXIT_USAGE;
+    if (settings_kafka(options, &config.kafka, why) != 0) {
+        goto out;
+    }
+    topics = settings_list(options_text(options, "invocations-topics"), &config.n_topics);
+    if (topics == NULL || config.n_topics == 0) {
+        snprintf(why, sizeof why, "--invocations-topics names no topic");
+        goto out;
+    }
+    egress = settings_egress(options, false, why);
+    if (egress == NULL) {
+        goto out;
+    }
+    config.topics = topics;
+    settings_pool(options, egress, &config.pool);
+    config.settle = (struct settle_config){
+        .worker_id = worker_name(options, name, sizeof name),
+        .results_topic = options_text(options, "results-topic"),
+        .dead_letter_topic = text_or_null(options_text(options, "dead-letter-topic")),
+        .key_by_id = strcmp(options_text(options, "results-key"), "invocation_id") == 0,
+    };
+    config.max_in_flight = (size_t)options_int(options, "max-in-flight");
+    config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
+    config.commit_interval_ms = options_int(options, "commit-interval-ms");
+    config.drain_ms = options_ms(options, "drain-seconds");
+    catch_signals();
+    if (start_log(options) != 0) {
+        snprintf(why, sizeof why, "the log could not be started");
+        goto out;
+    }
+    if (options_source(options, "egress-allow") == OPTION_DEFAULT) {
+        log_event(LOG_WARN, "egress_open", "egress-allow is not set: a message may make this worker call any host but "
+                  "loopback, link-local and metadata addresses; name the backends in --egress-allow");
+    }
+    log_event(LOG_INFO, "worker_starting", "rxp-worker %s, %d loop threads, at most %zu runs in flight, group %s on %s",
+              RXP_VERSION, config.pool.threads, config.max_in_flight, config.kafka.group_id,
+              config.kafka.bootstrap_servers);
+    status = run_worker(&config);
+    log_stop();
+    why[0] = '\0';
+out:
+    if (why[0] != '\0') {
+        fprintf(stderr, "rxp-worker run: %s\n", why);
+    }
+    egress_free(egress);
+    free(topics);
+    settings_free_kafka(&config.kafka);
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .bit = COMMAND_RUN,
+    .arguments = "",
+    .summary = "take invocations from Kafka, carry them out, publish their results",
+    .about =
+        "Takes invocations from the input topics, starts each run over HTTP, polls it until its status is\n"
+        "terminal, publishes a RuntimeResult and commits the input's offset only after the broker has\n"
+        "acknowledged that result. A few event-loop threads (--threads) carry every run between them: a run\n"
+        "that waits for its next poll is a small struct and a timer, not a thread.\n"
+        "\n"
+        "SIGTERM or SIGINT drains: no new runs, then up to --drain-seconds for those in flight, a last commit,\n"
+        "exit 0. A second signal ends it at once. Logs go to stdout, one JSON object a line.\n"
+        "\n"
+        "Example:\n"
+        "  rxp-worker run --bootstrap-servers localhost:9092 --egress-allow 'api.internal:8080'\n"
+        "\n"
+        "Exit status: 0 stopped as asked, 1 fatal error (the reason is the last line), 2 usage or configuration.\n",
+    .main = run_main,
+};

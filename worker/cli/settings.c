@@ -1,0 +1,114 @@
+#include "cli/settings.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define THREADS_BY_DEFAULT_AT_MOST 4
+
+int settings_kafka(const struct options *options, struct kafka_settings *settings, char why[SETTINGS_WHY_BYTES])
+{
+    const char *servers = options_text(options, "bootstrap-servers");
+    if (servers == NULL || servers[0] == '\0') {
+        snprintf(why, SETTINGS_WHY_BYTES,
+                 "no broker was named: give --bootstrap-servers HOST:PORT (or RXP_BOOTSTRAP_SERVERS)");
+        return -1;
+    }
+    size_t n = 0;
+    const struct option_property *given = options_properties(options, &n);
+    struct kafka_property *properties = calloc(n + 1, sizeof *properties);
+    if (properties == NULL) {
+        snprintf(why, SETTINGS_WHY_BYTES, "out of memory");
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        properties[i] = (struct kafka_property){given[i].name, given[i].value};
+    }
+    *settings = (struct kafka_settings){
+        .bootstrap_servers = servers,
+        .group_id = options_text(options, "group-id"),
+        .client_id = options_text(options, "client-id"),
+        .properties = properties,
+        .n_properties = n,
+    };
+    return 0;
+}
+
+void settings_free_kafka(struct kafka_settings *settings)
+{
+    free((void *)settings->properties);
+    settings->properties = NULL;
+    settings->n_properties = 0;
+}
+
+const char **settings_list(const char *text, size_t *n)
+{
+    size_t most = 1;
+    for (const char *at = text; *at != '\0'; at++) {
+        most += *at == ',';
+    }
+    char *copy;
+    const char **item = malloc((most + 1) * sizeof *item + strlen(text) + 1);
+    if (item == NULL) {
+        return NULL;
+    }
+    copy = (char *)(item + most + 1);
+    strcpy(copy, text);
+    *n = 0;
+    char *rest = copy;
+    char *word;
+    while ((word = strsep(&rest, ",")) != NULL) {
+        while (isspace((unsigned char)*word)) {
+            word++;
+        }
+        char *end = word + strlen(word);
+        while (end > word && isspace((unsigned char)end[-1])) {
+            *--end = '\0';
+        }
+        if (*word != '\0') {
+            item[(*n)++] = word;
+        }
+    }
+    item[*n] = NULL;
+    return item;
+}
+
+struct egress *settings_egress(const struct options *options, bool loopback_allowed, char why[SETTINGS_WHY_BYTES])
+{
+    const struct egress_config config = {
+        .allow = options_text(options, "egress-allow"),
+        .deny = options_text(options, "egress-deny"),
+        .loopback_allowed = loopback_allowed,
+    };
+    return egress_make(&config, why);
+}
+
+static int threads_by_default(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1) {
+        return 1;
+    }
+    return cores < THREADS_BY_DEFAULT_AT_MOST ? (int)cores : THREADS_BY_DEFAULT_AT_MOST;
+}
+
+void settings_pool(const struct options *options, const struct egress *egress, struct pool_config *config)
+{
+    int threads = (int)options_int(options, "threads");
+    const char *ca_file = options_text(options, "ca-file");
+    *config = (struct pool_config){
+        .threads = threads > 0 ? threads : threads_by_default(),
+        .max_run_ms = options_ms(options, "max-run-seconds"),
+        .connect_timeout_ms = options_ms(options, "connect-timeout-seconds"),
+        .poll_timeout_ms = options_ms(options, "poll-timeout-seconds"),
+        .poll_min_interval_ms = options_int(options, "poll-min-interval-ms"),
+        .poll_jitter = options_decimal(options, "poll-jitter"),
+        .poll_max_failures = (int)options_int(options, "poll-max-failures"),
+        .max_response_bytes = (size_t)options_int(options, "max-response-bytes"),
+        .max_result_bytes = (size_t)options_int(options, "max-result-bytes"),
+        .origin_max_connections = (int)options_int(options, "origin-max-connections"),
+        .ca_file = ca_file != NULL && ca_file[0] != '\0' ? ca_file : NULL,
+        .egress = egress,
+    };
+}

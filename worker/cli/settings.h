@@ -1,0 +1,30 @@
+/* settings: options as the plain configuration structs of the rooms below, for the commands that need them.
+ *
+ * Main thread. Everything points into the options, which must outlive it, or belongs to the settings. */
+#ifndef RXP_CLI_SETTINGS_H
+#define RXP_CLI_SETTINGS_H
+
+#include "core/worker.h"
+#include "engine/egress.h"
+#include "ops/options.h"
+
+#include <stdbool.h>
+
+#define SETTINGS_WHY_BYTES 512
+
+/* Kafka: bootstrap servers (required: a sentence says so), group, properties. *settings is freed with
+ * settings_free_kafka. 0, or -1 with why. */
+int settings_kafka(const struct options *options, struct kafka_settings *settings, char why[SETTINGS_WHY_BYTES]);
+void settings_free_kafka(struct kafka_settings *settings);
+
+/* A comma list, trimmed, without empty items: *n strings. The caller frees the array (one block). NULL for want of
+ * memory; *n is 0 where the list is empty. */
+const char **settings_list(const char *text, size_t *n);
+
+/* The policy; NULL with why. loopback_allowed: exec and demo. */
+struct egress *settings_egress(const struct options *options, bool loopback_allowed, char why[SETTINGS_WHY_BYTES]);
+
+/* Limits and times of runs. `egress` is borrowed. */
+void settings_pool(const struct options *options, const struct egress *egress, struct pool_config *config);
+
+#endif

@@ -1,0 +1,149 @@
+#include "core/answer.h"
+
+#include "protocol/result.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ECHO_MAX_BYTES (16 * 1024)
+#define IDENTITY_MAX_BYTES 1024
+/* http.run_id, http.status, http.polls, http.result, http.result_truncated, error.code, worker.id, source.* (3), rxp.shed */
+#define OWN_KEYS 11
+
+static const char *const shed_names[] = {
+    [ANSWER_WHOLE] = NULL,
+    [ANSWER_SHED_RESULT] = "http.result",
+    [ANSWER_SHED_HEADERS] = "http.result,headers",
+    [ANSWER_SHED_ECHO] = "http.result,headers,metadata",
+    [ANSWER_SHED_IDENTITY] = "http.result,headers,metadata,key,identity",
+};
+
+struct metadata {
+    struct rxp_pair *pair;
+    size_t n;
+};
+
+static void metadata_put(struct metadata *metadata, const char *key, const char *value)
+{
+    if (value != NULL) {
+        metadata->pair[metadata->n++] = (struct rxp_pair){key, value};
+    }
+}
+
+static bool is_own_key(const char *key)
+{
+    static const char *const own[] = {"error.code",       "worker.id",     "source.topic",
+                                      "source.partition", "source.offset", "resumed"};
+    if (strncmp(key, "http.", 5) == 0 || strncmp(key, "rxp.", 4) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (strcmp(key, own[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The invocation's own keys, as far as they fit: a consumer joins by them. A key of the worker's wins. */
+static void metadata_put_echo(struct metadata *metadata, const struct rxp_invocation *invocation)
+{
+    size_t echoed = 0;
+    for (size_t i = 0; i < invocation->n_metadata; i++) {
+        const struct rxp_pair *pair = &invocation->metadata[i];
+        if (is_own_key(pair->key)) {
+            continue;
+        }
+        size_t bytes = strlen(pair->key) + strlen(pair->value);
+        if (bytes > ECHO_MAX_BYTES - echoed) {
+            continue;
+        }
+        echoed += bytes;
+        metadata_put(metadata, pair->key, pair->value);
+    }
+}
+
+static bool is_sheddable_identity(const char *text, const struct answer_context *context)
+{
+    return context->shed >= ANSWER_SHED_IDENTITY && text != NULL && strlen(text) > IDENTITY_MAX_BYTES;
+}
+
+const char *answer_id(const struct run *run, const struct answer_context *context, char room[ANSWER_ID_BYTES])
+{
+    const char *id = run->invocation != NULL ? run->invocation->invocation_id : NULL;
+    if (id != NULL && !is_sheddable_identity(id, context)) {
+        return id;
+    }
+    if (context->source.topic == NULL) {
+        return "unreadable:stdin";
+    }
+    snprintf(room, ANSWER_ID_BYTES, "unreadable:%s/%" PRId32 "/%" PRId64, context->source.topic,
+             context->source.partition, context->source.offset);
+    return room;
+}
+
+static const char *shed_text(const struct answer_context *context, char *room, size_t room_bytes)
+{
+    const char *shed = shed_names[context->shed];
+    if (!context->dead_letter_shed) {
+        return shed;
+    }
+    snprintf(room, room_bytes, "%s%sdead-letter", shed != NULL ? shed : "", shed != NULL ? "," : "");
+    return room;
+}
+
+char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes)
+{
+    const struct rxp_invocation *invocation = run->invocation;
+    const struct outcome *outcome = &run->outcome;
+    size_t n_echo = invocation != NULL ? invocation->n_metadata : 0;
+    struct metadata metadata = {calloc(n_echo + OWN_KEYS, sizeof(struct rxp_pair)), 0};
+    if (metadata.pair == NULL) {
+        return NULL;
+    }
+    if (invocation != NULL && context->shed < ANSWER_SHED_ECHO) {
+        metadata_put_echo(&metadata, invocation);
+    }
+    char polls[12];
+    char partition[12];
+    char offset[24];
+    char shed[80];
+    snprintf(polls, sizeof polls, "%d", run->cycle.polls);
+    metadata_put(&metadata, "http.run_id", run->run_id);
+    metadata_put(&metadata, "http.status", run->state);
+    metadata_put(&metadata, "http.polls", polls);
+    bool result_shed = run->result != NULL && context->shed >= ANSWER_SHED_RESULT;
+    metadata_put(&metadata, "http.result", result_shed ? NULL : run->result);
+    metadata_put(&metadata, "http.result_truncated", run->result_truncated || result_shed ? "true" : NULL);
+    metadata_put(&metadata, "error.code", rxp_error_name(outcome->error));
+    metadata_put(&metadata, "worker.id", context->worker_id);
+    if (context->source.topic != NULL) {
+        snprintf(partition, sizeof partition, "%" PRId32, context->source.partition);
+        snprintf(offset, sizeof offset, "%" PRId64, context->source.offset);
+        metadata_put(&metadata, "source.topic", context->source.topic);
+        metadata_put(&metadata, "source.partition", partition);
+        metadata_put(&metadata, "source.offset", offset);
+    }
+    metadata_put(&metadata, "rxp.shed", shed_text(context, shed, sizeof shed));
+
+    char id[ANSWER_ID_BYTES];
+    const char *name = invocation != NULL ? invocation->runtime_name : NULL;
+    const struct rxp_result result = {
+        .invocation_id = answer_id(run, context, id),
+        .runtime_name = name != NULL && !is_sheddable_identity(name, context) ? name : "unknown",
+        .kind = invocation != NULL ? invocation->kind : RXP_KIND_UNKNOWN,
+        .status = outcome->status,
+        .has_exit_code = outcome->has_exit_code,
+        .exit_code = outcome->exit_code,
+        .started_at_ms = outcome->started_at_ms,
+        .finished_at_ms = outcome->finished_at_ms,
+        .error_summary = outcome->summary,
+        .metadata = metadata.pair,
+        .n_metadata = metadata.n,
+    };
+    char *text = rxp_result_write(&result, bytes);
+    free(metadata.pair);
+    return text;
+}

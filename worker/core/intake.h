@@ -1,0 +1,21 @@
+/* intake: from a Kafka message to a run.
+ *
+ * intake_message belongs to the Kafka thread; intake_prepare is the pool's hook and runs on a loop thread, so that
+ * parsing is spread over the loops. */
+#ifndef RXP_CORE_INTAKE_H
+#define RXP_CORE_INTAKE_H
+
+#include "core/job.h"
+
+struct intake_limits {
+    size_t max_message_bytes;
+    bool keep_value; /* dead letters need the raw bytes until the outcome is known */
+};
+
+/* Returns 0 with *why untouched and run->invocation, run->plan set; or -1 with the outcome of a rejection. */
+int intake_prepare(struct job *job, const struct intake_limits *limits);
+
+/* The outcome of an invocation that is refused before anything was sent. */
+void intake_reject(struct run *run, const struct rxp_refusal *why);
+
+#endif

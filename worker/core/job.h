@@ -1,0 +1,65 @@
+/* job: the baton. One input from message to commit, with one holder at a time:
+ *
+ *   intake ──> pool (loop thread) ──> settle (loop thread) ──> publisher ──> settle (Kafka thread) ──> freed
+ *
+ * Made and freed on the Kafka thread, since that owns the assignment. Handing over goes through a mailbox or through
+ * librdkafka's queues; job_hand_over and job_take_over stand on both sides of the latter, because a sanitizer (and a
+ * reader) cannot see into it. */
+#ifndef RXP_CORE_JOB_H
+#define RXP_CORE_JOB_H
+
+#include "core/answer.h"
+#include "engine/run.h"
+#include "kafka/consumer.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct worker;
+
+/* What goes out next for it. One after the other: the dead letter of a rejection, then the result. */
+enum job_stage { JOB_RUNNING, JOB_DEAD_LETTER, JOB_RESULT };
+
+/* Why it came back to the Kafka thread's mailbox. */
+enum job_return {
+    JOB_ABANDONED, /* no result is due */
+    JOB_RETRY,     /* could not be sent just now */
+};
+
+struct job {
+    struct list node; /* the Kafka thread's mailbox and lists */
+    struct worker *worker;
+    struct ref ref;
+    struct run run;
+    struct rxp_invocation *invocation; /* owned; run.invocation is this */
+    struct rxp_http_plan plan;         /* run.plan is this, once made */
+    /* The input, copied: the message itself would pin its whole fetch buffer. */
+    char *value; /* freed once parsed, unless dead letters are on */
+    size_t value_bytes;
+    char *key; /* NULL: none */
+    size_t key_bytes;
+    rd_kafka_headers_t *headers; /* NULL: none */
+    /* Publishing. */
+    enum job_stage stage;
+    enum answer_shed shed;
+    bool dead_letter_shed;
+    bool alone; /* refused once as too large: it goes again in a batch of its own before anything is shed */
+    enum job_return returned;
+    atomic_bool handed;
+};
+
+/* Copies what it needs of the message; takes a hold on the assignment. NULL for want of memory. */
+struct job *job_new(struct worker *worker, struct assignment *assignment, const rd_kafka_message_t *message);
+void job_free(struct job *job);
+
+static inline struct job *job_of_run(struct run *run)
+{
+    return list_entry(run, struct job, run);
+}
+
+void job_hand_over(struct job *job);
+void job_take_over(struct job *job);
+
+#endif

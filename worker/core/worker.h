@@ -1,0 +1,54 @@
+/* worker: the whole of `run`: consumer, pool and publisher joined, from start to an orderly end.
+ *
+ *   RUNNING ──stop──> DRAINING ──no jobs left, or the time is up──> LEAVING ──left──> ENDED
+ *      └──fatal error────────────────────────────────────────────────┘
+ *
+ * worker_run occupies the calling thread (the Kafka thread); worker_stop and worker_read_counts are for any other. */
+#ifndef RXP_CORE_WORKER_H
+#define RXP_CORE_WORKER_H
+
+#include "core/settle.h"
+#include "engine/pool.h"
+#include "kafka/client_conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct worker;
+
+/* All strings and the egress policy must outlive the worker. */
+struct worker_config {
+    struct kafka_settings kafka;
+    const char *const *topics;
+    size_t n_topics;
+    struct settle_config settle;
+    struct pool_config pool;
+    size_t max_in_flight;
+    size_t max_message_bytes;
+    int64_t commit_interval_ms;
+    int64_t drain_ms;
+};
+
+#define WORKER_WHY_BYTES 512
+
+/* NULL with a sentence in why. Neither waits for the broker nor takes messages yet. */
+struct worker *worker_new(const struct worker_config *config, char why[WORKER_WHY_BYTES]);
+/* Until it was stopped (0) or had to end (-1, the reason in why). */
+int worker_run(struct worker *worker, char why[WORKER_WHY_BYTES]);
+void worker_free(struct worker *worker);
+
+/* Begins the drain. Any thread, signal handlers included. Again: harmless. */
+void worker_stop(struct worker *worker);
+
+struct worker_counts {
+    uint64_t taken;                        /* inputs admitted */
+    uint64_t ended[RXP_STATUS_REJECTED + 1]; /* results acknowledged, by enum rxp_status */
+    uint64_t abandoned;                    /* handed back without a result */
+    size_t in_flight;                      /* taken and neither acknowledged nor handed back */
+    bool joined;                           /* a member of the group */
+};
+/* Any thread; a snapshot. */
+void worker_read_counts(const struct worker *worker, struct worker_counts *out);
+
+#endif
