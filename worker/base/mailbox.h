@@ -1,5 +1,8 @@
 /* mailbox: a locked list and an eventfd, by which other threads hand things to the one that owns it.
  *
+ * The rule against lost wakes, for every owner: read the eventfd first, then serve every source behind it until it is
+ * empty or is known to have more. librdkafka's queues write only when they change from empty to not empty.
+ *
  * mailbox_post is for any thread; the rest for the owner. What is posted must embed a struct list. It wakes the
  * owner only where the mailbox was empty, so the owner drains the eventfd first and then takes from every mailbox that
  * shares it: the other way round a post in between would sleep until the next one. */

@@ -34,7 +34,8 @@ struct pool_hooks {
     int (*prepare)(struct run *run, void *opaque);
     /* On the loop thread: the kickoff was accepted, so what only the kickoff needed may be freed. NULL: not wanted. */
     void (*accepted)(struct run *run, void *opaque);
-    /* On the loop thread, last: the run is the owner's again and may be freed. */
+    /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
+     * returns. The loop has unlinked it and does not look at it again. */
     void (*ended)(struct run *run, void *opaque);
     void *opaque;
 };
@@ -47,9 +48,11 @@ void pool_free(struct pool *pool);
 /* Any thread. Takes the run until hooks.ended. */
 void pool_submit(struct pool *pool, struct run *run);
 
-/* Any thread. From now on no run is kicked off: those that have not been, and later ones, end abandoned. */
+/* Any thread. From now on no run is kicked off: those whose kickoff has not left the queue, and later ones, end
+ * abandoned. */
 void pool_stop_kickoffs(struct pool *pool);
-/* Any thread. Every run whose *alive is false ends abandoned. */
+/* Any thread. Every run whose *alive is false ends abandoned. A run is also asked before prepare and when its kickoff
+ * leaves the queue, so that none can slip past. */
 void pool_sweep(struct pool *pool);
 /* Any thread. Every run ends: cancelled (a result is due), or abandoned. */
 void pool_cancel_all(struct pool *pool);

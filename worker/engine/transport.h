@@ -15,7 +15,7 @@ struct http_header {
 
 struct http_request {
     const char *method;
-    const char *url; /* absolute, http or https */
+    const char *url; /* absolute, http or https. Must live until done */
     const char *body; /* NULL: none. Must live until done */
     size_t body_bytes;
     const char *content_type; /* NULL: none */
@@ -53,17 +53,19 @@ struct http_reply {
 
 struct transfer; /* one request under way; the transport's own */
 
-/* The request leaves the queue now: name look-up and connecting begin. Once a request. */
-typedef void (*transfer_begun_fn)(void *opaque, int64_t now_ms);
-/* The end, once, never from within start or cancel. The transfer is gone when this returns; starting another in it is
- * allowed. */
+/* The request leaves the queue now: name look-up and connecting begin. Once a request, before done, never from within
+ * start. False: do not send it after all (its partition has gone); the transfer is then gone without a done. */
+typedef bool (*transfer_begun_fn)(void *opaque, int64_t now_ms);
+/* The end, once, never from within start or cancel. The transfer is gone when this is called (cancel must not be); the
+ * reply lives until it returns. Starting or cancelling others in it is allowed. */
 typedef void (*transfer_done_fn)(void *opaque, const struct http_reply *reply, int64_t now_ms);
 
 struct transport {
     /* Queues a request. NULL for want of memory: no callback will come. */
     struct transfer *(*start)(struct transport *transport, const struct http_request *request,
                               transfer_begun_fn begun, transfer_done_fn done, void *opaque);
-    /* Ends it without a callback. A kickoff that was sent stays sent. */
+    /* Ends it without a callback, also when its answer is there and was not yet reported. A kickoff that was sent stays
+     * sent. */
     void (*cancel)(struct transport *transport, struct transfer *transfer);
 };
 

@@ -39,8 +39,9 @@ struct consumer_hooks {
     /* A new input, admitted to its tracker: in flight until consumer_done. `message` is the consumer's and is destroyed
      * after the call: copy. */
     void (*message)(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque);
-    /* The assignment ends (revoked: results under way may still be delivered, for a while; lost: nothing more may be
-     * committed). alive is false already. */
+    /* The assignment ends (revoked: results under way may still be delivered, until handover_ms is over or nobody but the
+     * consumer holds it; lost: nothing more may be committed). alive is false already. A revoked one can still turn into
+     * a lost one: then it is called again. */
     void (*leaving)(struct assignment *assignment, bool lost, void *opaque);
     /* A fatal error: the worker must end with a non-zero status. */
     void (*fatal)(const char *reason, void *opaque);

@@ -47,7 +47,8 @@ struct publisher_message {
 };
 
 enum publisher_send {
-    PUBLISHER_SENT,    /* headers taken; a delivery report will come */
+    PUBLISHER_SENT,    /* headers taken; a delivery report will come, or came already on the Kafka thread: whatever
+                          `opaque` stands for must not be touched any more */
     PUBLISHER_REFUSED, /* as DELIVERY_REFUSED, known at once; headers are still the caller's */
     PUBLISHER_FULL,    /* the local queue is full: again later; headers are still the caller's */
     PUBLISHER_FATAL,   /* the producer is finished; `fatal` was or will be called */

@@ -28,6 +28,8 @@ enum tracker_admission {
     TRACKER_FULL,      /* might not fit: keep it, pause, offer it again */
     TRACKER_MEMORY,
 };
+/* Offsets must come in the order of delivery, and nothing may be admitted past one that was FULL or MEMORY: what is
+ * passed over counts as a gap, that is as done. */
 enum tracker_admission tracker_admit(struct tracker *tracker, int64_t offset);
 
 /* The offset is done. Harmless for one that is not in flight (false). */
