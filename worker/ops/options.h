@@ -52,28 +52,33 @@ struct options;
 #define OPTIONS_WHY_BYTES 512
 
 /* Reads flags (argv after the command word), environ and the file of --config. Returns 0 with *out; or -1 with a sentence
- * in why that names the wrong flag, key or value and the nearest known one. `-h` and `--help` set *help instead.
- * Unknown RXP_… variables are only warned of (log_event). Words that are no options are the positionals. */
+ * in why[OPTIONS_WHY_BYTES] that names the wrong flag, key or value and the nearest known one. `-h` and `--help` (before a
+ * `--`) set *help instead, with *out NULL. Words that are no options are the positionals; `--` ends the options.
+ *
+ * Every value is checked, wherever it comes from and even where a stronger source hides it. What the file and the
+ * environment say for other commands is no error, so that one file serves all. Unknown RXP_… variables are only warned of
+ * (log_event): the log level is set first. An option without a default that is not given is an error, save for config. */
 int options_read(enum option_command command, int argc, char **argv, char **environment, struct options **out, bool *help,
                  char *why);
 void options_free(struct options *options);
 
-/* By name; a name that the table does not have, or of another type, is a programmer's error (assert). */
+/* By name, whatever the command; a name that the table does not have, or of another type, is a programmer's error (assert). */
 const char *options_text(const struct options *options, const char *name); /* NULL only where required and not given */
+/* An empty number (where that is allowed: off) reads as 0. */
 int64_t options_int(const struct options *options, const char *name);
 double options_decimal(const struct options *options, const char *name);
 bool options_flag(const struct options *options, const char *name);
-/* Decimal seconds as milliseconds. */
+/* Decimal seconds as milliseconds, rounded. */
 int64_t options_ms(const struct options *options, const char *name_in_seconds);
 enum option_source options_source(const struct options *options, const char *name);
 /* "default", "--max-in-flight", "RXP_MAX_IN_FLIGHT", "worker.conf:12": for `config`. Lives as long as options. */
 const char *options_origin(const struct options *options, const char *name);
 
-/* librdkafka's own properties: -X name=value over RXP_KAFKA_NAME over kafka.name. Later ones win. */
+/* librdkafka's own properties, each name once: -X name=value over RXP_KAFKA_NAME over kafka.name; of equals the last. */
 struct option_property {
     const char *name;
     const char *value;
-    const char *origin;
+    const char *origin; /* "-X", "RXP_KAFKA_SASL_USERNAME", "worker.conf:12" */
 };
 const struct option_property *options_properties(const struct options *options, size_t *n);
 

@@ -1,0 +1,152 @@
+#include "ops/options.h"
+
+#include <string.h>
+
+#define ALL                                                                                                            \
+    (COMMAND_RUN | COMMAND_DEMO | COMMAND_EXEC | COMMAND_VALIDATE | COMMAND_SUBMIT | COMMAND_RESULTS |                 \
+     COMMAND_OFFSETS | COMMAND_CONFIG | COMMAND_BACKEND)
+#define WORKER (COMMAND_RUN | COMMAND_CONFIG)
+#define CLIENTS (WORKER | COMMAND_SUBMIT | COMMAND_RESULTS | COMMAND_OFFSETS)
+#define ENGINE (WORKER | COMMAND_DEMO | COMMAND_EXEC)
+#define STATUSES "pending|running|succeeded|failed|timed_out|cancelled|rejected"
+
+/* Groups keep together what --help and the reference show under one heading. */
+static const struct option_spec table[] = {
+    {.name = "bootstrap-servers", .alias = "brokers", .type = OPTION_TEXT, .value = NULL, .metavar = "HOST:PORT,…",
+     .commands = CLIENTS, .group = "Kafka", .help = "Kafka brokers to begin with; the others are learned from them."},
+    {.name = "invocations-topics", .type = OPTION_TEXT, .value = "rxp.invocations", .metavar = "TOPIC,…",
+     .commands = WORKER | COMMAND_SUBMIT | COMMAND_OFFSETS, .group = "Kafka",
+     .help = "Topics of invocations; submit writes to the first."},
+    {.name = "results-topic", .type = OPTION_TEXT, .value = "rxp.results", .metavar = "TOPIC",
+     .commands = WORKER | COMMAND_SUBMIT | COMMAND_RESULTS, .group = "Kafka",
+     .help = "Topic that every invocation's result goes to."},
+    {.name = "dead-letter-topic", .type = OPTION_TEXT, .value = "", .metavar = "TOPIC", .may_be_empty = true,
+     .commands = WORKER, .group = "Kafka",
+     .help = "Topic that rejected messages go to as well, byte for byte; empty: off."},
+    {.name = "group-id", .type = OPTION_TEXT, .value = "rxp-worker", .metavar = "NAME",
+     .commands = WORKER | COMMAND_OFFSETS, .group = "Kafka",
+     .help = "Consumer group; workers of one group share the partitions."},
+    {.name = "client-id", .type = OPTION_TEXT, .value = "rxp-worker", .metavar = "NAME", .commands = CLIENTS,
+     .group = "Kafka", .help = "Name under which brokers log and limit this client."},
+    {.name = "results-key", .type = OPTION_CHOICE, .value = "input", .choices = "input|invocation_id",
+     .commands = WORKER, .group = "Kafka",
+     .help = "Key of a result: that of its input (the invocation_id where the input has none), or always the "
+             "invocation_id."},
+    {.name = "commit-interval-ms", .type = OPTION_INT, .value = "500", .metavar = "MS", .min = 10, .max = 60000,
+     .commands = WORKER, .group = "Kafka", .help = "Milliseconds between commits of input offsets."},
+
+    {.name = "threads", .type = OPTION_INT, .value = "0", .metavar = "N", .min = 0, .max = 256,
+     .commands = WORKER | COMMAND_DEMO | COMMAND_BACKEND, .group = "Runs",
+     .help = "Event-loop threads that between them carry every run (not one a run); 0: one a CPU, at most 4."},
+    {.name = "max-in-flight", .type = OPTION_INT, .value = "50000", .metavar = "N", .min = 1, .max = 10000000,
+     .commands = WORKER | COMMAND_DEMO, .group = "Runs",
+     .help = "Runs under way at most; at this number the partitions are paused."},
+    {.name = "max-run-seconds", .type = OPTION_DECIMAL, .value = "86400", .metavar = "S", .min = 0.001,
+     .max = 31536000, .commands = ENGINE, .group = "Runs",
+     .help = "Ceiling in seconds for an invocation's timeout_seconds, and the timeout of those without one."},
+    {.name = "connect-timeout-seconds", .type = OPTION_DECIMAL, .value = "10", .metavar = "S", .min = 0.01,
+     .max = 3600, .commands = ENGINE, .group = "Runs", .help = "Seconds given to a connection, TLS included."},
+    {.name = "poll-timeout-seconds", .type = OPTION_DECIMAL, .value = "30", .metavar = "S", .min = 0.01, .max = 86400,
+     .commands = ENGINE, .group = "Runs", .help = "Seconds given to a poll; one that stalls is tried again."},
+    {.name = "poll-min-interval-ms", .type = OPTION_INT, .value = "100", .metavar = "MS", .min = 0, .max = 3600000,
+     .commands = WORKER | COMMAND_DEMO, .group = "Runs",
+     .help = "Milliseconds between two polls of a run at least, whatever its invocation says."},
+    {.name = "poll-jitter", .type = OPTION_DECIMAL, .value = "0.1", .metavar = "PART", .min = 0, .max = 1,
+     .commands = ENGINE, .group = "Runs",
+     .help = "Part of an interval by which it is stretched at random, so that runs do not poll in step."},
+    {.name = "poll-max-failures", .type = OPTION_INT, .value = "5", .metavar = "N", .min = 0, .max = 1000000,
+     .commands = ENGINE, .group = "Runs",
+     .help = "Transient poll failures in a row that a run survives, unless its invocation says otherwise."},
+    {.name = "drain-seconds", .type = OPTION_DECIMAL, .value = "25", .metavar = "S", .min = 0, .max = 86400,
+     .commands = WORKER, .group = "Runs", .help = "Seconds after SIGTERM in which runs may still end."},
+    {.name = "worker-id", .type = OPTION_TEXT, .value = "", .metavar = "NAME", .may_be_empty = true,
+     .commands = ENGINE, .group = "Runs",
+     .help = "Name of this process in results (worker.id); empty: HOSTNAME-PID."},
+
+    {.name = "max-message-bytes", .type = OPTION_INT, .value = "1048576", .metavar = "BYTES", .min = 256,
+     .max = 1073741824, .commands = ENGINE | COMMAND_VALIDATE | COMMAND_SUBMIT, .group = "Limits",
+     .help = "Bytes of an invocation at most; a larger one is rejected."},
+    {.name = "max-response-bytes", .type = OPTION_INT, .value = "1048576", .metavar = "BYTES", .min = 256,
+     .max = 1073741824, .commands = ENGINE, .group = "Limits",
+     .help = "Bytes of a backend's answer at most; a larger one ends the run."},
+    {.name = "max-result-bytes", .type = OPTION_INT, .value = "262144", .metavar = "BYTES", .min = 0,
+     .max = 1073741824, .commands = ENGINE, .group = "Limits",
+     .help = "Bytes of http.result at most; a larger value is left out of the result, which says so."},
+    {.name = "origin-max-connections", .type = OPTION_INT, .value = "64", .metavar = "N", .min = 1, .max = 65535,
+     .commands = ENGINE, .group = "Limits", .help = "Connections to one backend origin at most."},
+
+    {.name = "egress-allow", .type = OPTION_TEXT, .value = "*", .metavar = "LIST", .commands = ENGINE,
+     .group = "Where requests may go",
+     .help = "Comma list of host patterns, host:port, addresses and CIDRs that requests may go to. Loopback must be "
+             "named (exec and demo allow it); link-local and metadata addresses are refused always."},
+    {.name = "egress-deny", .type = OPTION_TEXT, .value = "", .metavar = "LIST", .may_be_empty = true,
+     .commands = ENGINE, .group = "Where requests may go",
+     .help = "The same kind of list for what they may not go to; it wins over egress-allow."},
+    {.name = "ca-file", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
+     .commands = ENGINE, .group = "Where requests may go",
+     .help = "PEM file of the authorities that backends' certificates are verified with; empty: the system's."},
+
+    {.name = "config", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true, .commands = ALL,
+     .group = "Process", .help = "File of 'name = value' lines, one for each option; empty: none."},
+    {.name = "log-level", .type = OPTION_CHOICE, .value = "info", .choices = "debug|info|warn|error",
+     .commands = ALL & ~(unsigned)COMMAND_VALIDATE, .group = "Process", .help = "What is logged: this and worse."},
+    {.name = "log-format", .type = OPTION_CHOICE, .value = "json", .choices = "json|text", .commands = WORKER,
+     .group = "Process", .help = "Shape of the log on stdout: one JSON object a line, or text for people."},
+
+    {.name = "wait", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_SUBMIT, .flag_only = true,
+     .group = "Submit", .help = "Wait for the results of what was submitted, and print them on stdout."},
+    {.name = "timeout-seconds", .type = OPTION_DECIMAL, .value = "", .metavar = "S", .min = 0.001, .max = 31536000,
+     .may_be_empty = true, .commands = COMMAND_SUBMIT, .flag_only = true, .group = "Submit",
+     .help = "Give --wait up after so many seconds; empty: wait for all."},
+
+    {.name = "follow", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_RESULTS, .flag_only = true,
+     .group = "Results", .help = "Begin at the present end and go on until interrupted."},
+    {.name = "from-beginning", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_RESULTS, .flag_only = true,
+     .group = "Results", .help = "Begin with the oldest result (that is so without --follow)."},
+    {.name = "invocation-id", .type = OPTION_TEXT, .value = "", .metavar = "ID", .may_be_empty = true,
+     .commands = COMMAND_RESULTS, .flag_only = true, .group = "Results",
+     .help = "Only the results of this invocation; empty: all."},
+    {.name = "status", .type = OPTION_CHOICE, .value = "", .choices = STATUSES, .may_be_empty = true,
+     .commands = COMMAND_RESULTS, .flag_only = true, .group = "Results",
+     .help = "Only results with this status; empty: all."},
+    {.name = "limit", .type = OPTION_INT, .value = "0", .metavar = "N", .min = 0, .max = 9007199254740992.0,
+     .commands = COMMAND_RESULTS, .flag_only = true, .group = "Results",
+     .help = "Stop after so many results; 0: print all."},
+
+    {.name = "json", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_OFFSETS, .flag_only = true,
+     .group = "Offsets", .help = "Print a JSON object for each partition instead of a table."},
+
+    {.name = "invocations", .type = OPTION_INT, .value = "1000", .metavar = "N", .min = 1, .max = 100000,
+     .commands = COMMAND_DEMO, .flag_only = true, .group = "Demo", .help = "How many invocations to submit."},
+    {.name = "keep", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_DEMO, .flag_only = true,
+     .group = "Demo", .help = "Stay up after the summary, to try one's own clients, until interrupted."},
+
+    {.name = "listen", .type = OPTION_TEXT, .value = "127.0.0.1:8080", .metavar = "HOST:PORT",
+     .commands = COMMAND_BACKEND, .flag_only = true, .group = "Backend",
+     .help = "Address to serve on; port 0: any free one."},
+    {.name = "record", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
+     .commands = COMMAND_BACKEND, .flag_only = true, .group = "Backend",
+     .help = "File that a JSON line for each request is appended to; empty: off."},
+
+    {.name = "check", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_CONFIG, .flag_only = true,
+     .group = "Config", .help = "Ask the broker too, and print the commands that make what is missing."},
+    {.name = "reference", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_CONFIG, .flag_only = true,
+     .group = "Config", .help = "Print every option as a Markdown table instead."},
+};
+
+const struct option_spec *option_table(size_t *n)
+{
+    *n = sizeof table / sizeof table[0];
+    return table;
+}
+
+const struct option_spec *option_find(const char *name_or_alias)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const struct option_spec *spec = &table[i];
+        if (strcmp(spec->name, name_or_alias) == 0 ||
+            (spec->alias != NULL && strcmp(spec->alias, name_or_alias) == 0))
+            return spec;
+    }
+    return NULL;
+}
