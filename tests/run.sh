@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# The one test command: installs what is missing, builds, runs everything. Its last line is `N passed, N failed, N skipped`,
+# its exit status 0 if and only if nothing failed. Whole logs are kept in build/test-logs.
+#
+#     tests/run.sh                       everything
+#     tests/run.sh SUITE [NAME…]         one suite, or its programs whose names contain a NAME
+#
+#     unit    pure rooms, and the Python checks of the sources and schemas
+#     parts   rooms with sockets, threads and librdkafka's mock cluster
+#     asan    unit and parts under AddressSanitizer and UndefinedBehaviorSanitizer
+#     tsan    unit and parts under ThreadSanitizer
+#     whole   real worker processes against a real Kafka broker, which is fetched, started and stopped
+#
+# CI=true: a test that is skipped for want of a broker has failed. RXP_TEST_JOBS: programs at a time (the CPUs' number).
+set -euo pipefail
+
+# shellcheck source-path=SCRIPTDIR source=../deploy/prepare.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../deploy/prepare.sh"
+
+logs=$root/build/test-logs
+totals=$logs/totals
+python=/usr/bin/python3 # Debian's, since that one has Debian's modules, whatever comes first in PATH
+jobs=${RXP_TEST_JOBS:-$(nproc)}
+suites=(unit parts asan tsan whole)
+names=()
+fetcher=
+closed=no
+
+usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
+
+case ${1:-} in
+    "") ;;
+    unit | parts | asan | tsan | whole) suites=("$1") && shift && names=("$@") ;;
+    -h | --help) usage && exit 0 ;;
+    *) say "there is no suite '$1'; the suites are: ${suites[*]}" && exit 2 ;;
+esac
+
+# A step that is no test, such as the build, failed.
+count_failure() { printf 'total\t0\t1\t0\nfailed\t%s\n' "$1" >>"$totals"; }
+
+# Whatever ends this script, its last line is the count.
+close() {
+    local status=$? passed failed skipped
+    [[ $closed == no ]] || exit "$status"
+    closed=yes
+    trap - EXIT
+    if [[ -n $fetcher ]]; then kill "$fetcher" 2>/dev/null || true; fi
+    read -r passed failed skipped < <(awk -F'\t' '$1 == "total" { p += $2; f += $3; s += $4 }
+        END { print p + 0, f + 0, s + 0 }' "$totals")
+    if ((status != 0 && failed == 0)); then
+        failed=1
+        printf 'failed\ttests/run.sh ended early with status %s\n' "$status" >>"$totals"
+    fi
+    echo
+    sed -n -e 's/^failed\t/failed: /p' "$totals"
+    sed -n -e 's/^skipped\t/skipped: /p' "$totals"
+    printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+    exit $((failed > 0 ? 1 : 0))
+}
+
+# Prints those of the given files that exist and whose name contains one of `names`, if any were given.
+chosen() {
+    local file name
+    for file in "$@"; do
+        [[ -f $file ]] || continue
+        ((${#names[@]} > 0)) || printf '%s\n' "$file"
+        for name in "${names[@]}"; do
+            if [[ ${file##*/} == *"$name"* ]]; then
+                printf '%s\n' "$file"
+                break
+            fi
+        done
+    done
+}
+
+# Prints the libcheck binaries of a preset that belong to tests/unit or tests/parts. Not what lies in the build folder:
+# a test whose source is gone may still lie there.
+binaries() {
+    local preset=$1 folder source
+    shift
+    for folder in "$@"; do
+        for source in "$root/tests/$folder"/test_*.c; do
+            [[ -f $source ]] || continue
+            source=${source##*/test_}
+            chosen "$root/build/$preset/tests/${folder}_${source%.c}"
+        done
+    done
+}
+
+# run_suite SUITE TIMEOUT JOBS [ENVIRONMENT=…|COMMAND…] -- PROGRAM…: failures are in the totals, so its status says nothing.
+run_suite() {
+    local suite=$1 timeout=$2 at_once=$3 before=()
+    shift 3
+    while [[ $1 != -- ]]; do before+=("$1") && shift; done
+    shift
+    if (($# == 0)); then
+        ((${#names[@]} == 0)) || count_failure "$suite: no program's name contains: ${names[*]}"
+        return 0
+    fi
+    env "${before[@]}" "$python" "$root/tests/support/run_tap.py" --suite "$suite" --logs "$logs" --totals "$totals" \
+        --jobs "$at_once" --timeout "$timeout" "${prefix[@]}" "$@" || true
+}
+
+build() {
+    say "building build/$1"
+    build_preset "$@" && return 0
+    count_failure "the preset $1 does not build"
+    return 1
+}
+
+run_unit() {
+    local programs
+    mapfile -t programs < <(binaries dev unit; chosen "$root"/tests/unit/*.py)
+    echo "unit tests"
+    run_suite unit 120 "$jobs" CK_DEFAULT_TIMEOUT=20 -- "${programs[@]}"
+}
+
+run_parts() {
+    local programs
+    mapfile -t programs < <(binaries dev parts)
+    echo "part tests"
+    run_suite parts 300 "$jobs" CK_DEFAULT_TIMEOUT=30 -- "${programs[@]}"
+}
+
+run_asan() {
+    local programs
+    mapfile -t programs < <(binaries asan unit parts)
+    echo "unit and part tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+    run_suite asan 600 "$jobs" CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=3 \
+        ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1 \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 -- "${programs[@]}"
+}
+
+run_tsan() {
+    local programs prefix=() machine
+    mapfile -t programs < <(binaries tsan unit parts)
+    machine=$(uname -m)
+    # Newer kernels randomize addresses more widely than the ThreadSanitizer of gcc 12 can bear.
+    if setarch "$machine" -R true 2>/dev/null; then
+        prefix=(--prefix=setarch "--prefix=$machine" --prefix=-R)
+    fi
+    echo "unit and part tests under ThreadSanitizer"
+    run_suite tsan 600 "$jobs" CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=5 \
+        "TSAN_OPTIONS=suppressions=$root/tests/support/tsan.supp:second_deadlock_stack=1:history_size=4" \
+        -- "${programs[@]}"
+}
+
+run_whole() {
+    local programs
+    mapfile -t programs < <(chosen "$root"/tests/whole/test_*.py)
+    echo "whole tests"
+    if [[ -n $fetcher ]]; then
+        wait "$fetcher" || true
+        fetcher=
+    fi
+    # One at a time: they measure memory, CPU and deadlines.
+    run_suite whole 900 1 "RXP_WORKER=$root/build/dev/rxp-worker" \
+        "$python" "$root/tests/whole/with_broker.py" -- "${programs[@]}"
+}
+
+prefix=()
+mkdir -p "$logs"
+: >"$totals"
+trap close EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# What the caller's shell has set for a real worker is no business of the tests.
+for variable in "${!RXP_@}"; do
+    [[ $variable == RXP_TEST_* ]] || unset "$variable"
+done
+export LC_ALL=C.UTF-8
+
+install_packages "$logs/packages.log" "${build_packages[@]}" "${test_packages[@]}" || exit 1
+if [[ " ${suites[*]} " == *" whole "* ]]; then
+    # While the compiler runs, a first run fetches the broker.
+    "$python" "$root/tests/whole/with_broker.py" --fetch-only >"$logs/fetch.log" 2>&1 &
+    fetcher=$!
+fi
+if [[ ${suites[*]} =~ unit|parts|whole ]]; then
+    build dev "$logs/build-dev.log" || exit 1
+fi
+for suite in "${suites[@]}"; do
+    case $suite in
+        asan | tsan) build "$suite" "$logs/build-$suite.log" || continue ;;
+    esac
+    "run_$suite"
+done

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""run_tap: runs test programs, reads the TAP that they write, prints a line for each and the details of failures.
+
+    run_tap.py --suite asan --logs DIR --totals FILE [--jobs N] [--timeout SECONDS] [--prefix WORD]... PROGRAM...
+
+A PROGRAM ending in .py is run by Python and writes TAP to stdout; any other is a libcheck binary, which writes it to the
+file that CK_TAP_LOG_FILE_NAME names. Whatever a program does that a passing one does not do is a failure: a crash, a
+hang, no plan, fewer tests than planned, an exit status other than 0, a sanitizer's report. One line is appended to
+FILE for the suite: `total<TAB>passed<TAB>failed<TAB>skipped`, then one for every failed or skipped case:
+`failed|skipped<TAB>sentence`. With CI=true a test that is skipped for want of a Kafka broker has failed.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*#\s*(skip|todo)\b:?\s*(.*))?$", re.IGNORECASE)
+PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
+SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|ThreadSanitizer: |runtime error:)")
+NO_BROKER = "no Kafka broker"  # how broker.py begins the reason
+
+
+class Outcome:
+    """What one program came to."""
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+        self.passed = 0
+        self.failures = []  # (sentence, [detail lines])
+        self.skips = []
+        self.seconds = 0.0
+
+    def fail(self, sentence, details=()):
+        self.failures.append((sentence, list(details)))
+
+
+def read_tap(text, outcome):
+    """Counts the cases of `text` into `outcome`."""
+    planned = None
+    seen = 0
+    details = None  # of the failure that was read last
+    for line in text.splitlines():
+        plan = PLAN.match(line)
+        result = RESULT.match(line)
+        if plan:
+            planned = int(plan.group(1))
+            if planned == 0 and plan.group(2):
+                take_skip(outcome, f"{outcome.name}: {plan.group(2)}")
+                return
+        elif line.startswith("Bail out!"):
+            outcome.fail(line)
+        elif result:
+            seen += 1
+            details = None
+            is_not, name, directive, reason = result.groups()
+            if directive and directive.lower() == "skip":
+                take_skip(outcome, f"{outcome.name}: {name}: {reason or 'no reason given'}")
+            elif is_not:
+                outcome.fail(name)
+                details = outcome.failures[-1][1]
+            else:
+                outcome.passed += 1
+        elif details is not None and len(details) < 40:
+            details.append(line)
+    if planned is None:
+        outcome.fail(f"wrote no TAP plan: it crashed or was cut short after {seen} tests")
+    elif planned == 0:
+        outcome.fail("has no tests")
+    elif planned != seen:
+        outcome.fail(f"planned {planned} tests and reported {seen}")
+
+
+def take_skip(outcome, sentence):
+    if os.environ.get("CI") == "true" and NO_BROKER in sentence:
+        outcome.fail(f"{sentence} (a skip for want of a broker is a failure with CI=true)")
+    else:
+        outcome.skips.append(sentence)
+
+
+def descendants(pid):
+    """Pids below `pid`. Libcheck puts each test into a process group of its own, so killing ours is not enough."""
+    children = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def end_tree(process):
+    """Ends a hung program with all that it started: politely, so that fixtures can clean up, then for good."""
+    family = descendants(process.pid)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pid in family:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+class Runner:
+    def __init__(self, options):
+        self.options = options
+        self.lock = threading.Lock()
+        self.running = set()
+        self.stopping = False
+
+    def stop(self, *_):
+        self.stopping = True
+        for process in list(self.running):
+            end_tree(process)
+        os._exit(130)
+
+    def run(self, program):
+        script = program.endswith(".py")
+        name = pathlib.Path(program).stem
+        log = self.options.logs / f"{self.options.suite}-{name}.log"
+        tap = self.options.logs / f"{self.options.suite}-{name}.tap"
+        tap.unlink(missing_ok=True)
+        outcome = Outcome(name, log)
+        environment = dict(os.environ, CK_TAP_LOG_FILE_NAME=str(tap), PYTHONUNBUFFERED="1",
+                           PYTHONDONTWRITEBYTECODE="1", RXP_TEST_LOGS=str(self.options.logs))
+        command = [sys.executable, program] if script else self.options.prefix + [program]
+        # Whoever kills this runner outright kills what it runs, too. The kernel looks at the thread that started the
+        # program; it is in this function until the program has ended.
+        command = ["setpriv", "--pdeathsig", "KILL", "--"] + command
+        started = time.monotonic()
+        with open(log, "wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                       env=environment, start_new_session=True)
+            self.running.add(process)
+            hung = False
+            try:
+                status = process.wait(self.options.timeout)
+            except subprocess.TimeoutExpired:
+                hung = True
+                end_tree(process)
+                status = process.returncode
+            self.running.discard(process)
+        outcome.seconds = time.monotonic() - started
+        said = log.read_text(errors="replace")
+        written = said if script else tap.read_text(errors="replace") if tap.exists() else ""
+        read_tap(written, outcome)
+        if hung:
+            outcome.fail(f"still ran after {self.options.timeout} s and was ended")
+        elif status != 0 and not outcome.failures:
+            outcome.fail(f"no test failed, but it ended with {describe(status)}")
+        if not outcome.failures and SANITIZER.search(said):
+            outcome.fail("a sanitizer reported something")
+        with self.lock:
+            show(outcome, said)
+        return outcome
+
+
+def describe(status):
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+def show(outcome, said):
+    word = "FAILED" if outcome.failures else "ok"
+    counts = f"{outcome.passed} passed"
+    if outcome.failures:
+        counts += f", {len(outcome.failures)} failed"
+    if outcome.skips:
+        counts += f", {len(outcome.skips)} skipped"
+    print(f"  {word:<7}{outcome.name:<28}{counts:<36}{outcome.seconds:6.1f} s", flush=True)
+    for sentence, details in outcome.failures:
+        print(f"      failed: {sentence}")
+        for line in details:
+            print(f"        {line}")
+    if outcome.failures:
+        lines = said.splitlines()
+        reports = [number for number, line in enumerate(lines) if SANITIZER.search(line)][:3]
+        for number in reports:
+            print("      " + "\n      ".join(lines[number:number + 30]))
+        if not reports:
+            print("      its last words:")
+            for line in lines[-25:]:
+                print(f"        {line}")
+        print(f"      all of it: {outcome.log}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", required=True)
+    parser.add_argument("--logs", required=True, type=pathlib.Path)
+    parser.add_argument("--totals", required=True, type=pathlib.Path)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--prefix", action="append", default=[])
+    parser.add_argument("programs", nargs="+")
+    options = parser.parse_args()
+    options.logs.mkdir(parents=True, exist_ok=True)
+    runner = Runner(options)
+    signal.signal(signal.SIGTERM, runner.stop)
+    signal.signal(signal.SIGINT, runner.stop)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        outcomes = list(pool.map(runner.run, options.programs))
+    passed = sum(outcome.passed for outcome in outcomes)
+    failures = [(o, sentence) for o in outcomes for sentence, _ in o.failures]
+    skips = [sentence for o in outcomes for sentence in o.skips]
+    with open(options.totals, "a") as totals:
+        totals.write(f"total\t{passed}\t{len(failures)}\t{len(skips)}\n")
+        for outcome, sentence in failures:
+            totals.write(f"failed\t{options.suite}: {outcome.name}: {sentence}\n")
+        for sentence in skips:
+            totals.write(f"skipped\t{options.suite}: {sentence}\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""broker: a real Kafka broker (KRaft, broker and controller in one process) for a test to start, kill, fill and restart.
+
+    with Broker() as broker:
+        cluster = broker.cluster()      # see cluster.py
+        broker.kill(); broker.start()   # on the same port, with the same data
+
+Most tests share one: shared_cluster() is that of tests/whole/with_broker.py, or one that it starts and keeps until this
+script ends. Where no broker can be had, Unavailable carries the reason, for a test to skip with.
+"""
+import atexit
+import base64
+import contextlib
+import fcntl
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+
+from child import ROOT, Child, plain_environment, wait_until
+from cluster import Cluster
+
+POM = ROOT / "tests/support/kafka-pom.xml"
+VERSION = re.search(r"<artifactId>kafka_2\.13</artifactId>\s*<version>([^<]+)", POM.read_text()).group(1)
+READY_SECONDS = 90
+FETCH_ATTEMPTS = 3
+
+# What a single node needs, and what makes it quick to start, to join and to run on two cores. The limits of messages are
+# Kafka's defaults, as in the field.
+PROPERTIES = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "broker.heartbeat.interval.ms": 500,
+    "broker.session.timeout.ms": 3000,  # so long does one that was killed count as running, and its heir has to wait
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "offsets.topic.num.partitions": 4,
+    "offsets.topic.replication.factor": 1,
+    "transaction.state.log.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "num.network.threads": 2,
+    "num.io.threads": 2,
+    "background.threads": 2,
+    "log.index.size.max.bytes": 1 << 20,
+    "log.cleaner.dedupe.buffer.size": 4 << 20,
+}
+
+
+class Unavailable(Exception):
+    """No broker can be had here; the text says why."""
+
+    def __init__(self, reason):
+        super().__init__(f"no Kafka broker: {reason}")
+
+
+def kafka_libraries():
+    """The folder of Kafka's jars, fetched once a machine. Raises Unavailable."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "rxp-worker"
+    folder = cache / f"kafka-{VERSION}"
+    if folder.is_dir():
+        return folder
+    for tool in ("java", "mvn"):
+        if not shutil.which(tool):
+            raise Unavailable(f"{tool} is not installed")
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests/run.sh fetches while it builds
+        if folder.is_dir():
+            return folder
+        for attempt in range(1, FETCH_ATTEMPTS + 1):
+            # The folder gets its name when it is whole: a download that was cut off is never taken for one.
+            with tempfile.TemporaryDirectory(dir=cache, prefix="partial-") as partial:
+                said = _fetch_into(partial)
+                if said is None:
+                    os.rename(pathlib.Path(partial) / "libs", folder)
+                    return folder
+            if attempt < FETCH_ATTEMPTS:
+                time.sleep(5)
+    raise Unavailable(f"Maven could not fetch Kafka {VERSION}: {said}")
+
+
+def _fetch_into(folder):
+    """None, or why it failed."""
+    command = ["mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies", "-DincludeScope=runtime",
+               f"-DoutputDirectory={folder}/libs"]
+    try:
+        done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        return "it took more than 300 s"
+    if done.returncode == 0:
+        return None
+    errors = [line for line in done.stdout.decode(errors="replace").splitlines() if "ERROR" in line]
+    return errors[0] if errors else f"exit status {done.returncode}"
+
+
+def free_ports(count):
+    """Below the range from which the kernel takes ports for outgoing connections, so that a port that is free while a
+    broker is down is still free when it starts again."""
+    with contextlib.ExitStack() as sockets:
+        ports = []
+        while len(ports) < count:
+            trial = sockets.enter_context(socket.socket())
+            port = random.randrange(15000, 32000)
+            with contextlib.suppress(OSError):
+                trial.bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
+
+
+class SmallDisk:
+    """A file system of `bytes_` in memory, mounted at `path` for those alone who are started through `prefix`. It needs
+    no root where users may make namespaces. Its content lasts until end(), so a broker can be started on it again."""
+
+    def __init__(self, path, bytes_):
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+        # Entering a user namespace makes the kernel forget whom a process was to die with, so it is told again inside.
+        mortal = ["setpriv", "--pdeathsig", "KILL", "--"]
+        script = f'mount -t tmpfs -o size={bytes_} tmpfs "$0" && echo mounted && exec {" ".join(mortal)} sleep infinity'
+        self.holder = Child([*unshare, "sh", "-c", script, path], name="small-disk")
+        try:
+            self.holder.wait_for("^mounted$")
+        except AssertionError:
+            raise Unavailable("a small disk can't be mounted here: " + self.holder.output().strip()) from None
+        enter = ["nsenter", "--target", str(self.holder.pid), "--mount"]
+        self.prefix = [*enter, *([] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]), *mortal]
+
+    def _run(self, script):
+        return subprocess.run([*self.prefix, "sh", "-c", script, str(self.path)], capture_output=True, check=False,
+                              text=True)
+
+    def fill(self):
+        """Not a byte is free afterwards."""
+        self._run('cat /dev/zero >"$0/ballast"')
+
+    def free(self):
+        self._run('rm -f "$0/ballast"')
+
+    def end(self):
+        self.holder.end()
+
+
+class Broker:
+    """Starts at once, and returns when it answers. `properties` are Kafka's own, over those above; `disk_bytes` puts its
+    data on a SmallDisk of that size (broker.disk). Raises Unavailable."""
+
+    def __init__(self, properties=None, disk_bytes=None):
+        self.libraries = kafka_libraries()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rxp-broker-"))
+        self.child = None
+        self.disk = None
+        self.port, controller_port = free_ports(2)
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.prefix = []
+        atexit.register(self.end)
+        data = self.folder / "data"
+        try:
+            if disk_bytes:
+                self.disk = SmallDisk(data, disk_bytes)
+                self.prefix = self.disk.prefix
+            settings = dict(PROPERTIES)
+            settings.update({
+                "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+                "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller_port}",
+                "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+                "log.dirs": data / "kafka",
+            })
+            settings.update(properties or {})
+            self.settings = self.folder / "server.properties"
+            self.settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+            self._format()
+            self.start()
+        except BaseException:
+            self.end()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def _java(self, *arguments, heap="512m"):
+        return [*self.prefix, "java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{self.libraries}/*", *arguments]
+
+    def _format(self):
+        identity = base64.urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode()[:22]
+        done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self.settings),
+                                         heap="128m"),
+                              capture_output=True, text=True, check=False, env=plain_environment())
+        if done.returncode != 0:
+            raise Unavailable("its storage could not be formatted: " + (done.stdout + done.stderr).strip()[-500:])
+
+    def start(self):
+        """On the port and the data that it had before. Returns when it answers."""
+        assert not self.running, "the broker runs already"
+        self.child = Child(self._java("kafka.Kafka", self.settings), name="broker", folder=self.folder)
+        cluster = self.cluster()
+
+        def answers():
+            if not self.child.running:
+                raise Unavailable(f"it ended with {self.child.process.returncode}\n{self.child.tail()}")
+            return cluster.is_up()
+
+        try:
+            wait_until(answers, READY_SECONDS, "the broker's answer")
+        except AssertionError as error:
+            raise Unavailable(f"{error}\n{self.child.tail()}") from None
+
+    @property
+    def running(self):
+        return self.child is not None and self.child.running
+
+    def stop(self, seconds=60):
+        """An orderly shutdown, as for maintenance. The exit status."""
+        return self.child.stop(seconds)
+
+    def kill(self):
+        """As a crash."""
+        self.child.kill()
+
+    def freeze(self):
+        """It keeps its connections and answers nothing, until thaw()."""
+        self.child.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.child.signal(signal.SIGCONT)
+
+    def cluster(self):
+        return Cluster(self.bootstrap)
+
+    def end(self):
+        """Gone, with its data; also at the end of the script. Its log stays."""
+        if self.child is not None:
+            self.child.end()
+        if self.disk is not None:
+            self.disk.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_own = None
+
+
+def shared_cluster():
+    """The broker that all tests of a run share. Raises Unavailable."""
+    global _own
+    reason = os.environ.get("RXP_TEST_BROKER_MISSING")
+    if reason:
+        raise Unavailable(reason)
+    if os.environ.get("RXP_TEST_BROKER"):
+        return Cluster(os.environ["RXP_TEST_BROKER"])
+    if _own is None:
+        _own = Broker()
+    return _own.cluster()

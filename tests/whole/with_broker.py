@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+"""with_broker: starts a Kafka broker, runs a command with its address in RXP_TEST_BROKER, and stops it.
+
+    tests/whole/with_broker.py COMMAND [ARGUMENT]...     ends as the command does
+    tests/whole/with_broker.py --fetch-only              fetches Kafka, for later
+
+Where no broker can be had the command runs all the same, with the reason in RXP_TEST_BROKER_MISSING: tests that need a
+broker skip, the others run.
+"""
+import os
+import signal
+import subprocess
+import sys
+
+from broker import Broker, Unavailable, kafka_libraries
+from child import die_with_parent
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+        print(__doc__, end="")
+        return 2
+    # Orderly, so that the broker's data goes, too; and not leaving a broker behind when the starter is killed outright.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    die_with_parent()
+    if sys.argv[1] == "--fetch-only":
+        try:
+            print(kafka_libraries())
+            return 0
+        except Unavailable as reason:
+            print(reason, file=sys.stderr)
+            return 1
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RXP_TEST_BROKER")}
+    broker = None
+    try:
+        try:
+            broker = Broker()
+            environment["RXP_TEST_BROKER"] = broker.bootstrap
+        except Unavailable as reason:
+            print(reason, file=sys.stderr)
+            environment["RXP_TEST_BROKER_MISSING"] = str(reason).removeprefix("no Kafka broker: ").splitlines()[0]
+        command = subprocess.Popen(sys.argv[1:], env=environment)
+        try:
+            return command.wait()
+        finally:
+            if command.poll() is None:
+                command.terminate()
+                command.wait()
+    finally:
+        if broker is not None:
+            broker.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
