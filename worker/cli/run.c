@@ -116,6 +116,7 @@ static int run_main(const struct options *options)
         .key_by_id = strcmp(options_text(options, "results-key"), "invocation_id") == 0,
     };
     config.max_in_flight = (size_t)options_int(options, "max-in-flight");
+    config.max_in_flight_bytes = (size_t)options_int(options, "max-in-flight-bytes");
     config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
     config.commit_interval_ms = options_int(options, "commit-interval-ms");
     config.drain_ms = options_ms(options, "drain-seconds");

@@ -16,6 +16,7 @@ static char *copy_bytes(const void *bytes, size_t n)
 static int copy_input(struct job *job, const rd_kafka_message_t *message)
 {
     job->value_bytes = message->len;
+    job->input_bytes = message->len + message->key_len;
     job->value = copy_bytes(message->payload != NULL ? message->payload : "", message->len);
     if (job->value == NULL) {
         return -1;

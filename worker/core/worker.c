@@ -43,7 +43,8 @@ struct worker {
     bool runs_abandoned;
     bool failed;
     char reason[WORKER_WHY_BYTES];
-    size_t jobs; /* the Kafka thread's own count */
+    size_t jobs; /* the Kafka thread's own counts */
+    size_t job_bytes;
     atomic_bool stop_asked;
     /* For worker_read_counts. */
     atomic_size_t in_flight;
@@ -92,6 +93,7 @@ static void job_end(struct worker *worker, struct job *job)
 {
     assert(worker->jobs > 0);
     worker->jobs--;
+    worker->job_bytes -= job->input_bytes;
     atomic_store_explicit(&worker->in_flight, worker->jobs, memory_order_relaxed);
     job_free(job);
 }
@@ -111,6 +113,7 @@ static void on_message(struct assignment *assignment, const rd_kafka_message_t *
         return;
     }
     worker->jobs++;
+    worker->job_bytes += job->input_bytes;
     atomic_store_explicit(&worker->in_flight, worker->jobs, memory_order_relaxed);
     atomic_fetch_add_explicit(&worker->taken, 1, memory_order_relaxed);
     pool_submit(worker->pool, &job->run);
@@ -249,11 +252,13 @@ static void serve_retries(struct worker *worker)
     }
 }
 
-/* Holds at the limit, goes on at seven eighths: each pause throws prefetched messages away. */
+/* Holds at either limit, goes on at seven eighths: each pause throws prefetched messages away. */
 static void serve_back_pressure(struct worker *worker)
 {
     size_t limit = worker->config.max_in_flight;
-    bool hold = worker->held ? worker->jobs > limit - limit / 8 : worker->jobs >= limit;
+    size_t limit_bytes = worker->config.max_in_flight_bytes;
+    bool hold = worker->held ? worker->jobs > limit - limit / 8 || worker->job_bytes > limit_bytes - limit_bytes / 8
+                             : worker->jobs >= limit || worker->job_bytes >= limit_bytes;
     if (hold != worker->held) {
         worker->held = hold;
         consumer_hold(worker->consumer, hold);
