@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define RXP_RUN_ID_MAX_BYTES 512
+#define RXP_IDEMPOTENCY_HEADER "Idempotency-Key" /* the default of http.idempotency_header */
 
 struct rxp_words {
     const char *const *word;
@@ -42,7 +43,9 @@ struct rxp_http_plan {
     void *owned;             /* memory of the plan */
 };
 
-/* Returns 0, or -1 with *why filled (unsupported_kind, missing_metadata, invalid_metadata). */
+/* For an invocation that rxp_invocation_parse accepted. Returns 0, or -1 with *why filled (unsupported_kind,
+ * missing_metadata, invalid_metadata) and an empty *out, which may be deinitialised or not. Keys for polls are not looked
+ * at for kind http. A required key that is empty counts as missing. */
 int rxp_http_plan_make(const struct rxp_invocation *invocation, struct rxp_http_plan *out, struct rxp_refusal *why);
 void rxp_http_plan_deinit(struct rxp_http_plan *plan);
 

@@ -4,18 +4,14 @@
 #ifndef RXP_PROTOCOL_INVOCATION_H
 #define RXP_PROTOCOL_INVOCATION_H
 
+#include "protocol/refusal.h"
 #include "protocol/vocab.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define RXP_REFUSAL_TEXT_BYTES 512
-
-/* Why something was refused: the cause, and a sentence for people that names the value and the way out. */
-struct rxp_refusal {
-    enum rxp_error error;
-    char text[RXP_REFUSAL_TEXT_BYTES];
-};
+/* No time that a message names is longer: about 31 years, so that sums of times cannot overflow. */
+#define RXP_MAX_MS INT64_C(1000000000000)
 
 struct rxp_pair {
     const char *key;
@@ -32,7 +28,7 @@ struct rxp_invocation {
     size_t n_command;
     const struct rxp_pair *environment;
     size_t n_environment;
-    int64_t timeout_ms; /* 0: none given */
+    int64_t timeout_ms; /* 0: none given; at most RXP_MAX_MS */
     const char *input_payload_path;
     const char *output_result_path;
     const char *artifact_directory;

@@ -2,9 +2,10 @@
  *
  * Every text from outside goes through json_check once. After that it may be walked (json_find, json_next) by
  * slices of the text itself: a slice keeps each digit of a number and each byte of an object as the peer wrote
- * it. cJSON then serves where a decoded tree is wanted (invocation.c) and to write documents (result.c).
+ * it. No tree is built: contracts and answers are small, read once, and wanted as text.
  *
- * Pure and thread-safe. Nothing here allocates but json_text. */
+ * Pure and thread-safe. Nothing here allocates but json_text, and json_check where an object has many keys that
+ * must be unique. */
 #ifndef RXP_PROTOCOL_JSON_H
 #define RXP_PROTOCOL_JSON_H
 
@@ -31,7 +32,8 @@ struct json_slice {
 /* Where and why a text was refused. `what` is a constant phrase such as "a string with \\u0000". */
 struct json_fault {
     const char *what;
-    size_t at_byte; /* from 0 */
+    size_t at_byte;        /* from 0 */
+    struct json_slice key; /* of a duplicate key, the second one; else empty */
 };
 
 enum json_keys { JSON_KEYS_ANY, JSON_KEYS_UNIQUE };

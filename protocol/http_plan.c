@@ -1,0 +1,436 @@
+#include "protocol/http_plan.h"
+
+#include "protocol/decimal.h"
+#include "protocol/form.h"
+#include "protocol/url.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum key {
+    KEY_URL,
+    KEY_METHOD,
+    KEY_BODY,
+    KEY_BODY_FORMAT,
+    KEY_IDEMPOTENCY_HEADER,
+    KEY_POLL_URL_TEMPLATE,
+    KEY_POLL_RUN_ID_PATH,
+    KEY_POLL_STATUS_PATH,
+    KEY_POLL_TERMINAL_STATES,
+    KEY_POLL_SUCCESS_STATES,
+    KEY_POLL_INTERVAL_SECONDS,
+    KEY_POLL_PENDING_CODES,
+    KEY_POLL_MAX_FAILURES,
+    KEY_RESULT_PATH,
+    KEYS,
+};
+
+static const char *const keys[KEYS] = {
+    [KEY_URL] = "http.url",
+    [KEY_METHOD] = "http.method",
+    [KEY_BODY] = "http.body",
+    [KEY_BODY_FORMAT] = "http.body_format",
+    [KEY_IDEMPOTENCY_HEADER] = "http.idempotency_header",
+    [KEY_POLL_URL_TEMPLATE] = "http.poll_url_template",
+    [KEY_POLL_RUN_ID_PATH] = "http.poll_run_id_path",
+    [KEY_POLL_STATUS_PATH] = "http.poll_status_path",
+    [KEY_POLL_TERMINAL_STATES] = "http.poll_terminal_states",
+    [KEY_POLL_SUCCESS_STATES] = "http.poll_success_states",
+    [KEY_POLL_INTERVAL_SECONDS] = "http.poll_interval_seconds",
+    [KEY_POLL_PENDING_CODES] = "http.poll_pending_codes",
+    [KEY_POLL_MAX_FAILURES] = "http.poll_max_failures",
+    [KEY_RESULT_PATH] = "http.result_path",
+};
+
+#define METHOD_MAX_BYTES 32
+#define HEADER_NAME_MAX_BYTES 128
+#define MAX_FAILURES_LIMIT 1000000
+#define DEFAULT_POLL_INTERVAL_MS 2000
+
+static const char *const default_success_states[] = {"completed"};
+
+/* A plan in the making. */
+struct draft {
+    const struct rxp_invocation *invocation;
+    const char *value[KEYS]; /* NULL: not given */
+    struct json_slice form;  /* the body, where it is to be sent as a form */
+    char *free_at;           /* what is left of plan->owned */
+    char *free_end;
+    struct rxp_refusal *why;
+};
+
+static void *take(struct draft *draft, size_t bytes, size_t align)
+{
+    char *at = draft->free_at + (align - (uintptr_t)draft->free_at % align) % align;
+
+    assert(bytes <= (size_t)(draft->free_end - at));
+    draft->free_at = at + bytes;
+    return at;
+}
+
+static int refuse_value(struct draft *draft, enum key key, const char *what)
+{
+    return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "%s '%s' %s", keys[key],
+                      rxp_show(draft->value[key], strlen(draft->value[key])).text, what);
+}
+
+static int refuse_missing(struct draft *draft, enum key key)
+{
+    return rxp_refuse(draft->why, RXP_ERROR_MISSING_METADATA, "missing metadata '%s'", keys[key]);
+}
+
+/* What is required must not be empty either. */
+static bool is_missing(const struct draft *draft, enum key key)
+{
+    return draft->value[key] == NULL || draft->value[key][0] == '\0';
+}
+
+static int collect(struct draft *draft)
+{
+    const struct rxp_invocation *invocation = draft->invocation;
+
+    for (size_t i = 0; i < invocation->n_metadata; i++) {
+        const char *key = invocation->metadata[i].key;
+        if (strncmp(key, "http.", 5) != 0 && strncmp(key, "rxp.", 4) != 0)
+            continue;
+        size_t k = 0;
+        while (k < KEYS && strcmp(key, keys[k]) != 0)
+            k++;
+        if (k == KEYS)
+            return rxp_refuse_unknown(draft->why, RXP_ERROR_INVALID_METADATA, "metadata key", key, keys, KEYS);
+        draft->value[k] = invocation->metadata[i].value;
+    }
+    return 0;
+}
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token(const char *text, size_t max_bytes)
+{
+    size_t bytes = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    return bytes > 0 && bytes <= max_bytes && text[bytes] == '\0';
+}
+
+static int check_method(struct draft *draft)
+{
+    const char *method = draft->value[KEY_METHOD];
+
+    if (method == NULL)
+        return 0;
+    if (!is_token(method, METHOD_MAX_BYTES))
+        return refuse_value(draft, KEY_METHOD, "is no HTTP method");
+    /* It asks for a tunnel, not for the URL. */
+    if (strcasecmp(method, "CONNECT") == 0)
+        return refuse_value(draft, KEY_METHOD, "starts no run: use POST, PUT, PATCH or GET");
+    return 0;
+}
+
+static int check_idempotency_header(struct draft *draft)
+{
+    /* They frame the message, or are the worker's to set. */
+    static const char *const refused[] = {"Host",   "Content-Length", "Transfer-Encoding", "Connection",
+                                          "Expect", "Upgrade",        "Content-Type",      "User-Agent"};
+    const char *name = draft->value[KEY_IDEMPOTENCY_HEADER];
+
+    if (name != NULL && name[0] == '\0')
+        return 0;
+    if (name != NULL) {
+        if (!is_token(name, HEADER_NAME_MAX_BYTES))
+            return refuse_value(draft, KEY_IDEMPOTENCY_HEADER, "is no header name");
+        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+            if (strcasecmp(name, refused[i]) == 0)
+                return refuse_value(draft, KEY_IDEMPOTENCY_HEADER, "is a header that a message may not set");
+        }
+    }
+    for (const char *at = draft->invocation->invocation_id; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7F)
+            return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                              "invocation_id '%s' holds a control character, so it can't be sent in the header %s: "
+                              "change it, or set http.idempotency_header to \"\"",
+                              rxp_show(draft->invocation->invocation_id, strlen(draft->invocation->invocation_id)).text,
+                              name != NULL ? name : RXP_IDEMPOTENCY_HEADER);
+    }
+    return 0;
+}
+
+static int check_body(struct draft *draft, struct rxp_http_plan *plan)
+{
+    const char *format = draft->value[KEY_BODY_FORMAT];
+    const char *body = draft->value[KEY_BODY];
+    struct json_fault fault;
+    bool form = false;
+
+    if (format != NULL) {
+        form = strcmp(format, "form") == 0;
+        if (!form && strcmp(format, "json") != 0)
+            return refuse_value(draft, KEY_BODY_FORMAT, "is neither 'json' nor 'form'");
+    }
+    if (body == NULL)
+        return 0;
+    if (body[0] == '\0')
+        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                          "http.body is empty, which is no JSON text: leave it out to send no body");
+    /* Its own repeated keys are the backend's business: it is sent byte for byte. */
+    if (json_check(body, strlen(body), JSON_KEYS_ANY, &fault) < 0)
+        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "http.body is not valid JSON: %s, at its byte %zu",
+                          fault.what, fault.at_byte);
+    plan->body = body;
+    plan->body_bytes = strlen(body);
+    plan->content_type = form ? "application/x-www-form-urlencoded" : "application/json";
+    if (!form)
+        return 0;
+    draft->form = json_document(body, plan->body_bytes);
+    if (form_check(keys[KEY_BODY], draft->form, draft->why) < 0)
+        return -1;
+    plan->body_bytes = form_write(draft->form, NULL);
+    return 0;
+}
+
+static int check_kickoff(struct draft *draft, struct rxp_http_plan *plan)
+{
+    const char *header = draft->value[KEY_IDEMPOTENCY_HEADER];
+
+    if (is_missing(draft, KEY_URL))
+        return refuse_missing(draft, KEY_URL);
+    plan->url = draft->value[KEY_URL];
+    if (url_check(keys[KEY_URL], plan->url, URL_PLAIN, draft->why) < 0 || check_method(draft) < 0 ||
+        check_body(draft, plan) < 0 || check_idempotency_header(draft) < 0)
+        return -1;
+    plan->idempotency_header = header == NULL ? RXP_IDEMPOTENCY_HEADER : header[0] == '\0' ? NULL : header;
+    plan->result_path = draft->value[KEY_RESULT_PATH];
+    return 0;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The next item of a comma list, trimmed; empty ones are skipped. *list moves on. False at the end. */
+static bool next_item(const char **list, const char **item, size_t *bytes)
+{
+    while (**list != '\0') {
+        const char *begin = *list;
+        const char *end = begin + strcspn(begin, ",");
+        *list = *end == ',' ? end + 1 : end;
+        while (begin < end && is_space(*begin))
+            begin++;
+        while (end > begin && is_space(end[-1]))
+            end--;
+        if (end > begin) {
+            *item = begin;
+            *bytes = (size_t)(end - begin);
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t count_items(const char *list)
+{
+    const char *item;
+    size_t bytes;
+    size_t n = 0;
+
+    while (next_item(&list, &item, &bytes))
+        n++;
+    return n;
+}
+
+static struct rxp_words take_words(struct draft *draft, enum key key)
+{
+    const char *list = draft->value[key];
+    size_t n = count_items(list);
+    const char **word = take(draft, n * sizeof(*word), _Alignof(const char *));
+    const char *item;
+    size_t bytes;
+
+    for (size_t i = 0; next_item(&list, &item, &bytes); i++) {
+        char *copy = take(draft, bytes + 1, 1);
+        memcpy(copy, item, bytes);
+        copy[bytes] = '\0';
+        word[i] = copy;
+    }
+    return (struct rxp_words){.word = word, .n = n};
+}
+
+static int read_states(struct draft *draft, struct rxp_http_plan *plan)
+{
+    if (is_missing(draft, KEY_POLL_TERMINAL_STATES))
+        return refuse_missing(draft, KEY_POLL_TERMINAL_STATES);
+    plan->terminal_states = take_words(draft, KEY_POLL_TERMINAL_STATES);
+    if (plan->terminal_states.n == 0)
+        return refuse_value(draft, KEY_POLL_TERMINAL_STATES, "names no state");
+    plan->success_states = (struct rxp_words){.word = default_success_states, .n = 1};
+    if (draft->value[KEY_POLL_SUCCESS_STATES] != NULL)
+        plan->success_states = take_words(draft, KEY_POLL_SUCCESS_STATES);
+    for (size_t i = 0; i < plan->success_states.n; i++) {
+        if (rxp_words_has(&plan->terminal_states, plan->success_states.word[i]))
+            return 0;
+    }
+    const char *success = draft->value[KEY_POLL_SUCCESS_STATES];
+    const char *terminal = draft->value[KEY_POLL_TERMINAL_STATES];
+    return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                      "no run could ever succeed: none of http.poll_success_states '%s'%s is among "
+                      "http.poll_terminal_states '%s'",
+                      success == NULL ? default_success_states[0] : rxp_show(success, strlen(success)).text,
+                      success == NULL ? " (the default)" : "", rxp_show(terminal, strlen(terminal)).text);
+}
+
+static int read_pending_codes(struct draft *draft, struct rxp_http_plan *plan)
+{
+    const char *list = draft->value[KEY_POLL_PENDING_CODES];
+    const char *item;
+    size_t bytes;
+
+    if (list == NULL)
+        return 0;
+    size_t n = count_items(list);
+    int *code = take(draft, n * sizeof(*code), _Alignof(int));
+    for (size_t i = 0; next_item(&list, &item, &bytes); i++) {
+        if (bytes != 3 || item[0] < '1' || item[0] > '5' || item[1] < '0' || item[1] > '9' || item[2] < '0' ||
+            item[2] > '9')
+            return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                              "http.poll_pending_codes has '%s', which is no HTTP status code from 100 to 599",
+                              rxp_show(item, bytes).text);
+        code[i] = (item[0] - '0') * 100 + (item[1] - '0') * 10 + (item[2] - '0');
+    }
+    plan->pending_codes = code;
+    plan->n_pending_codes = n;
+    return 0;
+}
+
+static int read_numbers(struct draft *draft, struct rxp_http_plan *plan)
+{
+    const char *interval = draft->value[KEY_POLL_INTERVAL_SECONDS];
+    const char *failures = draft->value[KEY_POLL_MAX_FAILURES];
+    struct decimal number;
+    int64_t held;
+
+    plan->poll_interval_ms = DEFAULT_POLL_INTERVAL_MS;
+    if (interval != NULL) {
+        /* Beyond 308 powers of ten most readers would see infinity. */
+        if (!decimal_parse(interval, strlen(interval), &number) || number.negative || number.magnitude > 308)
+            return refuse_value(draft, KEY_POLL_INTERVAL_SECONDS, "is no decimal number of seconds, 0 or more");
+        plan->poll_interval_ms = decimal_to_ms(&number, RXP_MAX_MS);
+    }
+    plan->poll_max_failures = -1;
+    if (failures != NULL) {
+        if (failures[strspn(failures, "0123456789")] != '\0' || !decimal_parse(failures, strlen(failures), &number))
+            return refuse_value(draft, KEY_POLL_MAX_FAILURES, "is no whole number, 0 or more");
+        plan->poll_max_failures =
+            decimal_to_int(&number, 0, MAX_FAILURES_LIMIT, &held) ? (int)held : MAX_FAILURES_LIMIT;
+    }
+    return 0;
+}
+
+static int read_polls(struct draft *draft, struct rxp_http_plan *plan)
+{
+    const char *id = draft->invocation->invocation_id;
+
+    if (is_missing(draft, KEY_POLL_URL_TEMPLATE))
+        return refuse_missing(draft, KEY_POLL_URL_TEMPLATE);
+    plan->poll_url_template = draft->value[KEY_POLL_URL_TEMPLATE];
+    if (url_check(keys[KEY_POLL_URL_TEMPLATE], plan->poll_url_template, URL_TEMPLATE, draft->why) < 0)
+        return -1;
+    /* As a path segment these would name another resource. */
+    if (url_has_invocation_id(plan->poll_url_template) && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0))
+        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                          "http.poll_url_template names {invocation_id}, but the id '%s' is a step in a path", id);
+    if (url_has_run_id(plan->poll_url_template)) {
+        if (is_missing(draft, KEY_POLL_RUN_ID_PATH))
+            return refuse_missing(draft, KEY_POLL_RUN_ID_PATH);
+        plan->run_id_path = draft->value[KEY_POLL_RUN_ID_PATH];
+    }
+    if (is_missing(draft, KEY_POLL_STATUS_PATH))
+        return refuse_missing(draft, KEY_POLL_STATUS_PATH);
+    plan->status_path = draft->value[KEY_POLL_STATUS_PATH];
+    if (read_states(draft, plan) < 0 || read_numbers(draft, plan) < 0)
+        return -1;
+    return read_pending_codes(draft, plan);
+}
+
+/* One block for all that is not in the invocation as it is needed. */
+static int reserve(struct draft *draft, struct rxp_http_plan *plan)
+{
+    static const enum key lists[] = {KEY_POLL_TERMINAL_STATES, KEY_POLL_SUCCESS_STATES, KEY_POLL_PENDING_CODES};
+    size_t bytes = METHOD_MAX_BYTES + 1;
+
+    if (draft->form.bytes > 0)
+        bytes += plan->body_bytes + 1;
+    for (size_t i = 0; plan->polls && i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const char *list = draft->value[lists[i]];
+        if (list != NULL)
+            bytes += count_items(list) * sizeof(char *) + strlen(list) + 1 + _Alignof(max_align_t);
+    }
+    plan->owned = malloc(bytes);
+    if (plan->owned == NULL)
+        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "no memory for a plan of %zu bytes", bytes);
+    draft->free_at = plan->owned;
+    draft->free_end = draft->free_at + bytes;
+    return 0;
+}
+
+static void take_kickoff(struct draft *draft, struct rxp_http_plan *plan)
+{
+    const char *method = draft->value[KEY_METHOD];
+
+    plan->method = "POST";
+    if (method != NULL) {
+        size_t bytes = strlen(method) + 1;
+        char *upper = take(draft, bytes, 1);
+        for (size_t i = 0; i < bytes; i++)
+            upper[i] = method[i] >= 'a' && method[i] <= 'z' ? (char)(method[i] - 'a' + 'A') : method[i];
+        plan->method = upper;
+    }
+    if (draft->form.bytes > 0) {
+        char *body = take(draft, plan->body_bytes + 1, 1);
+        form_write(draft->form, body);
+        body[plan->body_bytes] = '\0';
+        plan->body = body;
+    }
+}
+
+int rxp_http_plan_make(const struct rxp_invocation *invocation, struct rxp_http_plan *out, struct rxp_refusal *why)
+{
+    struct draft draft = {.invocation = invocation, .form = {.at = "", .bytes = 0}, .why = why};
+
+    *out = (struct rxp_http_plan){.polls = invocation->kind == RXP_KIND_HTTP_ASYNC, .poll_max_failures = -1};
+    if (invocation->kind != RXP_KIND_HTTP_ASYNC && invocation->kind != RXP_KIND_HTTP)
+        return rxp_refuse(why, RXP_ERROR_UNSUPPORTED_KIND,
+                          "runtime_kind '%s' is not run here: this worker runs http_async and http",
+                          rxp_kind_name(invocation->kind));
+    if (collect(&draft) < 0 || check_kickoff(&draft, out) < 0 || reserve(&draft, out) < 0)
+        goto refused;
+    take_kickoff(&draft, out);
+    if (out->polls && read_polls(&draft, out) < 0)
+        goto refused;
+    return 0;
+refused:
+    rxp_http_plan_deinit(out);
+    return -1;
+}
+
+void rxp_http_plan_deinit(struct rxp_http_plan *plan)
+{
+    free(plan->owned);
+    *plan = (struct rxp_http_plan){.owned = NULL};
+}
+
+bool rxp_words_has(const struct rxp_words *words, const char *word)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        if (strcmp(words->word[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *const *rxp_http_plan_keys(size_t *n)
+{
+    *n = KEYS;
+    return keys;
+}

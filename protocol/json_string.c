@@ -1,0 +1,155 @@
+#include "protocol/json_string.h"
+
+#include "protocol/utf8.h"
+
+#include <string.h>
+
+struct json_bytes json_bytes_of(struct json_slice string)
+{
+    if (string.bytes < 2)
+        return (struct json_bytes){.at = string.at, .end = string.at};
+    return (struct json_bytes){.at = string.at + 1, .end = string.at + string.bytes - 1};
+}
+
+int json_hex4(const char *at)
+{
+    int value = 0;
+
+    for (int i = 0; i < 4; i++) {
+        char c = at[i];
+        if (c >= '0' && c <= '9')
+            value = value * 16 + (c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value * 16 + (c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F')
+            value = value * 16 + (c - 'A' + 10);
+        else
+            return -1;
+    }
+    return value;
+}
+
+static size_t put_unicode(struct json_bytes *bytes)
+{
+    if (bytes->end - bytes->at < 4)
+        return 0;
+    int high = json_hex4(bytes->at);
+    bytes->at += 4;
+    if (high < 0)
+        return 0;
+    if (high < 0xD800 || high > 0xDBFF)
+        return utf8_put((uint32_t)high, bytes->unit);
+    if (bytes->end - bytes->at < 6)
+        return 0;
+    int low = json_hex4(bytes->at + 2);
+    bytes->at += 6;
+    if (low < 0xDC00)
+        return 0;
+    return utf8_put(0x10000 + (((uint32_t)high - 0xD800) << 10) + ((uint32_t)low - 0xDC00), bytes->unit);
+}
+
+static void decode_escape(struct json_bytes *bytes)
+{
+    char c = *bytes->at++;
+
+    bytes->unit_at = 0;
+    bytes->unit_end = 1;
+    switch (c) {
+    case 'b':
+        bytes->unit[0] = '\b';
+        break;
+    case 'f':
+        bytes->unit[0] = '\f';
+        break;
+    case 'n':
+        bytes->unit[0] = '\n';
+        break;
+    case 'r':
+        bytes->unit[0] = '\r';
+        break;
+    case 't':
+        bytes->unit[0] = '\t';
+        break;
+    case 'u':
+        bytes->unit_end = put_unicode(bytes);
+        break;
+    default:
+        bytes->unit[0] = c;
+        break;
+    }
+}
+
+int json_bytes_next(struct json_bytes *bytes)
+{
+    for (;;) {
+        if (bytes->unit_at < bytes->unit_end)
+            return (unsigned char)bytes->unit[bytes->unit_at++];
+        if (bytes->at == bytes->end)
+            return -1;
+        if (*bytes->at != '\\')
+            return (unsigned char)*bytes->at++;
+        bytes->at++;
+        if (bytes->at == bytes->end)
+            return -1;
+        decode_escape(bytes);
+    }
+}
+
+static bool is_plain(struct json_slice string)
+{
+    return memchr(string.at, '\\', string.bytes) == NULL;
+}
+
+size_t json_string_decode(struct json_slice string, char *out)
+{
+    size_t n = 0;
+
+    if (string.bytes >= 2 && is_plain(string)) {
+        n = string.bytes - 2;
+        memcpy(out, string.at + 1, n);
+    } else {
+        struct json_bytes bytes = json_bytes_of(string);
+        for (int c = json_bytes_next(&bytes); c >= 0; c = json_bytes_next(&bytes))
+            out[n++] = (char)c;
+    }
+    out[n] = '\0';
+    return n;
+}
+
+bool json_string_is(struct json_slice string, const char *word, size_t word_bytes)
+{
+    if (is_plain(string))
+        return string.bytes == word_bytes + 2 && memcmp(string.at + 1, word, word_bytes) == 0;
+
+    struct json_bytes bytes = json_bytes_of(string);
+    for (size_t i = 0; i < word_bytes; i++) {
+        if (json_bytes_next(&bytes) != (unsigned char)word[i])
+            return false;
+    }
+    return json_bytes_next(&bytes) < 0;
+}
+
+/* FNV-1a. Collisions that a peer contrives cost comparisons, n log n of them. */
+uint64_t json_string_hash(struct json_slice string)
+{
+    struct json_bytes bytes = json_bytes_of(string);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (int c = json_bytes_next(&bytes); c >= 0; c = json_bytes_next(&bytes))
+        hash = (hash ^ (uint64_t)c) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+int json_string_compare(struct json_slice a, struct json_slice b)
+{
+    struct json_bytes left = json_bytes_of(a);
+    struct json_bytes right = json_bytes_of(b);
+    int x;
+    int y;
+
+    do {
+        x = json_bytes_next(&left);
+        y = json_bytes_next(&right);
+    } while (x == y && x >= 0);
+    return x - y;
+}

@@ -1,0 +1,106 @@
+#include "protocol/result.h"
+
+#include <string.h>
+
+#define DAY_MS INT64_C(86400000)
+#define MIN_MS INT64_C(-62167219200000) /* 0000-01-01T00:00:00.000Z */
+#define MAX_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+
+/* Days from 0000-03-01, the start of a year that ends with its leap day, in the proleptic Gregorian calendar. */
+#define DAYS_TO_1970 INT64_C(719468)
+#define DAYS_IN_400_YEARS INT64_C(146097)
+
+struct date {
+    int year;
+    int month;
+    int day;
+};
+
+/* For days since 1970-01-01 of the years 0000 to 9999. */
+static struct date date_of(int64_t days)
+{
+    int64_t shifted = days + DAYS_TO_1970 + DAYS_IN_400_YEARS; /* January and February of 0000 lie before the origin */
+    int64_t era = shifted / DAYS_IN_400_YEARS;
+    int64_t of_era = shifted % DAYS_IN_400_YEARS;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t march_month = (5 * of_year + 2) / 153; /* 0: March */
+    struct date date = {
+        .year = (int)(year + (era - 1) * 400 + (march_month >= 10)),
+        .month = (int)(march_month < 10 ? march_month + 3 : march_month - 9),
+        .day = (int)(of_year - (153 * march_month + 2) / 5 + 1),
+    };
+    return date;
+}
+
+static int64_t days_of(struct date date)
+{
+    int64_t year = date.year + 400 - (date.month <= 2);
+    int64_t march_month = (date.month + 9) % 12;
+    int64_t of_year = (153 * march_month + 2) / 5 + date.day - 1;
+
+    return year * 365 + year / 4 - year / 100 + year / 400 + of_year - DAYS_IN_400_YEARS - DAYS_TO_1970;
+}
+
+static void put_digits(char *at, int n, int64_t value)
+{
+    for (int i = n - 1; i >= 0; i--) {
+        at[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+void rxp_stamp_write(int64_t unix_ms, char out[RXP_STAMP_BYTES])
+{
+    if (unix_ms < MIN_MS)
+        unix_ms = MIN_MS;
+    if (unix_ms > MAX_MS)
+        unix_ms = MAX_MS;
+    int64_t of_day = unix_ms % DAY_MS;
+    if (of_day < 0)
+        of_day += DAY_MS;
+    struct date date = date_of((unix_ms - of_day) / DAY_MS);
+
+    memcpy(out, "0000-00-00T00:00:00.000Z", RXP_STAMP_BYTES);
+    put_digits(out, 4, date.year);
+    put_digits(out + 5, 2, date.month);
+    put_digits(out + 8, 2, date.day);
+    put_digits(out + 11, 2, of_day / 3600000);
+    put_digits(out + 14, 2, of_day / 60000 % 60);
+    put_digits(out + 17, 2, of_day / 1000 % 60);
+    put_digits(out + 20, 3, of_day % 1000);
+}
+
+static int take_digits(const char *at, int n)
+{
+    int value = 0;
+
+    for (int i = 0; i < n; i++)
+        value = value * 10 + (at[i] - '0');
+    return value;
+}
+
+bool rxp_stamp_parse(const char *text, int64_t *unix_ms)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    char again[RXP_STAMP_BYTES];
+
+    if (strlen(text) != sizeof(form) - 1)
+        return false;
+    for (size_t i = 0; form[i] != '\0'; i++) {
+        if (form[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+            return false;
+    }
+    struct date date = {take_digits(text, 4), take_digits(text + 5, 2), take_digits(text + 8, 2)};
+    if (date.month < 1 || date.month > 12)
+        return false;
+    int64_t ms = days_of(date) * DAY_MS + take_digits(text + 11, 2) * INT64_C(3600000) +
+                 take_digits(text + 14, 2) * INT64_C(60000) + take_digits(text + 17, 2) * INT64_C(1000) +
+                 take_digits(text + 20, 3);
+    /* A 30th of February, an hour 24 or a second 60 comes back as another stamp. */
+    rxp_stamp_write(ms, again);
+    if (memcmp(again, text, sizeof(again)) != 0)
+        return false;
+    *unix_ms = ms;
+    return true;
+}

@@ -1,0 +1,21 @@
+/* url: is it a URL that a message may name? Absolute, http or https, without credentials, and of characters that all
+ * readers of URLs read alike (RFC 3986). Where requests may go is the worker's egress policy, not this file.
+ *
+ * Pure and thread-safe. Not for use outside protocol/. */
+#ifndef RXP_PROTOCOL_URL_H
+#define RXP_PROTOCOL_URL_H
+
+#include "protocol/refusal.h"
+
+#include <stdbool.h>
+
+enum url_placeholders { URL_PLAIN, URL_TEMPLATE };
+
+/* `key` is the metadata key that holds it. A URL_TEMPLATE may have {run_id} and {invocation_id} behind its host. Returns
+ * 0, or -1 with *why (RXP_ERROR_INVALID_METADATA), which never quotes credentials or a query. */
+int url_check(const char *key, const char *url, enum url_placeholders placeholders, struct rxp_refusal *why);
+
+bool url_has_run_id(const char *url_template);
+bool url_has_invocation_id(const char *url_template);
+
+#endif
