@@ -23,7 +23,7 @@ struct egress_config {
 
 #define EGRESS_WHY_BYTES 256
 
-/* The strings of the config are copied. NULL with a sentence in why[EGRESS_WHY_BYTES] that names the entry that cannot be
+/* Copies the strings of the config. NULL with a sentence in why[EGRESS_WHY_BYTES] that names the entry that cannot be
  * understood. */
 struct egress *egress_make(const struct egress_config *config, char *why);
 void egress_free(struct egress *egress);

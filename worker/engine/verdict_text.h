@@ -1,0 +1,39 @@
+/* verdict_text: the sentences of verdicts, put together piece by piece in verdict->text. Part of verdict.c alone.
+ *
+ * Pure. What a peer wrote is escaped on its way (excerpt.h); a sentence that is full stays as it is. */
+#ifndef RXP_ENGINE_VERDICT_TEXT_H
+#define RXP_ENGINE_VERDICT_TEXT_H
+
+#include "engine/transport.h"
+#include "engine/verdict.h"
+
+/* Which of the run's requests a reply belongs to, and what its troubles are called. */
+struct phase {
+    bool is_poll;
+    const char *name;    /* "kickoff" */
+    const char *request; /* "kickoff to", "poll of": the URL follows */
+    const char *url;
+    enum rxp_error network;
+    enum rxp_error status;
+    enum rxp_error not_json;
+};
+
+struct phase phase_of_kickoff(const char *url);
+struct phase phase_of_poll(const char *url);
+
+void verdict_say(struct verdict *verdict, const char *text);
+/* At most the first 200 bytes. */
+void verdict_say_bytes(struct verdict *verdict, const char *at, size_t bytes);
+void verdict_say_number(struct verdict *verdict, long long number);
+void verdict_say_url(struct verdict *verdict, const char *url);
+/* ": <body>", or nothing where it is empty. */
+void verdict_say_body(struct verdict *verdict, const struct http_reply *reply);
+
+/* "kickoff expected HTTP 200 or 202, got 500: boom". The URL of a poll is made of a template and a run id, so it is
+ * named as well; that of the kickoff stands in the invocation. */
+void verdict_say_status(struct verdict *verdict, const struct phase *phase, const char *expected,
+                        const struct http_reply *reply);
+/* "kickoff to http://h/p failed: connection refused". */
+void verdict_say_failure(struct verdict *verdict, const struct phase *phase, const struct http_reply *reply);
+
+#endif
