@@ -1,0 +1,297 @@
+#include "kafka/client_conf.h"
+#include "support/check_main.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static rd_kafka_conf_t *make(enum client_role role, const char *name, const char *value, char *why)
+{
+    struct kafka_property property = {.name = name, .value = value};
+    struct kafka_settings settings = {.bootstrap_servers = "127.0.0.1:1", .group_id = "g", .properties = &property,
+                                      .n_properties = name != NULL ? 1 : 0};
+    return client_conf_make(&settings, role, why);
+}
+
+static void assert_value(const rd_kafka_conf_t *conf, const char *name, const char *expected)
+{
+    char value[512];
+    size_t bytes = sizeof value;
+    ck_assert_int_eq(rd_kafka_conf_get(conf, name, value, &bytes), RD_KAFKA_CONF_OK);
+    ck_assert_msg(strcmp(value, expected) == 0, "%s is '%s', not '%s'", name, value, expected);
+}
+
+START_TEST(each_role_gets_what_the_guarantees_need)
+{
+    static const struct {
+        enum client_role role;
+        const char *name;
+        const char *value;
+    } rows[] = {
+        {CLIENT_CONSUMER, "bootstrap.servers", "127.0.0.1:1"},
+        {CLIENT_CONSUMER, "client.id", "rxp-worker"},
+        {CLIENT_CONSUMER, "group.id", "g"},
+        {CLIENT_CONSUMER, "enable.auto.commit", "false"},
+        {CLIENT_CONSUMER, "enable.auto.offset.store", "false"},
+        {CLIENT_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
+        {CLIENT_CONSUMER, "enable.partition.eof", "false"},
+        {CLIENT_CONSUMER, "queued.min.messages", "1000"},
+        {CLIENT_CONSUMER, "socket.nagle.disable", "true"},
+        {CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
+        {CLIENT_CONSUMER, "check.crcs", "true"},
+        {CLIENT_PRODUCER, "enable.idempotence", "true"},
+        {CLIENT_PRODUCER, "acks", "-1"},
+        {CLIENT_PRODUCER, "message.timeout.ms", "0"},
+        {CLIENT_PRODUCER, "linger.ms", "2"},
+        {CLIENT_PRODUCER, "message.max.bytes", "1000000000"},
+        {CLIENT_PRODUCER, "batch.size", "1000000"},
+        {CLIENT_PRODUCER, "allow.auto.create.topics", "false"},
+        {CLIENT_READER, "enable.partition.eof", "true"},
+        {CLIENT_READER, "enable.auto.commit", "false"},
+    };
+    char why[CLIENT_CONF_WHY_BYTES];
+    ck_assert_uint_lt((size_t)_i, sizeof rows / sizeof *rows);
+    rd_kafka_conf_t *conf = make(rows[_i].role, NULL, NULL, why);
+    ck_assert_msg(conf != NULL, "%s", why);
+    assert_value(conf, rows[_i].name, rows[_i].value);
+    rd_kafka_conf_destroy(conf);
+}
+END_TEST
+
+static int n_warnings;
+
+static void count_warning(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    (void)level;
+    if (strcmp(facility, "CONFWARN") == 0) {
+        fprintf(stderr, "%s\n", text);
+        n_warnings++;
+    }
+}
+
+/* A client is really made of each role's conf, with properties of both sides. */
+START_TEST(librdkafka_takes_every_role_without_a_warning)
+{
+    static const struct kafka_property properties[] = {
+        {"linger.ms", "7"}, {"compression.codec", "lz4"}, {"session.timeout.ms", "20000"}, {"fetch.wait.max.ms", "10"},
+        {"isolation.level", "read_uncommitted"}, {"socket.timeout.ms", "5000"}, {"acks", "all"}, {"client.rack", "r1"},
+        {"auto.offset.reset", "earliest"}, {"enable.idempotence", "true"}, {"partitioner", "consistent"},
+    };
+    static const rd_kafka_type_t types[] = {[CLIENT_CONSUMER] = RD_KAFKA_CONSUMER, [CLIENT_PRODUCER] = RD_KAFKA_PRODUCER,
+                                            [CLIENT_READER] = RD_KAFKA_CONSUMER, [CLIENT_ADMIN] = RD_KAFKA_PRODUCER};
+    char why[CLIENT_CONF_WHY_BYTES];
+    struct kafka_settings settings = {.bootstrap_servers = "127.0.0.1:1", .group_id = "g", .client_id = "me",
+                                      .properties = properties, .n_properties = sizeof properties / sizeof *properties};
+    rd_kafka_conf_t *conf = client_conf_make(&settings, (enum client_role)_i, why);
+    ck_assert_msg(conf != NULL, "%s", why);
+    assert_value(conf, "client.id", "me");
+    assert_value(conf, "socket.timeout.ms", "5000");
+    if (_i == CLIENT_PRODUCER)
+        assert_value(conf, "linger.ms", "7");
+    if (_i == CLIENT_CONSUMER)
+        assert_value(conf, "session.timeout.ms", "20000");
+    rd_kafka_conf_set_log_cb(conf, count_warning);
+    rd_kafka_t *rk = rd_kafka_new(types[_i], conf, why, sizeof why);
+    ck_assert_msg(rk != NULL, "%s", why);
+    ck_assert_int_eq(n_warnings, 0);
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    const char *value;
+    const char *says; /* NULL: allowed */
+} guarded[] = {
+    {"bootstrap.servers", "b:1", "bootstrap-servers"},
+    {"metadata.broker.list", "b:1", "bootstrap-servers"},
+    {"group.id", "x", "group-id"},
+    {"enable.auto.commit", "true", "acknowledged"},
+    {"enable.auto.commit", "false", NULL},
+    {"auto.commit.enable", "true", "acknowledged"},
+    {"enable.auto.offset.store", "t", "acknowledged"},
+    {"enable.idempotence", "false", "repeat"},
+    {"enable.idempotence", "TRUE", NULL},
+    {"acks", "1", "replicas"},
+    {"acks", "0", "replicas"},
+    {"acks", "all", NULL},
+    {"topic.acks", "1", "replicas"},
+    {"request.required.acks", "1", "replicas"},
+    {"request.required.acks", "-1", NULL},
+    {"message.timeout.ms", "30000", "outage"},
+    {"message.timeout.ms", "0", NULL},
+    {"delivery.timeout.ms", "1", "outage"},
+    {"retries", "3", "outage"},
+    {"message.send.max.retries", "0", "outage"},
+    {"retries", "2147483647", NULL},
+    {"max.in.flight", "6", "1 to 5"},
+    {"max.in.flight", "5", NULL},
+    {"max.in.flight", "5x", "1 to 5"},
+    {"max.in.flight.requests.per.connection", "1000000", "1 to 5"},
+    {"queuing.strategy", "lifo", "order"},
+    {"delivery.report.only.error", "true", "success"},
+    {"enable.gapless.guarantee", "true", "refuses"},
+    {"transactional.id", "t", "transactions"},
+    {"partition.assignment.strategy", "range", "cooperative-sticky"},
+    {"partition.assignment.strategy", "range,cooperative-sticky", "cooperative-sticky"},
+    {"partition.assignment.strategy", "cooperative-sticky", NULL},
+    {"group.protocol", "consumer", "classic"},
+    {"group.protocol.type", "other", "consumer"},
+    {"auto.offset.reset", "latest", "earliest"},
+    {"auto.offset.reset", "error", "earliest"},
+    {"auto.offset.reset", "smallest", NULL},
+    {"enable.partition.eof", "true", "end"},
+    {"offset.store.method", "file", "broker"},
+    {"enabled_events", "1", "events"},
+    {"log.queue", "true", "log lines"},
+    {"test.mock.num.brokers", "3", "mock"},
+    {"debug", "all", NULL},
+    {"isolation.level", "read_uncommitted", NULL},
+    {"group.instance.id", "pod-1", NULL},
+};
+
+START_TEST(what_would_break_the_guarantees_is_refused_by_name_and_only_that)
+{
+    char why[CLIENT_CONF_WHY_BYTES];
+    char quoted[80];
+    const char *refusal = client_conf_refusal(guarded[_i].name, guarded[_i].value);
+    snprintf(quoted, sizeof quoted, "'%s'", guarded[_i].name);
+    for (int role = CLIENT_CONSUMER; role <= CLIENT_ADMIN; role++) {
+        rd_kafka_conf_t *conf = make((enum client_role)role, guarded[_i].name, guarded[_i].value, why);
+        if (guarded[_i].says == NULL) {
+            ck_assert_ptr_null(refusal);
+            ck_assert_msg(conf != NULL, "%s", why);
+            rd_kafka_conf_destroy(conf);
+        } else {
+            ck_assert_ptr_nonnull(refusal);
+            ck_assert_ptr_null(conf);
+            ck_assert_msg(strstr(why, quoted) != NULL, "%s", why);
+            ck_assert_msg(strstr(why, refusal) != NULL && strstr(why, guarded[_i].says) != NULL, "%s", why);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_property_that_nobody_knows_is_named_with_the_nearest)
+{
+    static const struct kafka_property rows[] = {
+        {"sasl.usrname", "sasl.username"},
+        {"Enable.Auto.Commit", "enable.auto.commit"},
+        {"compresion.codec", "compression.codec"},
+        {"socket.timeout", "socket.timeout.ms"},
+        {"something.else.altogether", "CONFIGURATION.md"},
+    };
+    char why[CLIENT_CONF_WHY_BYTES];
+    ck_assert_ptr_null(make(CLIENT_CONSUMER, rows[_i].name, "1", why));
+    ck_assert_msg(strstr(why, rows[_i].name) != NULL && strstr(why, rows[_i].value) != NULL, "%s", why);
+}
+END_TEST
+
+START_TEST(a_wrong_value_is_named_whichever_side_it_belongs_to)
+{
+    static const struct kafka_property rows[] = {
+        {"linger.ms", "soon"}, {"session.timeout.ms", "-5"}, {"security.protocol", "tls"}, {"dr_msg_cb", "f"},
+        {"socket.nagle.disable", ""},
+    };
+    char why[CLIENT_CONF_WHY_BYTES];
+    for (int role = CLIENT_CONSUMER; role <= CLIENT_ADMIN; role++) {
+        ck_assert_ptr_null(make((enum client_role)role, rows[_i].name, rows[_i].value, why));
+        ck_assert_msg(strstr(why, rows[_i].name) != NULL && strstr(why, rows[_i].value) != NULL, "%s", why);
+        ck_assert_ptr_null(strchr(why, '\n'));
+    }
+}
+END_TEST
+
+/* librdkafka repeats values that it does not take; these have no wrong value, so the name is misspelled instead, and
+ * "ssl_key" can only be set by a call. */
+START_TEST(a_secret_is_never_repeated)
+{
+    static const char *const names[] = {"sasl.pasword", "ssl_key", "sasl.oauthbearer.client.secrt", "ssl.key.pm"};
+    char why[CLIENT_CONF_WHY_BYTES];
+    ck_assert_ptr_null(make(CLIENT_PRODUCER, names[_i], "hunter2", why));
+    ck_assert_msg(strstr(why, names[_i]) != NULL, "%s", why);
+    ck_assert_msg(strstr(why, "hunter2") == NULL, "%s", why);
+}
+END_TEST
+
+START_TEST(broker_addresses_are_checked)
+{
+    static const struct {
+        const char *brokers;
+        const char *says; /* NULL: fine */
+    } rows[] = {
+        {"localhost", NULL},
+        {"localhost:9092", NULL},
+        {"a:1, b:2 ,SASL_SSL://c:65535", NULL},
+        {"[::1]:9092,[fd00::1]", NULL},
+        {NULL, "bootstrap-servers"},
+        {"", "bootstrap-servers"},
+        {"a:9092,", "empty"},
+        {"a:9092,,b:9092", "empty"},
+        {"a:port", "65535"},
+        {"a:70000", "65535"},
+        {"a:0", "65535"},
+        {"a:-1", "65535"},
+        {"a:", "65535"},
+        {":9092", "host:port"},
+        {"http://a/b:9", "host:port"},
+        {"a b:9092", "host:port"},
+        {"fd00::1", "[address]:port"},
+        {"[::1:9092", "[address]:port"},
+    };
+    char why[CLIENT_CONF_WHY_BYTES];
+    ck_assert_uint_lt((size_t)_i, sizeof rows / sizeof *rows);
+    struct kafka_settings settings = {.bootstrap_servers = rows[_i].brokers, .group_id = "g"};
+    rd_kafka_conf_t *conf = client_conf_make(&settings, CLIENT_CONSUMER, why);
+    ck_assert_msg((conf != NULL) == (rows[_i].says == NULL), "%s", why);
+    if (conf == NULL)
+        ck_assert_msg(strstr(why, rows[_i].says) != NULL, "%s", why);
+    else
+        rd_kafka_conf_destroy(conf);
+}
+END_TEST
+
+START_TEST(a_consumer_needs_a_group_and_others_do_not)
+{
+    char why[CLIENT_CONF_WHY_BYTES];
+    struct kafka_settings settings = {.bootstrap_servers = "a:1"};
+    ck_assert_ptr_null(client_conf_make(&settings, CLIENT_CONSUMER, why));
+    ck_assert_ptr_nonnull(strstr(why, "group-id"));
+    for (int role = CLIENT_PRODUCER; role <= CLIENT_ADMIN; role++) {
+        rd_kafka_conf_t *conf = client_conf_make(&settings, (enum client_role)role, why);
+        ck_assert_msg(conf != NULL, "%s", why);
+        rd_kafka_conf_destroy(conf);
+    }
+}
+END_TEST
+
+START_TEST(of_a_property_given_twice_the_later_one_wins)
+{
+    static const struct kafka_property properties[] = {{"socket.timeout.ms", "1000"}, {"socket.timeout.ms", "2000"}};
+    char why[CLIENT_CONF_WHY_BYTES];
+    struct kafka_settings settings = {.bootstrap_servers = "a:1", .properties = properties, .n_properties = 2};
+    rd_kafka_conf_t *conf = client_conf_make(&settings, CLIENT_PRODUCER, why);
+    ck_assert_ptr_nonnull(conf);
+    assert_value(conf, "socket.timeout.ms", "2000");
+    rd_kafka_conf_destroy(conf);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("client_conf");
+    TCase *tcase = tcase_create("client_conf");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, each_role_gets_what_the_guarantees_need, 0, 20);
+    tcase_add_loop_test(tcase, librdkafka_takes_every_role_without_a_warning, 0, 4);
+    tcase_add_loop_test(tcase, what_would_break_the_guarantees_is_refused_by_name_and_only_that, 0,
+                        sizeof guarded / sizeof *guarded);
+    tcase_add_loop_test(tcase, a_property_that_nobody_knows_is_named_with_the_nearest, 0, 5);
+    tcase_add_loop_test(tcase, a_wrong_value_is_named_whichever_side_it_belongs_to, 0, 5);
+    tcase_add_loop_test(tcase, a_secret_is_never_repeated, 0, 4);
+    tcase_add_loop_test(tcase, broker_addresses_are_checked, 0, 18);
+    tcase_add_test(tcase, a_consumer_needs_a_group_and_others_do_not);
+    tcase_add_test(tcase, of_a_property_given_twice_the_later_one_wins);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
