@@ -9,5 +9,7 @@
 /* From now on the first signal sets the flag; a second one ends the process as usual. */
 void interrupt_catch(void);
 bool interrupt_seen(void);
+/* Until the flag is set. */
+void interrupt_wait(void);
 
 #endif

@@ -1,0 +1,239 @@
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/documents.h"
+#include "cli/input.h"
+#include "cli/interrupt.h"
+#include "cli/sender.h"
+#include "cli/settings.h"
+#include "cli/tally.h"
+#include "kafka/reader.h"
+#include "protocol/http_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BROKER_TIMEOUT_MS 10000
+#define TURN_MS 100
+#define BAR_CELLS 30
+
+struct submission {
+    const struct options *options;
+    struct kafka_settings kafka;
+    const char **topics;
+    const char *file; /* "-": stdin */
+    char *text;
+    size_t text_bytes;
+    struct sender *sender;
+    struct reader *reader;
+    struct tally *tally;
+    bool draws;
+    char why[2 * SETTINGS_WHY_BYTES];
+};
+
+/* Checks a document, and sends it where a sender is given. 0, or -1 with why. */
+static int take_document(struct submission *submission, const struct document *document, struct sender *sender)
+{
+    size_t max_bytes = (size_t)options_int(submission->options, "max-message-bytes");
+    struct rxp_invocation *invocation = NULL;
+    struct rxp_http_plan plan;
+    struct rxp_refusal why = {RXP_OK, ""};
+    int status = rxp_invocation_parse(document->at, document->bytes, max_bytes, &invocation, &why);
+    if (status == 0 && (status = rxp_http_plan_make(invocation, &plan, &why)) == 0) {
+        rxp_http_plan_deinit(&plan);
+    }
+    if (status != 0) {
+        snprintf(submission->why, sizeof submission->why, "%s:%zu: %s: %s; nothing was sent", submission->file,
+                 document->line, rxp_error_name(why.error), why.text);
+    } else if (sender != NULL) {
+        size_t bytes = 0;
+        char *text = rxp_invocation_write(invocation, &bytes);
+        status = text != NULL ? sender_send(sender, invocation->invocation_id, text, bytes, submission->why) : -1;
+        free(text);
+    }
+    rxp_invocation_free(invocation);
+    return status;
+}
+
+/* All documents, first to check (sender NULL), then to send: a file with a mistake is not sent in part. */
+static int take_all(struct submission *submission, struct sender *sender)
+{
+    struct documents documents;
+    struct document document;
+    size_t n = 0;
+    documents_init(&documents, submission->text, submission->text_bytes);
+    while (documents_next(&documents, &document)) {
+        if (take_document(submission, &document, sender) != 0) {
+            return -1;
+        }
+        n++;
+    }
+    if (n == 0) {
+        snprintf(submission->why, sizeof submission->why, "%s: there is no invocation in it", submission->file);
+        return -1;
+    }
+    return 0;
+}
+
+static void show_progress(const struct submission *submission, bool last)
+{
+    if (!submission->draws) {
+        return;
+    }
+    const struct tally_counts *counts = tally_counts(submission->tally);
+    char text[TALLY_TEXT_BYTES];
+    char bar[BAR_CELLS + 1];
+    size_t filled = counts->expected > 0 ? counts->seen * BAR_CELLS / counts->expected : BAR_CELLS;
+    memset(bar, ' ', BAR_CELLS);
+    memset(bar, '=', filled);
+    bar[BAR_CELLS] = '\0';
+    tally_describe(submission->tally, text);
+    fprintf(stderr, "\r[%s] %zu/%zu %s\033[K%s", bar, counts->seen, counts->expected, text, last ? "\n" : "");
+}
+
+static void take_result(struct submission *submission, const rd_kafka_message_t *message)
+{
+    struct rxp_result *result = NULL;
+    struct rxp_refusal why;
+    if (message->payload == NULL || rxp_result_parse(message->payload, message->len, &result, &why) != 0) {
+        return;
+    }
+    if (tally_take(submission->tally, result) == TALLY_FIRST) {
+        if (submission->draws) {
+            fputs("\r\033[K", stderr);
+        }
+        fwrite(message->payload, 1, message->len, stdout);
+        fputc('\n', stdout);
+        fflush(stdout);
+    }
+    rxp_result_free(result);
+}
+
+static int wait_for_results(struct submission *submission)
+{
+    const char *timeout = options_text(submission->options, "timeout-seconds");
+    int64_t until_ms = timeout != NULL && timeout[0] != '\0'
+                           ? clock_mono_ms() + options_ms(submission->options, "timeout-seconds")
+                           : CLOCK_NEVER;
+    const struct tally_counts *counts = tally_counts(submission->tally);
+    while (counts->seen < counts->expected && !interrupt_seen() && clock_mono_ms() < until_ms) {
+        bool failed = false;
+        rd_kafka_message_t *message = reader_next(submission->reader, TURN_MS, &failed, submission->why);
+        if (failed) {
+            return -1;
+        }
+        if (message != NULL) {
+            take_result(submission, message);
+            rd_kafka_message_destroy(message);
+        }
+        show_progress(submission, false);
+    }
+    show_progress(submission, true);
+    if (counts->seen < counts->expected) {
+        snprintf(submission->why, sizeof submission->why,
+                 "%zu of %zu have no result yet; they stay queued: `rxp-worker results --follow` shows them when they come",
+                 counts->expected - counts->seen, counts->expected);
+        return -1;
+    }
+    return 0;
+}
+
+static int open_topics(struct submission *submission)
+{
+    if (options_flag(submission->options, "wait")) {
+        submission->reader = reader_new(&submission->kafka, options_text(submission->options, "results-topic"),
+                                        READER_END, BROKER_TIMEOUT_MS, submission->why);
+        if (submission->reader == NULL) {
+            return -1;
+        }
+    }
+    submission->sender = sender_new(&submission->kafka, submission->topics[0], BROKER_TIMEOUT_MS, submission->why);
+    return submission->sender != NULL ? 0 : -1;
+}
+
+static int submit_all(struct submission *submission)
+{
+    if (open_topics(submission) != 0 || take_all(submission, submission->sender) != 0 ||
+        sender_finish(submission->sender, submission->why) != 0) {
+        return -1;
+    }
+    size_t n = 0;
+    const struct sent *sent = sender_sent(submission->sender, &n);
+    fprintf(stderr, "%zu submitted to %s\n", n, submission->topics[0]);
+    if (submission->reader == NULL) {
+        return 0;
+    }
+    submission->tally = tally_new(submission->topics[0], sent, n);
+    if (submission->tally == NULL) {
+        snprintf(submission->why, sizeof submission->why, "out of memory");
+        return -1;
+    }
+    return wait_for_results(submission);
+}
+
+/* The exit status; why is set where it is not EXIT_OK. */
+static int submission_prepare(struct submission *submission)
+{
+    const struct options *options = submission->options;
+    size_t n = 0;
+    const char *const *positional = options_positionals(options, &n);
+    if (n > 1) {
+        snprintf(submission->why, sizeof submission->why, "takes one FILE, got %zu", n);
+        return EXIT_USAGE;
+    }
+    submission->file = n == 1 ? positional[0] : "-";
+    if (settings_kafka(options, &submission->kafka, submission->why) != 0) {
+        return EXIT_USAGE;
+    }
+    submission->topics = settings_list(options_text(options, "invocations-topics"), &n);
+    if (submission->topics == NULL || n == 0) {
+        snprintf(submission->why, sizeof submission->why, "--invocations-topics names no topic");
+        return EXIT_USAGE;
+    }
+    if (strcmp(submission->file, "-") == 0 && isatty(STDIN_FILENO)) {
+        fputs("rxp-worker submit: reading stdin; end it with Ctrl-D\n", stderr);
+    }
+    submission->text =
+        input_read(submission->file, &submission->text_bytes, submission->why, sizeof submission->why);
+    return submission->text != NULL && take_all(submission, NULL) == 0 ? EXIT_OK : EXIT_USAGE;
+}
+
+static int submit_main(const struct options *options)
+{
+    struct submission submission = {.options = options, .draws = isatty(STDERR_FILENO) == 1};
+    int status = submission_prepare(&submission);
+    if (status == EXIT_OK) {
+        interrupt_catch();
+        status = submit_all(&submission) == 0 ? EXIT_OK : EXIT_FATAL;
+    }
+    if (status != EXIT_OK) {
+        fprintf(stderr, "rxp-worker submit: %s\n", submission.why);
+    }
+    sender_free(submission.sender);
+    reader_free(submission.reader);
+    tally_free(submission.tally);
+    free(submission.text);
+    free(submission.topics);
+    settings_free_kafka(&submission.kafka);
+    return status;
+}
+
+const struct command command_submit = {
+    .name = "submit",
+    .bit = COMMAND_SUBMIT,
+    .arguments = "[FILE|-]",
+    .summary = "enqueue invocations, and wait for their results if asked",
+    .about =
+        "Reads invocations (one JSON document or JSON Lines) from FILE or stdin, checks all of them, and sends\n"
+        "them to the first of --invocations-topics with all fields of the contract filled in and the\n"
+        "invocation_id as key. A file with a mistake is not sent in part. With --wait it waits for their\n"
+        "results and prints them on stdout, one JSON object a line, in the order in which they come.\n"
+        "\n"
+        "Examples:\n"
+        "  rxp-worker submit --bootstrap-servers localhost:9092 orders.jsonl\n"
+        "  rxp-worker submit --bootstrap-servers localhost:9092 --wait order.json | jq .status\n"
+        "\n"
+        "Exit status: 0 all acknowledged (with --wait: all have their result, whatever it is), 1 not all in\n"
+        "time or the broker cannot be reached, 2 usage, or a message is wrong.\n",
+    .main = submit_main,
+};
