@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/documents.h"
 #include "cli/input.h"
 #include "protocol/http_plan.h"
 #include "protocol/invocation.h"
@@ -17,22 +18,6 @@ struct tally {
     unsigned long long invalid;
 };
 
-/* Part of a file's text: where it stands, for "FILE:LINE". */
-struct passage {
-    const char *file;
-    size_t line;
-    const char *at;
-    size_t bytes;
-};
-
-static size_t count_lines(const char *text, size_t bytes)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < bytes; i++)
-        n += text[i] == '\n';
-    return n;
-}
-
 /* An id may hold anything: it must not command a terminal or look like a line of its own. */
 static void print_visible(const char *text)
 {
@@ -40,20 +25,20 @@ static void print_visible(const char *text)
         putchar(iscntrl((unsigned char)*text) ? '?' : *text);
 }
 
-static void check_passage(struct tally *tally, const struct passage *passage)
+static void check_document(struct tally *tally, const char *file, const struct document *document)
 {
     struct rxp_invocation *invocation = NULL;
     struct rxp_http_plan plan;
     struct rxp_refusal why;
-    size_t line = passage->line;
-    int refused = rxp_invocation_parse(passage->at, passage->bytes, tally->max_bytes, &invocation, &why);
+    size_t line = document->line;
+    int refused = rxp_invocation_parse(document->at, document->bytes, tally->max_bytes, &invocation, &why);
     struct json_fault fault;
     if (refused == 0 && (refused = rxp_http_plan_make(invocation, &plan, &why)) == 0)
         rxp_http_plan_deinit(&plan);
-    else if (why.error == RXP_ERROR_INVALID_JSON && passage->bytes <= tally->max_bytes &&
-             json_check(passage->at, passage->bytes, JSON_KEYS_UNIQUE, &fault) < 0)
-        line += count_lines(passage->at, fault.at_byte < passage->bytes ? fault.at_byte : passage->bytes);
-    printf("%s:%zu: ", passage->file, line);
+    else if (why.error == RXP_ERROR_INVALID_JSON && document->bytes <= tally->max_bytes &&
+             json_check(document->at, document->bytes, JSON_KEYS_UNIQUE, &fault) < 0)
+        line += documents_count_lines(document->at, fault.at_byte < document->bytes ? fault.at_byte : document->bytes);
+    printf("%s:%zu: ", file, line);
     if (refused == 0) {
         tally->valid++;
         fputs("valid ", stdout);
@@ -67,69 +52,19 @@ static void check_passage(struct tally *tally, const struct passage *passage)
     rxp_invocation_free(invocation);
 }
 
-static bool is_blank(const char *text, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        if (strchr(" \t\r\n", text[i]) == NULL || text[i] == '\0')
-            return false;
-    }
-    return true;
-}
-
-/* The next line that is not blank; false at the end. */
-static bool next_line(const char *text, size_t bytes, size_t *cursor, struct passage *line)
-{
-    while (*cursor < bytes) {
-        const char *at = text + *cursor;
-        const char *end = memchr(at, '\n', bytes - *cursor);
-        size_t n = end == NULL ? bytes - *cursor : (size_t)(end - at);
-        *cursor += n + (end != NULL);
-        line->line++;
-        if (!is_blank(at, n)) {
-            line->at = at;
-            line->bytes = n;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One JSON document, however many lines it takes, or JSON Lines? A text that is neither is taken for a document with a
- * mistake where it begins like one (its first line opens what it does not close, and no line is whole by itself), so that
- * the mistake is reported once and in its place. */
-static bool is_one_document(const char *text, size_t bytes)
-{
-    struct json_fault fault;
-    if (json_check(text, bytes, JSON_KEYS_ANY, &fault) == 0)
-        return true;
-    struct passage line = {.line = 0};
-    size_t cursor = 0;
-    for (bool first = true; next_line(text, bytes, &cursor, &line); first = false) {
-        size_t n = line.bytes;
-        while (n > 0 && strchr(" \t\r", line.at[n - 1]) != NULL)
-            n--;
-        if (first && (n == 0 || line.at[n - 1] == '}' || memchr(line.at, '{', n) == NULL))
-            return false;
-        if (line.at[0] == '{' && json_check(line.at, line.bytes, JSON_KEYS_ANY, &fault) == 0)
-            return false;
-    }
-    return true;
-}
-
 static void check_text(struct tally *tally, const char *file, const char *text, size_t bytes)
 {
-    struct passage passage = {.file = file, .line = 0};
-    size_t cursor = 0;
-    if (is_blank(text, bytes)) {
+    struct documents documents;
+    struct document document;
+    bool any = false;
+    documents_init(&documents, text, bytes);
+    while (documents_next(&documents, &document)) {
+        any = true;
+        check_document(tally, file, &document);
+    }
+    if (!any) {
         printf("%s:1: invalid: invalid_json: there is no invocation in it\n", file);
         tally->invalid++;
-    } else if (is_one_document(text, bytes)) {
-        (void)next_line(text, bytes, &cursor, &passage);
-        passage.bytes = bytes - (size_t)(passage.at - text);
-        check_passage(tally, &passage);
-    } else {
-        while (next_line(text, bytes, &cursor, &passage))
-            check_passage(tally, &passage);
     }
 }
 
