@@ -119,7 +119,7 @@ void heap_clear(struct heap *heap, struct timer *timer)
     assert(index < heap->n && heap->slot[index] == timer);
     heap->n--;
     struct timer *last = heap->slot[heap->n];
-    timer_init(timer);
+    timer->index = TIMER_UNSET;
     if (last != timer) {
         put_at(heap, index, last);
         sift_up(heap, index);

@@ -37,7 +37,8 @@ void heap_clear(struct heap *heap, struct timer *timer); /* harmless when not se
 
 /* When the earliest is due; CLOCK_NEVER when none is set. */
 int64_t heap_next_ms(const struct heap *heap);
-/* Takes out the earliest timer that is due at now_ms; NULL when none is. */
+/* Takes out the earliest timer that is due at now_ms; NULL when none is. Its at_ms stays, to tell how late
+ * it is. */
 struct timer *heap_take_due(struct heap *heap, int64_t now_ms);
 
 #endif
