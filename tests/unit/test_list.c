@@ -49,9 +49,11 @@ START_TEST(removes_from_the_middle_and_again_harmlessly)
         list_push(&head, &items[i].node);
     }
     list_remove(&items[1].node);
-    list_remove(&items[1].node);
     ck_assert_int_eq(shift(&head), 'a');
+    list_push(&head, &items[3].node);
+    list_remove(&items[1].node);
     ck_assert_int_eq(shift(&head), 'c');
+    ck_assert_int_eq(shift(&head), 'd');
     ck_assert_int_eq(shift(&head), '-');
 }
 END_TEST
@@ -81,6 +83,7 @@ START_TEST(splices_behind_the_end_and_leaves_the_source_empty)
     ck_assert(list_is_empty(&from));
     list_push(&to, &items[3].node);
     ck_assert_ptr_eq(to.prev->prev, &items[2].node);
+    ck_assert_ptr_eq(to.prev->prev->prev->prev, &items[0].node);
     ck_assert_int_eq(shift(&to), 'a');
     ck_assert_int_eq(shift(&to), 'b');
     ck_assert_int_eq(shift(&to), 'c');
