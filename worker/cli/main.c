@@ -64,9 +64,11 @@ static void print_overview(FILE *out)
         fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n"
           "  rxp-worker COMMAND --help   what a command does, its options, examples\n"
-          "  rxp-worker --version        this version and those of its libraries\n\n"
-          "To see it work without anything else: rxp-worker demo\n",
+          "  rxp-worker --version        this version and those of its libraries\n",
           out);
+#ifdef RXP_BACKEND
+    fputs("\nTo see it work without anything else: rxp-worker demo\n", out);
+#endif
 }
 
 static void print_help(const struct command *command)
@@ -76,8 +78,8 @@ static void print_help(const struct command *command)
     options_print_help(command->bit, stdout);
     fputs("\nSettings:\n"
           "  An option may also stand in the environment (--log-level as RXP_LOG_LEVEL) or in the\n"
-          "  file of --config (log-level = debug), save for the options of this command. Flags win\n"
-          "  over the environment, the environment over the file, the file over the default.\n"
+          "  file of --config (log-level = debug), save for those under 'Options of this command'.\n"
+          "  Flags win over the environment, the environment over the file, the file over the default.\n"
           "  `rxp-worker config` shows what is in force, and where it comes from.\n",
           stdout);
 }
