@@ -102,7 +102,7 @@ build_preset() {
     fi
     if [[ ! -f $folder/build.ninja ]] && ! (cd "$root" && cmake --preset "$preset") >>"$log" 2>&1; then
         say "the preset $preset could not be configured (all of it: $log):"
-        quote_log "$log" 40
+        sed -n '/CMake Error/,$p' "$log" | head -n 40 | sed 's/^/    /' >&2
         return 1
     fi
     # With no target named: all. Ninja configures again by itself when a CMakeLists.txt has changed.

@@ -97,8 +97,9 @@ run_suite() {
         ((${#names[@]} == 0)) || count_failure "$suite: no program's name contains: ${names[*]}"
         return 0
     fi
-    env "${before[@]}" "$python" "$root/tests/support/run_tap.py" --suite "$suite" --logs "$logs" --totals "$totals" \
-        --jobs "$at_once" --timeout "$timeout" "${prefix[@]}" "$@" || true
+    # The runner ends what it runs when it gets SIGTERM, as it does when this script is killed outright.
+    env "${before[@]}" setpriv --pdeathsig TERM -- "$python" "$root/tests/support/run_tap.py" --suite "$suite" \
+        --logs "$logs" --totals "$totals" --jobs "$at_once" --timeout "$timeout" "${prefix[@]}" "$@" || true
 }
 
 build() {
@@ -146,15 +147,17 @@ run_tsan() {
 }
 
 run_whole() {
-    local programs
+    local programs reason=
     mapfile -t programs < <(chosen "$root"/tests/whole/test_*.py)
     echo "whole tests"
-    if [[ -n $fetcher ]]; then
-        wait "$fetcher" || true
-        fetcher=
+    if ! wait "$fetcher"; then
+        # Its last line says why; to try once more would only take longer.
+        reason=$(tail -n 1 "$logs/fetch.log")
+        reason=${reason#no Kafka broker: }
     fi
+    fetcher=
     # One at a time: they measure memory, CPU and deadlines.
-    run_suite whole 900 1 "RXP_WORKER=$root/build/dev/rxp-worker" \
+    run_suite whole 900 1 "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$reason" \
         "$python" "$root/tests/whole/with_broker.py" -- "${programs[@]}"
 }
 

@@ -23,6 +23,8 @@ import time
 RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*#\s*(skip|todo)\b:?\s*(.*))?$", re.IGNORECASE)
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
 SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|ThreadSanitizer: |runtime error:)")
+ROOT = f"{pathlib.Path(__file__).resolve().parents[2]}/"
+NO_PLAN = "wrote no TAP plan"
 NO_BROKER = "no Kafka broker"  # how broker.py begins the reason
 
 
@@ -62,14 +64,14 @@ def read_tap(text, outcome):
             if directive and directive.lower() == "skip":
                 take_skip(outcome, f"{outcome.name}: {name}: {reason or 'no reason given'}")
             elif is_not:
-                outcome.fail(name)
+                outcome.fail(name.removeprefix(ROOT))
                 details = outcome.failures[-1][1]
             else:
                 outcome.passed += 1
         elif details is not None and len(details) < 40:
             details.append(line)
     if planned is None:
-        outcome.fail(f"wrote no TAP plan: it crashed or was cut short after {seen} tests")
+        outcome.fail(f"{NO_PLAN}: it crashed or was cut short after {seen} tests")
     elif planned == 0:
         outcome.fail("has no tests")
     elif planned != seen:
@@ -160,7 +162,9 @@ class Runner:
         written = said if script else tap.read_text(errors="replace") if tap.exists() else ""
         read_tap(written, outcome)
         if hung:
-            outcome.fail(f"still ran after {self.options.timeout} s and was ended")
+            # That its plan is missing follows from it.
+            outcome.failures = [failure for failure in outcome.failures if not failure[0].startswith(NO_PLAN)]
+            outcome.fail(f"still ran after {self.options.timeout:g} s and was ended")
         elif status != 0 and not outcome.failures:
             outcome.fail(f"no test failed, but it ended with {describe(status)}")
         if not outcome.failures and SANITIZER.search(said):
@@ -188,14 +192,24 @@ def show(outcome, said):
             print(f"        {line}")
     if outcome.failures:
         lines = said.splitlines()
-        reports = [number for number, line in enumerate(lines) if SANITIZER.search(line)][:3]
-        for number in reports:
-            print("      " + "\n      ".join(lines[number:number + 30]))
+        reports = sanitizer_reports(lines)
         if not reports:
             print("      its last words:")
-            for line in lines[-25:]:
-                print(f"        {line}")
+        for line in reports or lines[-25:]:
+            print(f"        {line}")
         print(f"      all of it: {outcome.log}", flush=True)
+
+
+def sanitizer_reports(lines):
+    """The first three, at most 30 lines of each."""
+    quoted, reports, left = [], 0, 0
+    for line in lines:
+        if left == 0 and SANITIZER.search(line) and reports < 3:
+            reports, left = reports + 1, 30
+        if left > 0:
+            quoted.append(line)
+            left = 0 if line.startswith("SUMMARY:") else left - 1
+    return quoted
 
 
 def main():

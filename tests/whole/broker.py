@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -28,6 +29,7 @@ from cluster import Cluster
 
 POM = ROOT / "tests/support/kafka-pom.xml"
 VERSION = re.search(r"<artifactId>kafka_2\.13</artifactId>\s*<version>([^<]+)", POM.read_text()).group(1)
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 READY_SECONDS = 90
 FETCH_ATTEMPTS = 3
 
@@ -92,7 +94,7 @@ def kafka_libraries():
 
 def _fetch_into(folder):
     """None, or why it failed."""
-    command = ["mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies", "-DincludeScope=runtime",
+    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", POM, COPY, "-DincludeScope=runtime",
                f"-DoutputDirectory={folder}/libs"]
     try:
         done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -101,8 +103,10 @@ def _fetch_into(folder):
         return "it took more than 300 s"
     if done.returncode == 0:
         return None
-    errors = [line for line in done.stdout.decode(errors="replace").splitlines() if "ERROR" in line]
-    return errors[0] if errors else f"exit status {done.returncode}"
+    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout.decode(errors="replace"))
+    print(said, file=sys.stderr)  # for the log
+    errors = [line.removeprefix("[ERROR]").strip() for line in said.splitlines() if line.startswith("[ERROR]")]
+    return next((error[:300] for error in errors if error), f"exit status {done.returncode}")
 
 
 def free_ports(count):
