@@ -39,7 +39,7 @@ def test(sentence):
 
 
 def rows(template, table):
-    """Decorator: one test for each row. The row's fields fill the template's {} and are the function's arguments."""
+    """Decorator: one test for each row. Its fields fill the template's {0}, {1}, … and are the function's arguments."""
     def register(function):
         for row in table:
             test(template.format(*row))(lambda row=row: function(*row))
@@ -69,7 +69,7 @@ def lacks(text, *parts):
 def _run(number, sentence, function):
     """True unless the test failed."""
     start = time.monotonic()
-    label = f"{number} - {sentence.replace('#', ' ')}"
+    label = f"{number} - {' '.join(sentence.replace('#', ' ').split())}"
     try:
         function()
     except Skip as reason:
