@@ -212,14 +212,10 @@ static void poll_run(struct backend *backend, struct asked *asked, const char *i
     struct course course;
     atomic_fetch_add(&backend->polls, 1);
     course_init(&course);
-    bool known = course_read(&course, id);
-    if (!known) {
-        course_deinit(&course);
-        course_init(&course);
-        char *remembered = seen_recall(backend->seen, id);
-        known = remembered && course_read(&course, remembered);
-        free(remembered);
-    }
+    /* A remembered one first: an id that somebody chose may look like one that holds a course. */
+    char *remembered = seen_recall(backend->seen, id);
+    bool known = course_read(&course, remembered ? remembered : id);
+    free(remembered);
     if (known)
         script_poll(asked, &course, id, poll_goes_wrong(backend, asked, &course, id));
     else

@@ -50,7 +50,7 @@ enum course_id_kind { ID_STRING, ID_NUMBER, ID_BOOL, ID_NULL, ID_OBJECT, ID_ARRA
       "the run's id, as hostile as you like (made up); the newest 4,096 of such runs are remembered")                  \
     X(RUN_ID_TYPE, "", "run_id_type", VALUE_KIND, 0, 6, 0, "TYPE",                                                    \
       "JSON type of the id: string, number, bool, null, object, array, missing")                                       \
-    X(RUN_ID_FIELD, "", "run_id_field", VALUE_TEXT, 1, 200, 0, "PATH", "dotted path of the id (run_id): data.run.id") \
+    X(RUN_ID_FIELD, "rf", "run_id_field", VALUE_TEXT, 1, 200, 0, "PATH", "dotted path of the id (run_id): data.run.id") \
     X(POLL_DELAY, "pd", "poll_delay", VALUE_SECONDS, 0, 86400000, 0, "SECONDS", "answer polls so late")               \
     X(PENDING, "pc", "pending", VALUE_HTTP, 200, 599, 0, "CODE", "answer polls of the unfinished run with this code") \
     X(PENDING_SECONDS, "ps", "pending_seconds", VALUE_SECONDS, 0, 86400000, 0, "SECONDS",                             \
