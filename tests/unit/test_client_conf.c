@@ -179,6 +179,8 @@ START_TEST(a_property_that_nobody_knows_is_named_with_the_nearest)
         {"Enable.Auto.Commit", "enable.auto.commit"},
         {"compresion.codec", "compression.codec"},
         {"socket.timeout", "socket.timeout.ms"},
+        {"topic.metadata.refresh.spars", "topic.metadata.refresh.sparse"},
+        {"topic.partitionr", "partitioner"},
         {"something.else.altogether", "CONFIGURATION.md"},
     };
     char why[CLIENT_CONF_WHY_BYTES];
@@ -286,7 +288,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, librdkafka_takes_every_role_without_a_warning, 0, 4);
     tcase_add_loop_test(tcase, what_would_break_the_guarantees_is_refused_by_name_and_only_that, 0,
                         sizeof guarded / sizeof *guarded);
-    tcase_add_loop_test(tcase, a_property_that_nobody_knows_is_named_with_the_nearest, 0, 5);
+    tcase_add_loop_test(tcase, a_property_that_nobody_knows_is_named_with_the_nearest, 0, 7);
     tcase_add_loop_test(tcase, a_wrong_value_is_named_whichever_side_it_belongs_to, 0, 5);
     tcase_add_loop_test(tcase, a_secret_is_never_repeated, 0, 4);
     tcase_add_loop_test(tcase, broker_addresses_are_checked, 0, 18);

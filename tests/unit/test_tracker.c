@@ -178,9 +178,11 @@ START_TEST(offsets_that_vanished_under_the_map_are_passed)
     struct tracker *heir = restarted(tracker);
     ck_assert_int_eq(tracker_admit(heir, 150), TRACKER_DONE);
     ck_assert_int_eq(tracker_frontier(heir), 200);
+    ck_assert_uint_eq(tracker_done_beyond(heir), 1);
     ck_assert_int_eq(tracker_admit(heir, 250), TRACKER_NEW);
     ck_assert_int_eq(tracker_frontier(heir), 250);
     ck_assert_int_eq(tracker_admit(heir, 310), TRACKER_NEW);
+    ck_assert_uint_eq(tracker_done_beyond(heir), 59);
     ck_assert(tracker_done(heir, 250));
     ck_assert_int_eq(tracker_frontier(heir), 310);
     ck_assert_uint_eq(tracker_in_flight(heir), 1);
@@ -198,6 +200,16 @@ START_TEST(metadata_that_cannot_be_read_counts_as_nothing_done)
     ck_assert_int_eq(tracker_frontier(tracker), 7);
     ck_assert_uint_eq(tracker_span(tracker), 0);
     ck_assert_int_eq(tracker_admit(tracker, 7), TRACKER_NEW);
+    tracker_free(tracker);
+}
+END_TEST
+
+START_TEST(a_map_beyond_the_last_possible_offset_counts_as_nothing_done)
+{
+    struct tracker *tracker = tracker_new(INT64_MAX - 5, "oQKsArwF", 8);
+    ck_assert_ptr_nonnull(tracker);
+    ck_assert(tracker_map_was_bad(tracker));
+    ck_assert_uint_eq(tracker_span(tracker), 0);
     tracker_free(tracker);
 }
 END_TEST
@@ -297,6 +309,7 @@ START_TEST(a_foreign_map_at_the_limit_neither_stalls_nor_breaks_a_commit)
         bool undone = offset >= (int64_t)last + 1 ? offset < (int64_t)last + 20 : offset % 120 == 0;
         must(tracker_admit(tracker, offset) == (undone ? TRACKER_NEW : TRACKER_DONE));
     }
+    ck_assert(tracker_is_full(tracker));
     for (int64_t offset = (int64_t)last + 1; offset < (int64_t)last + 20; offset += 2)
         ck_assert(tracker_done(tracker, offset));
     ck_assert_int_ge(tracker_map(tracker, map), 0);
@@ -502,6 +515,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, the_frontier_jumps_over_done_ones_that_were_not_read_again);
     tcase_add_test(tcase, offsets_that_vanished_under_the_map_are_passed);
     tcase_add_loop_test(tcase, metadata_that_cannot_be_read_counts_as_nothing_done, 0, 5);
+    tcase_add_test(tcase, a_map_beyond_the_last_possible_offset_counts_as_nothing_done);
     tcase_add_test(tcase, a_hundred_thousand_done_behind_one_slow_run_do_not_fill_it);
     tcase_add_test(tcase, a_window_of_the_safe_span_is_full_and_says_so_beforehand);
     tcase_add_test(tcase, a_gap_too_wide_for_the_window_waits_for_what_is_in_flight);

@@ -17,20 +17,26 @@ struct publisher;
 enum delivery {
     DELIVERY_ACKNOWLEDGED,
     DELIVERY_REFUSED, /* this message alone: too large, bad record, unknown partition: shed and send again */
-    DELIVERY_LOST,    /* purged, or the topic is gone or not allowed: not delivered; `fatal` was or will be called */
+    DELIVERY_LOST,    /* not known to be delivered: purged by publisher_free; or the topic is gone or not allowed, then
+                         `fatal` was or will be called */
 };
 
+/* Both are called on the Kafka thread, from within publisher_turn (delivered from publisher_free, too). */
 struct publisher_hooks {
-    /* On the Kafka thread, once for each accepted send. */
+    /* Once for each accepted send. May send again. */
     void (*delivered)(void *message_opaque, enum delivery delivery, const char *reason, void *opaque);
+    /* Once at most: nothing can be published any more. Sends are PUBLISHER_FATAL from now on. */
     void (*fatal)(const char *reason, void *opaque);
     void *opaque;
 };
 
 struct publisher_config {
     struct kafka_settings settings;
-    int event_fd; /* woken when a delivery report is there */
-    const char *const *topics; /* known beforehand: their metadata is asked for at once, so that the first send is quick */
+    int event_fd; /* a non-blocking eventfd: woken when publisher_turn has something to do */
+    /* Known beforehand (at most 16): their metadata is asked for at once, so that the first send takes 2 ms and not 500.
+     * One that brokers say is missing, or closed to this user, for topic.metadata.propagation.max.ms (30 s), is fatal,
+     * even where nothing is sent. */
+    const char *const *topics;
     size_t n_topics;
 };
 
@@ -54,6 +60,7 @@ enum publisher_send {
     PUBLISHER_FATAL,   /* the producer is finished; `fatal` was or will be called */
 };
 
+/* NULL with a sentence in why[why_bytes]. Does not wait for the broker. */
 struct publisher *publisher_new(const struct publisher_config *config, const struct publisher_hooks *hooks, char *why,
                                 size_t why_bytes);
 enum publisher_send publisher_send(struct publisher *publisher, const struct publisher_message *message, char *why,
@@ -62,7 +69,8 @@ enum publisher_send publisher_send(struct publisher *publisher, const struct pub
 void publisher_turn(struct publisher *publisher, int64_t now_ms, int64_t *next_ms);
 /* Accepted and not yet reported. Any thread. */
 size_t publisher_outstanding(const struct publisher *publisher);
-/* Purges what is left (reported as DELIVERY_LOST from within) and frees. */
+/* Purges what is left (reported as DELIVERY_LOST from within) and frees. Waits a second or so at most. No thread may send
+ * any more. NULL is harmless. */
 void publisher_free(struct publisher *publisher);
 
 #endif

@@ -1,0 +1,393 @@
+#include "kafka/publisher.h"
+
+#include "base/clock.h"
+#include "kafka/topic_watch.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { REASON_BYTES = TOPIC_WATCH_WHY_BYTES, REMIND_MS = 60000, PURGE_WAIT_MS = 1000, PURGE_STEP_MS = 10 };
+
+/* One producer. Librdkafka batches by topic and partition, and brokers refuse a batch as a whole; so there can be a
+ * second one, whose batches hold one message. */
+struct line {
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue; /* its delivery reports and errors */
+};
+
+struct publisher {
+    struct publisher_hooks hooks;
+    int event_fd;
+    struct line line;
+    struct line alone;           /* made by the first message that wants it; under alone_lock until then */
+    rd_kafka_conf_t *alone_conf; /* NULL once used */
+    pthread_mutex_t alone_lock;
+    rd_kafka_topic_t *topics[TOPIC_WATCH_MAX]; /* held, so that their metadata is kept fresh */
+    size_t n_topics;
+    struct topic_watch *watch;
+    atomic_size_t outstanding;
+
+    atomic_bool failed;
+    pthread_mutex_t reason_lock;
+    char reason[REASON_BYTES]; /* why it failed; the first reason stays */
+    bool told;                 /* main: hooks.fatal was called */
+
+    int64_t now_ms;        /* main: of this turn */
+    int64_t down_since_ms; /* main: CLOCK_NEVER while a broker is up, as far as is known */
+    int64_t remind_ms;
+};
+
+static void wake(const struct publisher *publisher)
+{
+    const uint64_t one = 1;
+    /* A full counter is awake enough. */
+    if (write(publisher->event_fd, &one, sizeof one) < 0)
+        return;
+}
+
+/* Any thread. */
+static void fail(struct publisher *publisher, const char *reason)
+{
+    pthread_mutex_lock(&publisher->reason_lock);
+    if (!atomic_load(&publisher->failed)) {
+        snprintf(publisher->reason, sizeof publisher->reason, "%s", reason);
+        atomic_store(&publisher->failed, true);
+    }
+    pthread_mutex_unlock(&publisher->reason_lock);
+    wake(publisher);
+}
+
+static void fail_from_watch(const char *reason, void *opaque)
+{
+    fail(opaque, reason);
+}
+
+/* librdkafka's own end: fenced, out of sequence, not allowed. */
+static void fail_for_good(struct publisher *publisher, rd_kafka_t *rk)
+{
+    char text[256] = "";
+    char reason[REASON_BYTES];
+    rd_kafka_resp_err_t err = rd_kafka_fatal_error(rk, text, sizeof text);
+    snprintf(reason, sizeof reason, "the Kafka producer cannot go on (%s): %s", rd_kafka_err2name(err), text);
+    fail(publisher, reason);
+}
+
+/* Does the error belong to this message, or to the batch that it was in? Not an enum of ours, so no switch without default:
+ * what is not listed belongs to the topic or to the producer, and is safer ended by a restart than by leaving messages
+ * out. */
+static bool is_of_one_message(rd_kafka_resp_err_t err)
+{
+    static const rd_kafka_resp_err_t list[] = {
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+        RD_KAFKA_RESP_ERR_INVALID_RECORD,     RD_KAFKA_RESP_ERR_INVALID_MSG,      RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+        RD_KAFKA_RESP_ERR_POLICY_VIOLATION,   RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        if (list[i] == err)
+            return true;
+    }
+    return false;
+}
+
+static bool is_purge(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
+static void note_up(struct publisher *publisher)
+{
+    if (publisher->down_since_ms == CLOCK_NEVER)
+        return;
+    log_event(LOG_INFO, "kafka_up", "Kafka takes messages again (its brokers were out of reach %lld s ago)",
+              (long long)(publisher->now_ms - publisher->down_since_ms) / 1000);
+    publisher->down_since_ms = CLOCK_NEVER;
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    struct publisher *publisher = opaque;
+    const char *topic = rd_kafka_topic_name(message->rkt);
+    enum delivery delivery = DELIVERY_LOST;
+    char reason[REASON_BYTES] = "";
+
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_PERSISTED) {
+            delivery = DELIVERY_ACKNOWLEDGED;
+            note_up(publisher);
+        } else {
+            snprintf(reason, sizeof reason, "topic '%s': a delivery was reported that no broker acknowledged", topic);
+            fail(publisher, reason);
+        }
+    } else if (is_of_one_message(message->err)) {
+        delivery = DELIVERY_REFUSED;
+        snprintf(reason, sizeof reason, "topic '%s' does not take a message of %zu bytes: %s", topic, message->len,
+                 rd_kafka_err2str(message->err));
+    } else if (is_purge(message->err)) {
+        snprintf(reason, sizeof reason, "given up while it waited for topic '%s'", topic);
+    } else {
+        char fatal_text[8];
+        topic_watch_sentence(topic, message->err, reason);
+        if (rd_kafka_fatal_error(rk, fatal_text, sizeof fatal_text) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            fail_for_good(publisher, rk);
+        else
+            fail(publisher, reason);
+    }
+    atomic_fetch_sub(&publisher->outstanding, 1);
+    publisher->hooks.delivered(message->_private, delivery, reason, publisher->hooks.opaque);
+}
+
+/* Besides this, librdkafka's log tells why a broker cannot be reached. */
+static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+    struct publisher *publisher = opaque;
+    (void)reason;
+    if (err == RD_KAFKA_RESP_ERR__FATAL)
+        fail_for_good(publisher, rk);
+    if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || publisher->down_since_ms != CLOCK_NEVER)
+        return;
+    publisher->down_since_ms = publisher->now_ms;
+    publisher->remind_ms = publisher->now_ms + REMIND_MS;
+    log_event(LOG_WARN, "kafka_down", "no Kafka broker can be reached; %zu messages to publish wait for one",
+              publisher_outstanding(publisher));
+}
+
+static int line_open(struct line *line, rd_kafka_conf_t *conf, int event_fd, char *why, size_t why_bytes)
+{
+    const uint64_t one = 1;
+    line->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, why_bytes);
+    if (line->rk == NULL)
+        return -1;
+    line->queue = rd_kafka_queue_get_main(line->rk);
+    rd_kafka_queue_io_event_enable(line->queue, event_fd, &one, sizeof one);
+    return 0;
+}
+
+static void line_close(struct line *line)
+{
+    if (line->rk == NULL)
+        return;
+    rd_kafka_queue_io_event_enable(line->queue, -1, NULL, 0);
+    rd_kafka_queue_destroy(line->queue);
+    rd_kafka_destroy(line->rk);
+    line->rk = NULL;
+}
+
+/* The second producer's settings: as the first's, one message a batch. */
+static rd_kafka_conf_t *make_alone_conf(const rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_t *alone = rd_kafka_conf_dup(conf);
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(alone, "batch.num.messages", "1", NULL, 0);
+    assert(result == RD_KAFKA_CONF_OK);
+    result = rd_kafka_conf_set(alone, "linger.ms", "0", NULL, 0);
+    assert(result == RD_KAFKA_CONF_OK);
+    return alone;
+}
+
+static int64_t read_missing_ms(const rd_kafka_conf_t *conf)
+{
+    char value[32] = "";
+    size_t bytes = sizeof value;
+    if (rd_kafka_conf_get(conf, "topic.metadata.propagation.max.ms", value, &bytes) != RD_KAFKA_CONF_OK)
+        return 30000;
+    return strtoll(value, NULL, 10);
+}
+
+/* A topic handle makes librdkafka ask for the topic's leaders at once, without waiting for the answer. */
+static int open_topics(struct publisher *publisher, const struct publisher_config *config, int64_t missing_ms, char *why,
+                       size_t why_bytes)
+{
+    for (size_t i = 0; i < config->n_topics; i++) {
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(publisher->line.rk, config->topics[i], NULL);
+        if (topic == NULL) {
+            snprintf(why, why_bytes, "topic '%s' cannot be written to: %s", config->topics[i],
+                     rd_kafka_err2str(rd_kafka_last_error()));
+            return -1;
+        }
+        publisher->topics[publisher->n_topics++] = topic;
+    }
+    if (publisher->n_topics == 0)
+        return 0;
+    publisher->watch = topic_watch_start(publisher->line.rk, publisher->topics, publisher->n_topics, missing_ms,
+                                         fail_from_watch, publisher);
+    if (publisher->watch != NULL)
+        return 0;
+    snprintf(why, why_bytes, "no thread could be started to look after the topics");
+    return -1;
+}
+
+struct publisher *publisher_new(const struct publisher_config *config, const struct publisher_hooks *hooks, char *why,
+                                size_t why_bytes)
+{
+    char conf_why[CLIENT_CONF_WHY_BYTES];
+    struct publisher *publisher = calloc(1, sizeof *publisher);
+
+    assert(config->n_topics <= TOPIC_WATCH_MAX);
+    if (publisher == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return NULL;
+    }
+    publisher->hooks = *hooks;
+    publisher->event_fd = config->event_fd;
+    publisher->down_since_ms = CLOCK_NEVER;
+    publisher->now_ms = clock_mono_ms();
+    pthread_mutex_init(&publisher->alone_lock, NULL);
+    pthread_mutex_init(&publisher->reason_lock, NULL);
+    rd_kafka_conf_t *conf = client_conf_make(&config->settings, CLIENT_PRODUCER, conf_why);
+    if (conf == NULL) {
+        snprintf(why, why_bytes, "%s", conf_why);
+        goto out;
+    }
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_opaque(conf, publisher);
+    int64_t missing_ms = read_missing_ms(conf);
+    publisher->alone_conf = make_alone_conf(conf);
+    if (line_open(&publisher->line, conf, config->event_fd, why, why_bytes) != 0) {
+        rd_kafka_conf_destroy(conf);
+        goto out;
+    }
+    if (open_topics(publisher, config, missing_ms, why, why_bytes) != 0)
+        goto out;
+    return publisher;
+out:
+    publisher_free(publisher);
+    return NULL;
+}
+
+/* The producer for messages in batches of their own; NULL with a sentence in why. Any thread. */
+static rd_kafka_t *alone_line(struct publisher *publisher, char *why, size_t why_bytes)
+{
+    pthread_mutex_lock(&publisher->alone_lock);
+    if (publisher->alone_conf != NULL &&
+        line_open(&publisher->alone, publisher->alone_conf, publisher->event_fd, why, why_bytes) == 0)
+        publisher->alone_conf = NULL;
+    rd_kafka_t *rk = publisher->alone.rk;
+    pthread_mutex_unlock(&publisher->alone_lock);
+    return rk;
+}
+
+static enum publisher_send refusal_of(struct publisher *publisher, rd_kafka_t *rk, const struct publisher_message *message,
+                                      rd_kafka_resp_err_t err, char *why, size_t why_bytes)
+{
+    char sentence[TOPIC_WATCH_WHY_BYTES];
+
+    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        snprintf(why, why_bytes, "too many messages wait to be published");
+        return PUBLISHER_FULL;
+    }
+    if (is_of_one_message(err)) {
+        snprintf(why, why_bytes, "topic '%s' does not take a message of %zu bytes: %s", message->topic,
+                 message->value_bytes, rd_kafka_err2str(err));
+        return PUBLISHER_REFUSED;
+    }
+    topic_watch_sentence(message->topic, err, sentence);
+    snprintf(why, why_bytes, "%s", sentence);
+    if (err == RD_KAFKA_RESP_ERR__FATAL)
+        fail_for_good(publisher, rk);
+    else
+        fail(publisher, sentence);
+    return PUBLISHER_FATAL;
+}
+
+enum publisher_send publisher_send(struct publisher *publisher, const struct publisher_message *message, char *why,
+                                   size_t why_bytes)
+{
+    if (atomic_load(&publisher->failed)) {
+        snprintf(why, why_bytes, "nothing can be published any more");
+        return PUBLISHER_FATAL;
+    }
+    rd_kafka_t *rk = message->alone ? alone_line(publisher, why, why_bytes) : publisher->line.rk;
+    if (rk == NULL)
+        return PUBLISHER_FULL; /* for want of memory or threads, which may pass */
+    atomic_fetch_add(&publisher->outstanding, 1);
+    /* The casts take const away for an interface that is without it; nothing is changed. */
+    rd_kafka_resp_err_t err = message->headers != NULL
+        ? rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                            RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                            RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
+                            RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(message->opaque), RD_KAFKA_V_END)
+        : rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                            RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                            RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
+                            RD_KAFKA_V_OPAQUE(message->opaque), RD_KAFKA_V_END);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return PUBLISHER_SENT;
+    atomic_fetch_sub(&publisher->outstanding, 1);
+    return refusal_of(publisher, rk, message, err, why, why_bytes);
+}
+
+static rd_kafka_t *alone_if_made(struct publisher *publisher)
+{
+    pthread_mutex_lock(&publisher->alone_lock);
+    rd_kafka_t *rk = publisher->alone.rk;
+    pthread_mutex_unlock(&publisher->alone_lock);
+    return rk;
+}
+
+void publisher_turn(struct publisher *publisher, int64_t now_ms, int64_t *next_ms)
+{
+    publisher->now_ms = now_ms;
+    rd_kafka_poll(publisher->line.rk, 0);
+    rd_kafka_t *alone = alone_if_made(publisher);
+    if (alone != NULL)
+        rd_kafka_poll(alone, 0);
+
+    if (publisher->down_since_ms != CLOCK_NEVER && now_ms >= publisher->remind_ms) {
+        /* Where nothing waits, nobody knows whether the brokers are still away. */
+        if (publisher_outstanding(publisher) > 0)
+            log_event(LOG_WARN, "kafka_down", "Kafka has taken no message for %lld s; %zu wait to be published",
+                      (long long)(now_ms - publisher->down_since_ms) / 1000, publisher_outstanding(publisher));
+        publisher->remind_ms = now_ms + REMIND_MS;
+    }
+    if (atomic_load(&publisher->failed) && !publisher->told) {
+        publisher->told = true;
+        publisher->hooks.fatal(publisher->reason, publisher->hooks.opaque);
+    }
+    *next_ms = publisher->down_since_ms != CLOCK_NEVER ? publisher->remind_ms : CLOCK_NEVER;
+}
+
+size_t publisher_outstanding(const struct publisher *publisher)
+{
+    return atomic_load(&publisher->outstanding);
+}
+
+/* Every accepted message gets its report before its opaque's owner goes. */
+static void line_purge(struct line *line)
+{
+    if (line->rk == NULL)
+        return;
+    rd_kafka_purge(line->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    for (int waited_ms = 0; rd_kafka_outq_len(line->rk) > 0 && waited_ms < PURGE_WAIT_MS; waited_ms += PURGE_STEP_MS)
+        rd_kafka_poll(line->rk, PURGE_STEP_MS);
+    rd_kafka_poll(line->rk, 0);
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    if (publisher == NULL)
+        return;
+    atomic_store(&publisher->failed, true); /* a hook that sends again gets PUBLISHER_FATAL */
+    topic_watch_stop(publisher->watch);
+    line_purge(&publisher->line);
+    line_purge(&publisher->alone);
+    if (publisher_outstanding(publisher) > 0)
+        log_event(LOG_WARN, "kafka_purge", "librdkafka reported nothing of %zu messages", publisher_outstanding(publisher));
+    for (size_t i = 0; i < publisher->n_topics; i++)
+        rd_kafka_topic_destroy(publisher->topics[i]);
+    line_close(&publisher->alone);
+    line_close(&publisher->line);
+    if (publisher->alone_conf != NULL)
+        rd_kafka_conf_destroy(publisher->alone_conf);
+    pthread_mutex_destroy(&publisher->reason_lock);
+    pthread_mutex_destroy(&publisher->alone_lock);
+    free(publisher);
+}
