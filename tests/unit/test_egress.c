@@ -250,6 +250,8 @@ static const struct host_row host_rows[] = {
     {"*", NULL, "[::ffff:a9fe:a9fe]", "metadata"},
     {"*", NULL, "fe80::1%eth0", "link-local"},
     {"*", NULL, "[fe80::1%25eth0]", "link-local"},
+    {"*.example", NULL, ".example", "not in egress-allow"},
+    {"a.example", NULL, "10.0.0.1%x", "host '10.0.0.1%x' is not"}, /* IPv4 has no zones: a name */
     {"a.example", NULL, "h\n\xff", "host 'h\\n\\xff' is not"},
 };
 
@@ -291,11 +293,10 @@ START_TEST(loopback_allowed_as_a_whole_is_still_under_the_lists)
 END_TEST
 
 static const char *const wrong_entries[] = {
-    "h:",         "h:0",           "h:65536",   "h:http",     "h:-1",        "h:+1",     "a b",        "http://h",
-    "h/8",        "10.0.0.0/33",   "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/0x8", "10.0.0.256", "127.1",
-    "0x7f000001", "2130706433",    "fd00::/129", "fd00::1/8", "[fd00::1",    "[fd00::1]80", "[h]",      "fe80::1%eth0",
-    "*h",         "*.",            "a.*.b",     "**",         ".h",          "a..b",     "h,g:x",      "b\xc3\xbc" "cher",
-    "user@h",     "::/0/0",        "1:2:3",     "10.0.0.0/08888888",
+    "h:", "h:0", "h:65536", "h:http", "h:-1", "h:+1", "a b", "http://h", "h/8", "10.0.0.0/33", "10.0.0.1/8",
+    "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/0x8", "10.0.0.256", "127.1", "0x7f000001", "2130706433", "fd00::/129",
+    "fd00::1/8", "[fd00::1", "[fd00::1]80", "[h]", "fe80::1%eth0", "*h", "*.", "a.*.b", "**", ".h", "a..b",
+    "h,g:x", "b\xc3\xbc" "cher", "user@h", "::/0/0", "1:2:3", "10.0.0.0/08888888",
 };
 
 START_TEST(names_an_entry_that_cannot_be_understood)
