@@ -1,6 +1,7 @@
 /* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
  *
- * Owned by the loop from pool_submit to the ended callback. Only `alive` is looked at by two threads. */
+ * Owned by the loop from pool_submit to the ended callback. Only `alive` is looked at by two threads. Between requests it
+ * holds no memory but this struct, the poll URL and what the backend last said. */
 #ifndef RXP_ENGINE_RUN_H
 #define RXP_ENGINE_RUN_H
 
@@ -27,19 +28,19 @@ struct outcome {
 };
 
 struct run {
-    struct list node; /* mailbox, then the loop's list of its runs */
+    struct list node; /* mailbox, then one of the runner's lists */
     /* Set by the owner before pool_submit. */
     const atomic_bool *alive; /* false: the run ends abandoned at the next pool_sweep; NULL: always alive */
     /* Set by prepare, on the loop thread. The owner frees both after ended. */
     const struct rxp_invocation *invocation;
     const struct rxp_http_plan *plan;
     /* The engine's. */
-    struct loop *loop;
+    struct runner *runner; /* NULL until it is taken from the queue and prepared */
     struct timer timer;
     struct cycle cycle;
     struct transfer *transfer; /* NULL between requests */
     char *poll_url;
-    int64_t begun_mono_ms;
+    int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off */
     /* For the result. */
     char *run_id; /* NULL: none known */
     char *state;  /* the backend's last word, or NULL */

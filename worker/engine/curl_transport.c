@@ -1,0 +1,575 @@
+#include "engine/curl_transport.h"
+
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "engine/exchange.h"
+#include "engine/fd_watch.h"
+#include "engine/origin.h"
+#include "engine/target.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define MAX_SPARE_EXCHANGES 128
+#define BEGIN_BATCH 64
+#define REPORTS_A_CLOCK 4
+
+/* Queued: claim is QUEUED. On the wire: exchange is set. Finished: in transport->finished, with the exchange or, where
+ * there was no answer to read, with `error` and `detail`. */
+struct transfer {
+    struct list node; /* transport's transfers, or finished */
+    struct origin_claim claim;
+    struct timer timer; /* timeout_ms */
+    struct curl_transport *transport;
+    struct exchange *exchange;
+    struct target target;
+    struct http_request request; /* method, content_type and headers point into owned */
+    void *owned;
+    transfer_begun_fn begun;
+    transfer_done_fn done;
+    void *opaque;
+    int redirects;
+    bool has_begun;
+    bool sent; /* the first hop may have left */
+    enum transport_error error;
+    char *detail; /* NULL where there was no memory for it */
+    int code;     /* of a redirect that is not followed */
+};
+
+struct curl_transport {
+    struct transport base;
+    struct curl_transport_config config;
+    CURLM *multi;
+    struct fd_watch watch;
+    struct exchange_settings settings;
+    struct origins *origins;
+    struct heap timers;
+    struct list transfers; /* queued and on the wire */
+    struct list finished;
+    struct list spare; /* exchanges */
+    size_t n_spare;
+    size_t n_transfers;
+    size_t n_on_wire;
+    int64_t curl_at_ms; /* when curl wants to be called */
+    int64_t now_ms;     /* of this wake */
+};
+
+/* ---- what curl calls ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *opaque, void *socket_opaque)
+{
+    struct curl_transport *transport = opaque;
+    (void)easy, (void)socket_opaque;
+    uint32_t events = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
+        events |= EPOLLIN;
+    }
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
+        events |= EPOLLOUT;
+    }
+    if (fd_watch_want(&transport->watch, fd, events) != 0) {
+        /* An error returned from here would end every transfer; so this one waits for its timeout. */
+        log_event(LOG_ERROR, "socket_not_watched", "epoll_ctl: %s; a request will not be answered", strerror(errno));
+    }
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *opaque)
+{
+    struct curl_transport *transport = opaque;
+    (void)multi;
+    transport->curl_at_ms = timeout_ms < 0 ? CLOCK_NEVER : transport->now_ms + timeout_ms;
+    return 0;
+}
+
+static void on_opened(void *opaque)
+{
+    struct transfer *transfer = opaque;
+    origins_opened(transfer->transport->origins, &transfer->claim);
+}
+
+/* ---- exchanges ---- */
+
+static struct exchange *take_exchange(struct curl_transport *transport)
+{
+    struct list *node = list_shift(&transport->spare);
+    if (node == NULL) {
+        return exchange_new(&transport->settings);
+    }
+    transport->n_spare--;
+    return list_entry(node, struct exchange, node);
+}
+
+static void give_back(struct curl_transport *transport, struct exchange *exchange)
+{
+    exchange_end(exchange);
+    if (transport->n_spare >= MAX_SPARE_EXCHANGES) {
+        exchange_free(exchange);
+        return;
+    }
+    list_push(&transport->spare, &exchange->node);
+    transport->n_spare++;
+}
+
+/* Off the wire; the exchange keeps its answer. */
+static void take_off_wire(struct transfer *transfer)
+{
+    struct curl_transport *transport = transfer->transport;
+    CURLMcode code = curl_multi_remove_handle(transport->multi, transfer->exchange->easy);
+    assert(code == CURLM_OK);
+    transport->n_on_wire--;
+    transfer->sent = transfer->sent || transfer->exchange->sends > 0;
+}
+
+/* ---- transfers ---- */
+
+static void transfer_free(struct transfer *transfer)
+{
+    struct curl_transport *transport = transfer->transport;
+    if (transfer->exchange != NULL) {
+        give_back(transport, transfer->exchange);
+    }
+    origins_leave(transport->origins, &transfer->claim);
+    heap_clear(&transport->timers, &transfer->timer);
+    list_remove(&transfer->node);
+    transport->n_transfers--;
+    target_deinit(&transfer->target);
+    free(transfer->detail);
+    free(transfer->owned);
+    free(transfer);
+}
+
+static void finish(struct transfer *transfer)
+{
+    list_remove(&transfer->node);
+    list_push(&transfer->transport->finished, &transfer->node);
+}
+
+static void fail(struct transfer *transfer, enum transport_error error, const char *detail)
+{
+    transfer->error = error;
+    free(transfer->detail);
+    transfer->detail = strdup(detail);
+    finish(transfer);
+}
+
+static bool is_on_wire(const struct transfer *transfer)
+{
+    return transfer->exchange != NULL && transfer->claim.place != ORIGIN_NOWHERE;
+}
+
+/* Copies what the caller need not keep. */
+static int copy_request(struct transfer *transfer, const struct http_request *request)
+{
+    size_t method_bytes = strlen(request->method) + 1;
+    size_t type_bytes = request->content_type != NULL ? strlen(request->content_type) + 1 : 0;
+    size_t bytes = request->n_headers * sizeof(struct http_header) + method_bytes + type_bytes;
+    for (size_t i = 0; i < request->n_headers; i++) {
+        bytes += strlen(request->headers[i].name) + strlen(request->headers[i].value) + 2;
+    }
+    transfer->owned = malloc(bytes);
+    if (transfer->owned == NULL) {
+        return -1;
+    }
+    struct http_header *headers = transfer->owned;
+    char *at = (char *)(headers + request->n_headers);
+    transfer->request = *request;
+    transfer->request.headers = headers;
+    transfer->request.method = memcpy(at, request->method, method_bytes);
+    at += method_bytes;
+    if (type_bytes > 0) {
+        transfer->request.content_type = memcpy(at, request->content_type, type_bytes);
+        at += type_bytes;
+    }
+    for (size_t i = 0; i < request->n_headers; i++) {
+        headers[i].name = at;
+        at = stpcpy(at, request->headers[i].name) + 1;
+        headers[i].value = at;
+        at = stpcpy(at, request->headers[i].value) + 1;
+    }
+    return 0;
+}
+
+/* To the queue of its target's origin, unless the policy refuses the host. */
+static void enqueue(struct transfer *transfer)
+{
+    struct curl_transport *transport = transfer->transport;
+    char why[EGRESS_WHY_BYTES];
+    if (!egress_check_host(transport->config.egress, transfer->target.host, transfer->target.port, why)) {
+        fail(transfer, TRANSPORT_EGRESS, why);
+        return;
+    }
+    enum origin_class class = transfer->request.once ? ORIGIN_KICKOFF : ORIGIN_POLL;
+    if (origins_enter(transport->origins, &transfer->claim, transfer->target.origin, class) != 0) {
+        fail(transfer, TRANSPORT_MEMORY, "out of memory");
+    }
+}
+
+static struct transfer *start(struct transport *base, const struct http_request *request, transfer_begun_fn begun,
+                              transfer_done_fn done, void *opaque)
+{
+    struct curl_transport *transport = (struct curl_transport *)(void *)base;
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (transfer == NULL || copy_request(transfer, request) != 0 ||
+        heap_reserve(&transport->timers, transport->n_transfers + 1) != 0) {
+        if (transfer != NULL) {
+            free(transfer->owned);
+        }
+        free(transfer);
+        return NULL;
+    }
+    transfer->transport = transport;
+    transfer->begun = begun;
+    transfer->done = done;
+    transfer->opaque = opaque;
+    origin_claim_init(&transfer->claim);
+    timer_init(&transfer->timer);
+    list_init(&transfer->node);
+    list_push(&transport->transfers, &transfer->node);
+    transport->n_transfers++;
+    char why[TRANSPORT_DETAIL_BYTES];
+    switch (target_parse(&transfer->target, request->url, why, sizeof why)) {
+    case TARGET_OK:
+        enqueue(transfer);
+        break;
+    case TARGET_MALFORMED:
+    case TARGET_NOT_HTTP:
+        fail(transfer, TRANSPORT_BAD_URL, why);
+        break;
+    case TARGET_MEMORY:
+        fail(transfer, TRANSPORT_MEMORY, why);
+        break;
+    }
+    return transfer;
+}
+
+static void cancel(struct transport *base, struct transfer *transfer)
+{
+    assert(&transfer->transport->base == base);
+    if (is_on_wire(transfer)) {
+        take_off_wire(transfer);
+    }
+    transfer_free(transfer);
+}
+
+/* ---- leaving the queue ---- */
+
+static void put_on_wire(struct transfer *transfer)
+{
+    struct curl_transport *transport = transfer->transport;
+    const struct http_request *request = &transfer->request;
+    const struct hop hop = {
+        .target = &transfer->target,
+        .method = request->method,
+        .body = request->body,
+        .body_bytes = request->body_bytes,
+        .content_type = request->content_type,
+        .headers = request->headers,
+        .n_headers = request->n_headers,
+        .connect_timeout_ms = request->connect_timeout_ms,
+        .once = request->once,
+        .opaque = transfer,
+    };
+    transfer->exchange = take_exchange(transport);
+    if (transfer->exchange == NULL || exchange_begin(transfer->exchange, &hop) != 0 ||
+        curl_multi_add_handle(transport->multi, transfer->exchange->easy) != CURLM_OK) {
+        if (transfer->exchange != NULL) {
+            give_back(transport, transfer->exchange);
+            transfer->exchange = NULL;
+        }
+        origins_leave(transport->origins, &transfer->claim);
+        fail(transfer, TRANSPORT_MEMORY, "out of memory");
+        return;
+    }
+    transport->n_on_wire++;
+}
+
+static void begin(struct transfer *transfer)
+{
+    struct curl_transport *transport = transfer->transport;
+    if (!transfer->has_begun) {
+        transfer->has_begun = true;
+        if (!transfer->begun(transfer->opaque, transport->now_ms)) {
+            transfer_free(transfer);
+            return;
+        }
+        if (transfer->request.timeout_ms > 0) {
+            int failed = heap_set(&transport->timers, &transfer->timer,
+                                  transport->now_ms + transfer->request.timeout_ms);
+            assert(failed == 0); /* start made room for it */
+        }
+    }
+    put_on_wire(transfer);
+}
+
+/* Finished exchanges, out of curl's hands. */
+static void collect(struct curl_transport *transport)
+{
+    int left;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+        assert(message->msg == CURLMSG_DONE);
+        struct exchange *exchange = exchange_of(message->easy_handle);
+        struct transfer *transfer = exchange->opaque;
+        exchange->code = message->data.result;
+        take_off_wire(transfer);
+        origins_leave(transport->origins, &transfer->claim);
+        finish(transfer);
+    }
+}
+
+static void act(struct curl_transport *transport, curl_socket_t fd, int events)
+{
+    int running;
+    CURLMcode code = curl_multi_socket_action(transport->multi, fd, events, &running);
+    assert(code == CURLM_OK || code == CURLM_OUT_OF_MEMORY || code == CURLM_INTERNAL_ERROR);
+    (void)code;
+}
+
+static void act_in_time(struct curl_transport *transport)
+{
+    if (transport->curl_at_ms <= transport->now_ms) {
+        transport->curl_at_ms = CLOCK_NEVER;
+        act(transport, CURL_SOCKET_TIMEOUT, 0);
+        collect(transport);
+    }
+}
+
+void curl_transport_begin(struct curl_transport *transport, int64_t now_ms)
+{
+    transport->now_ms = now_ms;
+    for (int i = 0; i < BEGIN_BATCH; i++) {
+        struct origin_claim *claim = origins_next(transport->origins);
+        if (claim == NULL) {
+            break;
+        }
+        begin(list_entry(claim, struct transfer, claim));
+    }
+    act_in_time(transport); /* what was added waits for a timer of 0 ms: one call starts the whole batch */
+}
+
+void curl_transport_serve_fd(struct curl_transport *transport, uint64_t data, uint32_t events, int64_t now_ms)
+{
+    int fd;
+    transport->now_ms = now_ms;
+    uint32_t matched = fd_watch_match(&transport->watch, data, events, &fd);
+    if (matched == 0) {
+        return;
+    }
+    int action = 0;
+    action |= (matched & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0;
+    action |= (matched & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0;
+    act(transport, fd, action);
+}
+
+/* ---- answers ---- */
+
+static bool is_redirect(int code)
+{
+    return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+}
+
+/* 307 and 308 repeat the request; the others go on with GET, as every client does. */
+static void redirect_method(struct http_request *request, int code)
+{
+    if (code == 307 || code == 308) {
+        return;
+    }
+    if (strcmp(request->method, "HEAD") != 0) {
+        request->method = "GET";
+    }
+    request->body = NULL;
+    request->body_bytes = 0;
+    request->content_type = NULL;
+}
+
+static void refuse_redirect(struct transfer *transfer, int code, const char *detail)
+{
+    transfer->code = code;
+    fail(transfer, TRANSPORT_REDIRECT, detail);
+}
+
+/* The next hop, or the failure that ends it here. The exchange is done with. */
+static void follow(struct transfer *transfer, int code)
+{
+    struct curl_transport *transport = transfer->transport;
+    char why[TRANSPORT_DETAIL_BYTES] = "it has no Location header";
+    struct target target = {0};
+    enum target_error error = TARGET_MALFORMED;
+    const char *location = exchange_location(transfer->exchange);
+    if (location != NULL) {
+        error = target_follow(&target, &transfer->target, location, why, sizeof why);
+    }
+    give_back(transport, transfer->exchange);
+    transfer->exchange = NULL;
+    if (error == TARGET_MEMORY) {
+        fail(transfer, TRANSPORT_MEMORY, "out of memory");
+        return;
+    }
+    if (error != TARGET_OK) {
+        refuse_redirect(transfer, code, why);
+        return;
+    }
+    transfer->redirects++;
+    if (transfer->redirects > CURL_TRANSPORT_MAX_REDIRECTS) {
+        target_deinit(&target);
+        snprintf(why, sizeof why, "more than %d redirects", CURL_TRANSPORT_MAX_REDIRECTS);
+        refuse_redirect(transfer, code, why);
+        return;
+    }
+    if (!target_same_origin(&transfer->target, &target)) {
+        transfer->request.n_headers = 0;
+    }
+    redirect_method(&transfer->request, code);
+    target_deinit(&transfer->target);
+    transfer->target = target;
+    list_push(&transport->transfers, &transfer->node);
+    enqueue(transfer);
+}
+
+/* It was taken out of `finished`. */
+static void report(struct transfer *transfer)
+{
+    struct curl_transport *transport = transfer->transport;
+    struct http_reply reply = {.body = ""};
+    if (transfer->exchange != NULL && transfer->error == TRANSPORT_OK) {
+        exchange_read(transfer->exchange, &reply);
+        if (reply.error == TRANSPORT_OK && is_redirect(reply.code)) {
+            follow(transfer, reply.code);
+            return;
+        }
+    } else {
+        reply.error = transfer->error;
+        reply.code = transfer->code;
+        snprintf(reply.detail, sizeof reply.detail, "%s", transfer->detail != NULL ? transfer->detail : "");
+    }
+    reply.sent = transfer->sent;
+    heap_clear(&transport->timers, &transfer->timer);
+    transfer->done(transfer->opaque, &reply, transport->now_ms);
+    transfer_free(transfer);
+}
+
+/* Those whose time ran out before their answer was there. */
+static void expire(struct curl_transport *transport)
+{
+    struct timer *timer;
+    while ((timer = heap_take_due(&transport->timers, transport->now_ms)) != NULL) {
+        struct transfer *transfer = list_entry(timer, struct transfer, timer);
+        if (transfer->claim.place == ORIGIN_NOWHERE) {
+            continue; /* finished, and not reported yet */
+        }
+        if (is_on_wire(transfer)) {
+            take_off_wire(transfer);
+        }
+        origins_leave(transport->origins, &transfer->claim);
+        char detail[64];
+        snprintf(detail, sizeof detail, "no answer within %g s", (double)transfer->request.timeout_ms / 1000);
+        fail(transfer, TRANSPORT_TIMEOUT, detail);
+    }
+}
+
+void curl_transport_report(struct curl_transport *transport, int64_t now_ms, int64_t slice_ms)
+{
+    transport->now_ms = now_ms;
+    collect(transport);
+    act_in_time(transport);
+    expire(transport);
+    struct list *node;
+    int64_t begun_ms = clock_mono_ms();
+    for (int i = 1; (node = list_shift(&transport->finished)) != NULL; i++) {
+        report(list_entry(node, struct transfer, node));
+        if (i % REPORTS_A_CLOCK == 0 && clock_mono_ms() - begun_ms >= slice_ms) {
+            break;
+        }
+    }
+}
+
+int64_t curl_transport_next_ms(const struct curl_transport *transport)
+{
+    if (!list_is_empty(&transport->finished) || origins_has_next(transport->origins)) {
+        return INT64_MIN;
+    }
+    int64_t timer_ms = heap_next_ms(&transport->timers);
+    return timer_ms < transport->curl_at_ms ? timer_ms : transport->curl_at_ms;
+}
+
+void curl_transport_read_counts(const struct curl_transport *transport, struct curl_transport_counts *out)
+{
+    *out = (struct curl_transport_counts){.transfers = transport->n_transfers, .on_wire = transport->n_on_wire};
+}
+
+/* ---- life ---- */
+
+struct transport *curl_transport_base(struct curl_transport *transport)
+{
+    return &transport->base;
+}
+
+static int set_up_multi(struct curl_transport *transport)
+{
+    long max_connections = (long)transport->config.max_connections;
+    bool failed = false;
+    failed |= curl_multi_setopt(transport->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK;
+    failed |= curl_multi_setopt(transport->multi, CURLMOPT_SOCKETDATA, transport) != CURLM_OK;
+    failed |= curl_multi_setopt(transport->multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK;
+    failed |= curl_multi_setopt(transport->multi, CURLMOPT_TIMERDATA, transport) != CURLM_OK;
+    failed |= curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, max_connections) != CURLM_OK;
+    return failed ? -1 : 0;
+}
+
+struct curl_transport *curl_transport_new(const struct curl_transport_config *config)
+{
+    struct curl_transport *transport = calloc(1, sizeof *transport);
+    if (transport == NULL) {
+        return NULL;
+    }
+    transport->base = (struct transport){.start = start, .cancel = cancel};
+    transport->config = *config;
+    transport->curl_at_ms = CLOCK_NEVER;
+    list_init(&transport->transfers);
+    list_init(&transport->finished);
+    list_init(&transport->spare);
+    heap_init(&transport->timers);
+    fd_watch_init(&transport->watch, config->epoll_fd);
+    transport->settings = (struct exchange_settings){
+        .egress = config->egress,
+        .ca_file = config->ca_file,
+        .max_response_bytes = config->max_response_bytes,
+        .watch = &transport->watch,
+        .opened = on_opened,
+    };
+    transport->origins = origins_new(config->origin_max_active, config->max_active);
+    transport->multi = curl_multi_init();
+    if (transport->origins == NULL || transport->multi == NULL || set_up_multi(transport) != 0) {
+        curl_transport_free(transport);
+        return NULL;
+    }
+    return transport;
+}
+
+void curl_transport_free(struct curl_transport *transport)
+{
+    if (transport == NULL) {
+        return;
+    }
+    list_splice(&transport->transfers, &transport->finished);
+    while (!list_is_empty(&transport->transfers)) {
+        cancel(&transport->base, list_entry(transport->transfers.next, struct transfer, node));
+    }
+    struct list *node;
+    while ((node = list_shift(&transport->spare)) != NULL) {
+        exchange_free(list_entry(node, struct exchange, node));
+    }
+    curl_multi_cleanup(transport->multi); /* closes the connections: the watch must still stand */
+    origins_free(transport->origins);
+    fd_watch_deinit(&transport->watch);
+    heap_deinit(&transport->timers);
+    free(transport);
+}

@@ -1,0 +1,345 @@
+#include "engine/exchange.h"
+
+#include "engine/excerpt.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LIFETIME_SECONDS 120L /* so that changes of DNS arrive */
+/* An idle connection that its server is about to close costs a kickoff its life, since it is not sent twice. */
+#define ONCE_MAX_IDLE_SECONDS 2L
+#define MAX_IDLE_SECONDS 60L
+
+/* ---- what curl calls ---- */
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *opaque)
+{
+    struct exchange *exchange = opaque;
+    assert(size == 1);
+    if (n > exchange->settings->max_response_bytes - exchange->body.bytes) {
+        exchange->too_large = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    buf_put(&exchange->body, bytes, n);
+    return buf_failed(&exchange->body) ? CURL_WRITEFUNC_ERROR : n;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *opaque)
+{
+    struct exchange *exchange = opaque;
+    (void)bytes;
+    assert(size == 1);
+    exchange->header_bytes += n;
+    if (exchange->header_bytes > EXCHANGE_MAX_HEADER_BYTES) {
+        exchange->too_large = true;
+        exchange->headers_too_large = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    return n;
+}
+
+/* The connection stands and the request is about to be written. curl writes it a second time where a reused connection
+ * dies before the first byte of an answer: a kickoff must not be. */
+static int on_send(void *opaque, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+    struct exchange *exchange = opaque;
+    (void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
+    if (exchange->once && exchange->sends > 0) {
+        return CURL_PREREQFUNC_ABORT;
+    }
+    exchange->sends++;
+    exchange->settings->opened(exchange->opaque);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* The address is resolved and not connected yet. Connections are reused by host and port, and the policy never changes,
+ * so that what is let through here once may be reused. */
+static curl_socket_t on_open(void *opaque, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct exchange *exchange = opaque;
+    const struct exchange_settings *settings = exchange->settings;
+    assert(purpose == CURLSOCKTYPE_IPCXN);
+    settings->opened(exchange->opaque);
+    if (!egress_check_address(settings->egress, exchange->target->host, exchange->target->port, &address->addr,
+                              exchange->why)) {
+        exchange->refusals++;
+        return CURL_SOCKET_BAD;
+    }
+    int fd = fd_watch_open(settings->watch, address->family, address->socktype, address->protocol);
+    if (fd < 0) {
+        snprintf(exchange->why, sizeof exchange->why, "no socket: %s", strerror(errno));
+        return CURL_SOCKET_BAD;
+    }
+    exchange->sockets++;
+    return fd;
+}
+
+/* May come when the exchange is long gone: the connection outlives it. */
+static int on_close(void *opaque, curl_socket_t fd)
+{
+    fd_watch_close(opaque, fd);
+    return 0;
+}
+
+/* ---- life ---- */
+
+/* curl_easy_setopt is a macro that checks types; a failure is a want of memory (or an option unknown to an older curl,
+ * which the build refuses). */
+#define SET(option, value) (failed |= curl_easy_setopt(exchange->easy, option, value) != CURLE_OK)
+
+static int set_up(struct exchange *exchange)
+{
+    const struct exchange_settings *settings = exchange->settings;
+    bool failed = false;
+    SET(CURLOPT_PRIVATE, exchange);
+    SET(CURLOPT_ERRORBUFFER, exchange->error);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, exchange);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, exchange);
+    SET(CURLOPT_PREREQFUNCTION, on_send);
+    SET(CURLOPT_PREREQDATA, exchange);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
+    SET(CURLOPT_OPENSOCKETDATA, exchange);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    SET(CURLOPT_CLOSESOCKETDATA, settings->watch);
+    SET(CURLOPT_USERAGENT, "rxp-worker/" RXP_VERSION);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L);
+    SET(CURLOPT_BUFFERSIZE, 4096L);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_MAXLIFETIME_CONN, MAX_LIFETIME_SECONDS);
+    if (settings->ca_file != NULL) {
+        /* With a CApath beside it curl reads the whole bundle again for every connection. */
+        SET(CURLOPT_CAINFO, settings->ca_file);
+        SET(CURLOPT_CAPATH, NULL);
+    }
+    return failed ? -1 : 0;
+}
+
+struct exchange *exchange_new(const struct exchange_settings *settings)
+{
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL) {
+        return NULL;
+    }
+    list_init(&exchange->node);
+    buf_init(&exchange->body, settings->max_response_bytes);
+    exchange->settings = settings;
+    exchange->easy = curl_easy_init();
+    if (exchange->easy == NULL || set_up(exchange) != 0) {
+        exchange_free(exchange);
+        return NULL;
+    }
+    return exchange;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (exchange == NULL) {
+        return;
+    }
+    curl_easy_cleanup(exchange->easy);
+    curl_slist_free_all(exchange->headers);
+    buf_deinit(&exchange->body);
+    free(exchange);
+}
+
+struct exchange *exchange_of(CURL *easy)
+{
+    char *found = NULL;
+    CURLcode code = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &found);
+    assert(code == CURLE_OK && found != NULL);
+    return (struct exchange *)(void *)found;
+}
+
+/* ---- the request ---- */
+
+static int add_header(struct exchange *exchange, const char *line)
+{
+    struct curl_slist *headers = curl_slist_append(exchange->headers, line);
+    if (headers == NULL) {
+        return -1;
+    }
+    exchange->headers = headers;
+    return 0;
+}
+
+static int add_pair(struct exchange *exchange, const char *name, const char *value)
+{
+    assert(strpbrk(name, "\r\n:") == NULL && strpbrk(value, "\r\n") == NULL);
+    size_t room = strlen(name) + strlen(value) + 3;
+    char *line = malloc(room);
+    if (line == NULL) {
+        return -1;
+    }
+    /* "Name;" is how curl is told of a header without a value: "Name:" would take it away. */
+    if (value[0] == '\0') {
+        snprintf(line, room, "%s;", name);
+    } else {
+        snprintf(line, room, "%s: %s", name, value);
+    }
+    int failed = add_header(exchange, line);
+    free(line);
+    return failed;
+}
+
+/* Methods whose content has a meaning say so when there is none: Content-Length: 0 (RFC 9110, 8.6). */
+static bool expects_body(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+}
+
+/* Everything that another method may have set is set again: the handle is not reset in between. */
+static int set_method(struct exchange *exchange, const struct hop *hop)
+{
+    bool failed = false;
+    bool is_head = strcmp(hop->method, "HEAD") == 0;
+    bool has_body = !is_head && (hop->body != NULL || expects_body(hop->method));
+    SET(CURLOPT_POSTFIELDS, NULL);
+    if (has_body) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, hop->body != NULL ? (curl_off_t)hop->body_bytes : (curl_off_t)0);
+        SET(CURLOPT_POSTFIELDS, hop->body != NULL ? hop->body : "");
+        SET(CURLOPT_POST, 1L);
+    } else {
+        SET(CURLOPT_HTTPGET, 1L);
+        SET(CURLOPT_NOBODY, is_head ? 1L : 0L);
+    }
+    bool is_natural = is_head || strcmp(hop->method, has_body ? "POST" : "GET") == 0;
+    SET(CURLOPT_CUSTOMREQUEST, is_natural ? NULL : hop->method);
+    if (has_body) {
+        /* curl has a Content-Type of its own for POST, and asks for leave (Expect) before it sends a long body. */
+        failed |= hop->content_type != NULL && hop->body != NULL
+                      ? add_pair(exchange, "Content-Type", hop->content_type) != 0
+                      : add_header(exchange, "Content-Type:") != 0;
+        failed |= add_header(exchange, "Expect:") != 0;
+    }
+    return failed ? -1 : 0;
+}
+
+int exchange_begin(struct exchange *exchange, const struct hop *hop)
+{
+    bool failed = false;
+    exchange->target = hop->target;
+    exchange->opaque = hop->opaque;
+    exchange->once = hop->once;
+    exchange->code = CURLE_OK;
+    exchange->sends = 0;
+    exchange->sockets = 0;
+    exchange->refusals = 0;
+    exchange->too_large = false;
+    exchange->headers_too_large = false;
+    exchange->header_bytes = 0;
+    exchange->why[0] = '\0';
+    exchange->error[0] = '\0';
+    buf_clear(&exchange->body);
+    failed |= set_method(exchange, hop) != 0;
+    for (size_t i = 0; i < hop->n_headers; i++) {
+        failed |= add_pair(exchange, hop->headers[i].name, hop->headers[i].value) != 0;
+    }
+    SET(CURLOPT_CURLU, hop->target->url);
+    SET(CURLOPT_HTTPHEADER, exchange->headers);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)hop->connect_timeout_ms);
+    SET(CURLOPT_MAXAGE_CONN, hop->once ? ONCE_MAX_IDLE_SECONDS : MAX_IDLE_SECONDS);
+    return failed ? -1 : 0;
+}
+
+void exchange_end(struct exchange *exchange)
+{
+    /* curl keeps pointers to what is about to go. */
+    curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(exchange->easy, CURLOPT_CURLU, NULL);
+    curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, NULL);
+    curl_slist_free_all(exchange->headers);
+    exchange->headers = NULL;
+    exchange->target = NULL;
+    exchange->opaque = NULL;
+    buf_deinit(&exchange->body);
+}
+
+const char *exchange_location(struct exchange *exchange)
+{
+    struct curl_header *header = NULL;
+    if (curl_easy_header(exchange->easy, "Location", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
+        header->value[0] == '\0') {
+        return NULL;
+    }
+    return header->value;
+}
+
+/* ---- what became of it ---- */
+
+static enum transport_error error_before_sending(const struct exchange *exchange)
+{
+    switch (exchange->code) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return TRANSPORT_BAD_URL;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return TRANSPORT_RESOLVE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return exchange->sockets == 0 ? TRANSPORT_RESOLVE : TRANSPORT_CONNECT;
+    case CURLE_COULDNT_CONNECT:
+        return TRANSPORT_CONNECT;
+    case CURLE_OUT_OF_MEMORY:
+        return TRANSPORT_MEMORY;
+    default:
+        /* The connection stood, so it was the handshake; without TLS nothing lies between connecting and sending. */
+        return strncmp(exchange->target->origin, "https:", 6) == 0 ? TRANSPORT_TLS : TRANSPORT_CONNECT;
+    }
+}
+
+static enum transport_error error_after_sending(const struct exchange *exchange)
+{
+    if (exchange->code == CURLE_OUT_OF_MEMORY && exchange->header_bytes == 0 && exchange->body.bytes == 0) {
+        return TRANSPORT_MEMORY;
+    }
+    return buf_failed(&exchange->body) ? TRANSPORT_MEMORY : TRANSPORT_NETWORK;
+}
+
+static void say(struct http_reply *reply, const char *text)
+{
+    excerpt_put(reply->detail, sizeof reply->detail, text, strlen(text), sizeof reply->detail);
+}
+
+static void say_failure(const struct exchange *exchange, struct http_reply *reply)
+{
+    if (exchange->code == CURLE_ABORTED_BY_CALLBACK) {
+        say(reply, "the connection closed before an answer came, and the request is not sent twice");
+    } else if (reply->error == TRANSPORT_CONNECT && exchange->why[0] != '\0' && exchange->sockets == 0) {
+        say(reply, exchange->why);
+    } else {
+        say(reply, exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(exchange->code));
+    }
+}
+
+void exchange_read(struct exchange *exchange, struct http_reply *reply)
+{
+    long code = 0;
+    *reply = (struct http_reply){.sent = exchange->sends > 0, .body = ""};
+    if (exchange->code == CURLE_OK) {
+        curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
+        reply->code = (int)code;
+        reply->body = exchange->body.at != NULL ? exchange->body.at : "";
+        reply->body_bytes = exchange->body.bytes;
+    } else if (exchange->too_large) {
+        reply->error = TRANSPORT_TOO_LARGE;
+        snprintf(reply->detail, sizeof reply->detail, "the response's %s exceed %zu bytes",
+                 exchange->headers_too_large ? "headers" : "body",
+                 exchange->headers_too_large ? (size_t)EXCHANGE_MAX_HEADER_BYTES
+                                             : exchange->settings->max_response_bytes);
+    } else if (exchange->refusals > 0 && exchange->sockets == 0) {
+        reply->error = TRANSPORT_EGRESS;
+        say(reply, exchange->why);
+    } else {
+        reply->error = exchange->sends > 0 ? error_after_sending(exchange) : error_before_sending(exchange);
+        say_failure(exchange, reply);
+    }
+}

@@ -1,0 +1,84 @@
+/* exchange: one HTTP request and its answer on the wire: a curl easy handle, set up once and used again, and what its
+ * callbacks collect.
+ *
+ * Owned by one loop thread. Its callbacks run inside curl's calls and never call curl. It follows no redirects and knows
+ * no queue: curl_transport does. */
+#ifndef RXP_ENGINE_EXCHANGE_H
+#define RXP_ENGINE_EXCHANGE_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "engine/egress.h"
+#include "engine/fd_watch.h"
+#include "engine/target.h"
+#include "engine/transport.h"
+
+#include <curl/curl.h>
+
+#define EXCHANGE_MAX_HEADER_BYTES (64 * 1024)
+
+/* Shared by the exchanges of a loop; outlives them. */
+struct exchange_settings {
+    const struct egress *egress;
+    const char *ca_file; /* NULL: curl's own */
+    size_t max_response_bytes;
+    struct fd_watch *watch;
+    /* Its host is looked up: an address was chosen, or a connection is reused. Within a curl call; opaque is that of
+     * exchange_begin. */
+    void (*opened)(void *opaque);
+};
+
+struct exchange {
+    struct list node; /* its holder's */
+    CURL *easy;
+    const struct exchange_settings *settings;
+    /* Of the request under way. */
+    const struct target *target;
+    void *opaque;
+    struct curl_slist *headers;
+    bool once;
+    /* What happened. */
+    int sends;    /* how often it was about to be written to a connection */
+    int sockets;  /* opened */
+    int refusals; /* addresses that the egress policy refused */
+    bool too_large;
+    bool headers_too_large;
+    CURLcode code;
+    size_t header_bytes;
+    struct buf body;
+    char why[EGRESS_WHY_BYTES]; /* the last refusal, or why there was no socket */
+    char error[CURL_ERROR_SIZE];
+};
+
+/* One hop of a request: everything must live until exchange_end. */
+struct hop {
+    const struct target *target;
+    const char *method;
+    const char *body; /* NULL: none */
+    size_t body_bytes;
+    const char *content_type;
+    const struct http_header *headers;
+    size_t n_headers;
+    int64_t connect_timeout_ms;
+    bool once;
+    void *opaque;
+};
+
+/* NULL for want of memory. */
+struct exchange *exchange_new(const struct exchange_settings *settings);
+void exchange_free(struct exchange *exchange);
+
+/* Sets the handle up; exchange->easy may then be added to a multi handle. 0, or -1 for want of memory (exchange_end
+ * all the same). */
+int exchange_begin(struct exchange *exchange, const struct hop *hop);
+/* After exchange->code was set and the handle was taken out of its multi handle. The reply's body points in here. */
+void exchange_read(struct exchange *exchange, struct http_reply *reply);
+/* The Location of the answer, or NULL; lives as long as the answer. */
+const char *exchange_location(struct exchange *exchange);
+/* Forgets the request; the handle may be used for the next one. */
+void exchange_end(struct exchange *exchange);
+
+/* Of the pointer that curl hands back (CURLINFO_PRIVATE). */
+struct exchange *exchange_of(CURL *easy);
+
+#endif

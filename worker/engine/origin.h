@@ -1,0 +1,61 @@
+/* origin: how many requests of one loop may be under way to one origin (scheme://host:port), and who goes next.
+ *
+ * Pure; owned by one loop thread; knows no network. A claim is embedded in what wants to send. It queues at its origin,
+ * is handed out by origins_next when there is a place, and leaves when it is done (or no longer wants to go):
+ *
+ *   enter ──> QUEUED ── next ──> OPENING ── opened ──> OPEN ── leave
+ *
+ * Polls go before kickoffs, and kickoffs never get the last quarter of an origin's places (at least one, where there
+ * are two): backends whose kickoffs stall must not keep the polls of others waiting. Each queue is first come, first
+ * served, and origins take turns. An origin without claims is freed.
+ *
+ * Each claim that is OPENING may hold a name look-up, and with it a thread that outlives a cancelled request. So an
+ * origin of which nothing is known yet has at most 4 of them, and all such origins together at most 128. */
+#ifndef RXP_ENGINE_ORIGIN_H
+#define RXP_ENGINE_ORIGIN_H
+
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ORIGIN_MAX_OPENING 4
+#define ORIGINS_MAX_OPENING 128
+
+enum origin_class { ORIGIN_POLL, ORIGIN_KICKOFF };
+#define ORIGIN_CLASSES 2
+
+enum origin_place { ORIGIN_NOWHERE, ORIGIN_QUEUED, ORIGIN_OPENING, ORIGIN_OPEN };
+
+struct origin_claim {
+    struct list node; /* in its origin's queue, else a ring of one */
+    struct origin *origin;
+    enum origin_class class;
+    enum origin_place place;
+};
+
+struct origins;
+
+/* max_active: places of each origin, at least 1. max_total: of all together, at least 1; a bound for file descriptors
+ * only. NULL for want of memory. */
+struct origins *origins_new(size_t max_active, size_t max_total);
+/* No claim may be left. */
+void origins_free(struct origins *origins);
+
+void origin_claim_init(struct origin_claim *claim);
+
+/* Queues a claim that is nowhere. `key` is copied. 0, or -1 for want of memory. */
+int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class);
+/* The next claim that may go, now OPENING; NULL when none may. */
+struct origin_claim *origins_next(struct origins *origins);
+/* Would origins_next return one? */
+bool origins_has_next(const struct origins *origins);
+/* Its name is looked up: connecting has begun, or a connection is reused. Again: harmless. */
+void origins_opened(struct origins *origins, struct origin_claim *claim);
+/* From any place to nowhere. */
+void origins_leave(struct origins *origins, struct origin_claim *claim);
+
+/* How many origins there are. */
+size_t origins_count(const struct origins *origins);
+
+#endif

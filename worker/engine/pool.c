@@ -1,0 +1,208 @@
+#include "engine/pool.h"
+
+#include "base/clock.h"
+#include "engine/loop.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+/* File descriptors that are not the loops': Kafka's, the log, listeners. */
+#define RESERVED_FDS 256
+#define MAX_CONNECTIONS 4096
+
+struct pool {
+    struct pool_config config;
+    struct pool_hooks hooks;
+    char *ca_file;
+    struct loop **loop;
+    size_t n_loops; /* that stand */
+    atomic_size_t next;
+};
+
+/* As many file descriptors as the process may have. Each loop gets its share: a quarter for connections that rest, the
+ * others for requests. */
+static size_t raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 1024;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+            limit = raised;
+        }
+    }
+    return limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > 1000000 ? 1000000 : (size_t)limit.rlim_cur;
+}
+
+/* NULL: curl's own. Returns 0, or -1 with why. */
+static int choose_ca_file(const char *asked, char **out, char *why, size_t why_bytes)
+{
+    *out = NULL;
+    if (asked != NULL && access(asked, R_OK) != 0) {
+        snprintf(why, why_bytes, "ca-file '%s' cannot be read: %s", asked, strerror(errno));
+        return -1;
+    }
+    const char *chosen = asked;
+    if (chosen == NULL && access(SYSTEM_CA_FILE, R_OK) == 0) {
+        chosen = SYSTEM_CA_FILE;
+    }
+    if (chosen == NULL) {
+        return 0;
+    }
+    *out = strdup(chosen);
+    if (*out == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return -1;
+    }
+    return 0;
+}
+
+static uint64_t make_seed(size_t index)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) {
+        seed = (uint64_t)clock_wall_ms() * 2654435761u + index;
+    }
+    return seed;
+}
+
+static int start_loops(struct pool *pool, char *why, size_t why_bytes)
+{
+    size_t n = (size_t)pool->config.threads;
+    size_t fds = raise_fd_limit();
+    size_t share = (fds > 2 * RESERVED_FDS ? fds - RESERVED_FDS : fds / 2) / n;
+    size_t max_connections = share / 4 < MAX_CONNECTIONS ? share / 4 : MAX_CONNECTIONS;
+    size_t places = (size_t)(pool->config.origin_max_connections > 0 ? pool->config.origin_max_connections : 1);
+    for (size_t i = 0; i < n; i++) {
+        size_t origin_share = places / n + (i < places % n);
+        const struct loop_config config = {
+            .pool = &pool->config,
+            .hooks = &pool->hooks,
+            .ca_file = pool->ca_file,
+            .origin_max_active = origin_share > 0 ? origin_share : 1,
+            .max_active = share > max_connections + 1 ? share - max_connections : 1,
+            .max_connections = max_connections > 0 ? max_connections : 1,
+            .seed = make_seed(i),
+        };
+        pool->loop[i] = loop_new(&config, why, why_bytes);
+        if (pool->loop[i] == NULL) {
+            return -1;
+        }
+        pool->n_loops++;
+    }
+    return 0;
+}
+
+struct pool *pool_new(const struct pool_config *config, const struct pool_hooks *hooks, char *why, size_t why_bytes)
+{
+    assert(config->threads >= 1);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        snprintf(why, why_bytes, "libcurl could not be initialised");
+        return NULL;
+    }
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        curl_global_cleanup();
+        return NULL;
+    }
+    pool->config = *config;
+    pool->hooks = *hooks;
+    pool->loop = calloc((size_t)config->threads, sizeof *pool->loop);
+    if (pool->loop == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        goto fail;
+    }
+    if (choose_ca_file(config->ca_file, &pool->ca_file, why, why_bytes) != 0 ||
+        start_loops(pool, why, why_bytes) != 0) {
+        goto fail;
+    }
+    return pool;
+fail:
+    pool_free(pool);
+    return NULL;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < pool->n_loops; i++) {
+        loop_free(pool->loop[i]);
+    }
+    free(pool->loop);
+    free(pool->ca_file);
+    free(pool);
+    curl_global_cleanup();
+}
+
+/* To the loop with the fewest runs; of equals, to each in turn. */
+void pool_submit(struct pool *pool, struct run *run)
+{
+    size_t first = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+    struct loop *best = NULL;
+    size_t fewest = SIZE_MAX;
+    for (size_t i = 0; i < pool->n_loops; i++) {
+        struct loop *loop = pool->loop[(first + i) % pool->n_loops];
+        struct loop_counts counts;
+        loop_read_counts(loop, &counts);
+        if (counts.in_flight < fewest) {
+            fewest = counts.in_flight;
+            best = loop;
+        }
+    }
+    loop_submit(best, run);
+}
+
+static void command(struct pool *pool, unsigned commands)
+{
+    for (size_t i = 0; i < pool->n_loops; i++) {
+        loop_command(pool->loop[i], commands);
+    }
+}
+
+void pool_stop_kickoffs(struct pool *pool)
+{
+    command(pool, RUNNER_STOP_KICKOFFS);
+}
+
+void pool_sweep(struct pool *pool)
+{
+    command(pool, RUNNER_SWEEP);
+}
+
+void pool_cancel_all(struct pool *pool)
+{
+    command(pool, RUNNER_CANCEL);
+}
+
+void pool_abandon_all(struct pool *pool)
+{
+    command(pool, RUNNER_ABANDON);
+}
+
+void pool_read_counts(struct pool *pool, struct pool_counts *out)
+{
+    *out = (struct pool_counts){.oldest_turn_mono_ms = CLOCK_NEVER};
+    for (size_t i = 0; i < pool->n_loops; i++) {
+        struct loop_counts counts;
+        loop_read_counts(pool->loop[i], &counts);
+        out->in_flight += counts.in_flight;
+        out->in_requests += counts.in_requests;
+        if (counts.turn_mono_ms < out->oldest_turn_mono_ms) {
+            out->oldest_turn_mono_ms = counts.turn_mono_ms;
+        }
+    }
+}

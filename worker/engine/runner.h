@@ -1,0 +1,68 @@
+/* runner: carries out what the cycle asks for: requests through the transport, waits through timers, and the outcome.
+ *
+ * Owned by one loop thread (its counts may be read by any); knows neither curl nor epoll. Time is an argument, so that
+ * tests have their own. A run is in one of three lists:
+ *
+ *   runner_add ──> backlog ── taken: prepared, kicked off ──> runs ── ended ──> its owner's again
+ *
+ * and all of both pass through the third, `walk`, when a command concerns every run. Long work (backlog, due timers,
+ * walk) is done in slices, so that ten thousand runs at once do not spoil the deadlines of others. */
+#ifndef RXP_ENGINE_RUNNER_H
+#define RXP_ENGINE_RUNNER_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "engine/pool.h"
+#include "engine/transport.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the runs are told; bits. */
+enum runner_command {
+    RUNNER_STOP_KICKOFFS = 1, /* and for ever */
+    RUNNER_SWEEP = 2,
+    RUNNER_CANCEL = 4,
+    RUNNER_ABANDON = 8,
+};
+
+struct runner {
+    const struct pool_config *config; /* outlives the runner, like the hooks and the transport */
+    const struct pool_hooks *hooks;
+    struct transport *transport;
+    struct heap timers; /* room for one of each run, always */
+    struct list backlog;
+    struct list runs;
+    struct list walk;
+    size_t n_runs; /* in all three */
+    unsigned walk_commands;
+    bool kickoffs_stopped;
+    size_t n_requests;
+    uint64_t random;
+    /* For pool_read_counts. */
+    atomic_size_t in_flight; /* counted up by whoever submits */
+    atomic_size_t in_requests;
+};
+
+/* seed: for the jitter; any number. */
+void runner_init(struct runner *runner, const struct pool_config *config, const struct pool_hooks *hooks,
+                 struct transport *transport, uint64_t seed);
+/* No run may be left. */
+void runner_deinit(struct runner *runner);
+
+/* To be called as a run is submitted, by any thread, before the runner gets it: sets the stamps of one that never
+ * begins and counts it. */
+void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms);
+/* Takes a list of runs into the backlog. */
+void runner_add(struct runner *runner, struct list *submitted);
+/* Begins to tell every run that is here now (added before it, that is); runner_turn goes on with it. */
+void runner_command(struct runner *runner, unsigned commands, int64_t now_ms);
+
+/* Due timers, then commands, then the backlog, each for about slice_ms. True where one of them has more to do now. */
+bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms);
+/* When the earliest timer is due. */
+int64_t runner_next_ms(const struct runner *runner);
+
+#endif
