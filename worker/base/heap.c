@@ -72,17 +72,18 @@ static void sift_down(struct heap *heap, size_t index)
 
 int heap_reserve(struct heap *heap, size_t n)
 {
+    const size_t slot_bytes = sizeof(heap->slot[0]); /* NOLINT(bugprone-sizeof-expression): pointers are what it holds */
     if (n <= heap->room) {
         return 0;
     }
     size_t room = heap->room == 0 ? FIRST_ROOM : heap->room;
     while (room < n) {
-        if (room > SIZE_MAX / 2 / sizeof *heap->slot) {
+        if (room > SIZE_MAX / 2 / slot_bytes) {
             return -1;
         }
         room *= 2;
     }
-    struct timer **slot = realloc(heap->slot, room * sizeof *slot);
+    struct timer **slot = realloc(heap->slot, room * slot_bytes);
     if (slot == NULL) {
         return -1;
     }

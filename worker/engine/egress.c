@@ -93,14 +93,12 @@ static bool target_init(struct egress_target *target, const char *host, int port
         host++;
         bytes -= 2;
     }
+    *target = (struct egress_target){.port = port};
     bool has_dot = bytes > 1 && host[bytes - 1] == '.';
     if (bytes - has_dot > EGRESS_HOST_MAX_BYTES) {
         return refuse(why, "host '%.*s...' is longer than %d bytes", SHOWN_HOST_BYTES, host, EGRESS_HOST_MAX_BYTES);
     }
     memcpy(target->host, host, bytes - has_dot);
-    target->host[bytes - has_dot] = '\0';
-    target->port = port;
-    target->n_forms = 0;
     return true;
 }
 

@@ -154,9 +154,14 @@ static void keep_result(struct verdict *verdict, const struct rxp_http_plan *pla
         return;
     }
     if (slice.bytes <= limits->max_result_bytes) {
-        verdict->result = strndup(slice.at, slice.bytes);
+        verdict->result = malloc(slice.bytes + 1);
     }
-    verdict->result_truncated = verdict->result == NULL;
+    if (verdict->result == NULL) {
+        verdict->result_truncated = true;
+        return;
+    }
+    memcpy(verdict->result, slice.at, slice.bytes);
+    verdict->result[slice.bytes] = '\0';
 }
 
 /* verdict->state is terminal: the end, for good or ill. */
