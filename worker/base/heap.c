@@ -72,7 +72,7 @@ static void sift_down(struct heap *heap, size_t index)
 
 int heap_reserve(struct heap *heap, size_t n)
 {
-    const size_t slot_bytes = sizeof(heap->slot[0]); /* NOLINT(bugprone-sizeof-expression): pointers are what it holds */
+    const size_t slot_bytes = sizeof(heap->slot[0]); /* NOLINT(bugprone-sizeof-expression): of pointers */
     if (n <= heap->room) {
         return 0;
     }
