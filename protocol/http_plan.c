@@ -1,5 +1,6 @@
 #include "protocol/http_plan.h"
 
+#include "protocol/comma_list.h"
 #include "protocol/decimal.h"
 #include "protocol/form.h"
 #include "protocol/url.h"
@@ -48,6 +49,10 @@ static const char *const keys[KEYS] = {
 #define METHOD_MAX_BYTES 32
 #define HEADER_NAME_MAX_BYTES 128
 #define MAX_FAILURES_LIMIT 1000000
+/* Of a comma list: far more than any API has states, and few enough to compare each with each. */
+#define LIST_MAX_ITEMS 256
+/* Servers seldom take more than 8 KiB of headers. */
+#define HEADER_VALUE_MAX_BYTES 4096
 #define DEFAULT_POLL_INTERVAL_MS 2000
 
 static const char *const default_success_states[] = {"completed"};
@@ -128,6 +133,27 @@ static int check_method(struct draft *draft)
     return 0;
 }
 
+/* The invocation_id as the header's value. */
+static int check_idempotency_key(struct draft *draft, const char *name)
+{
+    const char *id = draft->invocation->invocation_id;
+    size_t bytes = strlen(id);
+
+    if (bytes > HEADER_VALUE_MAX_BYTES)
+        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                          "invocation_id has %zu bytes, more than the %d that may be sent in the header %s: "
+                          "shorten it, or set http.idempotency_header to \"\"",
+                          bytes, HEADER_VALUE_MAX_BYTES, name);
+    for (size_t i = 0; i < bytes; i++) {
+        if ((unsigned char)id[i] < 0x20 || id[i] == 0x7F)
+            return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                              "invocation_id '%s' holds a control character, so it can't be sent in the header %s: "
+                              "change it, or set http.idempotency_header to \"\"",
+                              rxp_show(id, bytes).text, name);
+    }
+    return 0;
+}
+
 static int check_idempotency_header(struct draft *draft)
 {
     /* They frame the message, or are the worker's to set. */
@@ -145,15 +171,7 @@ static int check_idempotency_header(struct draft *draft)
                 return refuse_value(draft, KEY_IDEMPOTENCY_HEADER, "is a header that a message may not set");
         }
     }
-    for (const char *at = draft->invocation->invocation_id; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                              "invocation_id '%s' holds a control character, so it can't be sent in the header %s: "
-                              "change it, or set http.idempotency_header to \"\"",
-                              rxp_show(draft->invocation->invocation_id, strlen(draft->invocation->invocation_id)).text,
-                              name != NULL ? name : RXP_IDEMPOTENCY_HEADER);
-    }
-    return 0;
+    return check_idempotency_key(draft, name != NULL ? name : RXP_IDEMPOTENCY_HEADER);
 }
 
 static int check_body(struct draft *draft, struct rxp_http_plan *plan)
@@ -204,51 +222,26 @@ static int check_kickoff(struct draft *draft, struct rxp_http_plan *plan)
     return 0;
 }
 
-static bool is_space(char c)
+static int check_list(struct draft *draft, enum key key)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+    const char *list = draft->value[key];
+    size_t n = list == NULL ? 0 : comma_list_count(list);
 
-/* The next item of a comma list, trimmed; empty ones are skipped. *list moves on. False at the end. */
-static bool next_item(const char **list, const char **item, size_t *bytes)
-{
-    while (**list != '\0') {
-        const char *begin = *list;
-        const char *end = begin + strcspn(begin, ",");
-        *list = *end == ',' ? end + 1 : end;
-        while (begin < end && is_space(*begin))
-            begin++;
-        while (end > begin && is_space(end[-1]))
-            end--;
-        if (end > begin) {
-            *item = begin;
-            *bytes = (size_t)(end - begin);
-            return true;
-        }
-    }
-    return false;
-}
-
-static size_t count_items(const char *list)
-{
-    const char *item;
-    size_t bytes;
-    size_t n = 0;
-
-    while (next_item(&list, &item, &bytes))
-        n++;
-    return n;
+    if (n <= LIST_MAX_ITEMS)
+        return 0;
+    return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "%s has %zu items, more than %d", keys[key], n,
+                      LIST_MAX_ITEMS);
 }
 
 static struct rxp_words take_words(struct draft *draft, enum key key)
 {
     const char *list = draft->value[key];
-    size_t n = count_items(list);
+    size_t n = comma_list_count(list);
     const char **word = take(draft, n * sizeof(*word), _Alignof(const char *));
     const char *item;
     size_t bytes;
 
-    for (size_t i = 0; next_item(&list, &item, &bytes); i++) {
+    for (size_t i = 0; comma_list_next(&list, &item, &bytes); i++) {
         char *copy = take(draft, bytes + 1, 1);
         memcpy(copy, item, bytes);
         copy[bytes] = '\0';
@@ -261,6 +254,8 @@ static int read_states(struct draft *draft, struct rxp_http_plan *plan)
 {
     if (is_missing(draft, KEY_POLL_TERMINAL_STATES))
         return refuse_missing(draft, KEY_POLL_TERMINAL_STATES);
+    if (check_list(draft, KEY_POLL_TERMINAL_STATES) < 0 || check_list(draft, KEY_POLL_SUCCESS_STATES) < 0)
+        return -1;
     plan->terminal_states = take_words(draft, KEY_POLL_TERMINAL_STATES);
     if (plan->terminal_states.n == 0)
         return refuse_value(draft, KEY_POLL_TERMINAL_STATES, "names no state");
@@ -288,9 +283,11 @@ static int read_pending_codes(struct draft *draft, struct rxp_http_plan *plan)
 
     if (list == NULL)
         return 0;
-    size_t n = count_items(list);
+    if (check_list(draft, KEY_POLL_PENDING_CODES) < 0)
+        return -1;
+    size_t n = comma_list_count(list);
     int *code = take(draft, n * sizeof(*code), _Alignof(int));
-    for (size_t i = 0; next_item(&list, &item, &bytes); i++) {
+    for (size_t i = 0; comma_list_next(&list, &item, &bytes); i++) {
         if (bytes != 3 || item[0] < '1' || item[0] > '5' || item[1] < '0' || item[1] > '9' || item[2] < '0' ||
             item[2] > '9')
             return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
@@ -336,6 +333,11 @@ static int read_polls(struct draft *draft, struct rxp_http_plan *plan)
     plan->poll_url_template = draft->value[KEY_POLL_URL_TEMPLATE];
     if (url_check(keys[KEY_POLL_URL_TEMPLATE], plan->poll_url_template, URL_TEMPLATE, draft->why) < 0)
         return -1;
+    size_t longest = url_longest(plan->poll_url_template, id);
+    if (longest > URL_MAX_BYTES)
+        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
+                          "http.poll_url_template could become %zu bytes with its placeholders filled, more than %d", longest,
+                          URL_MAX_BYTES);
     /* As a path segment these would name another resource. */
     if (url_has_invocation_id(plan->poll_url_template) && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0))
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
@@ -364,7 +366,7 @@ static int reserve(struct draft *draft, struct rxp_http_plan *plan)
     for (size_t i = 0; plan->polls && i < sizeof(lists) / sizeof(lists[0]); i++) {
         const char *list = draft->value[lists[i]];
         if (list != NULL)
-            bytes += count_items(list) * sizeof(char *) + strlen(list) + 1 + _Alignof(max_align_t);
+            bytes += comma_list_count(list) * sizeof(char *) + strlen(list) + 1 + _Alignof(max_align_t);
     }
     plan->owned = malloc(bytes);
     if (plan->owned == NULL)

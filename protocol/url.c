@@ -115,7 +115,10 @@ static int check_authority(const char *key, const char *url, const char *authori
 int url_check(const char *key, const char *url, enum url_placeholders placeholders, struct rxp_refusal *why)
 {
     size_t scheme_bytes = 0;
+    size_t bytes = strlen(url);
 
+    if (bytes > URL_MAX_BYTES)
+        return rxp_refuse(why, RXP_ERROR_INVALID_METADATA, "%s has %zu bytes, more than %d", key, bytes, URL_MAX_BYTES);
     if (strncasecmp(url, "http://", 7) == 0)
         scheme_bytes = 7;
     else if (strncasecmp(url, "https://", 8) == 0)
@@ -169,6 +172,16 @@ static size_t put_encoded(char *at, const char *value)
         }
         n += 3;
     }
+    return n;
+}
+
+size_t url_longest(const char *url_template, const char *invocation_id)
+{
+    const size_t id_bytes = put_encoded(NULL, invocation_id);
+    size_t n = strlen(url_template);
+
+    for (const char *at = strchr(url_template, '{'); at != NULL; at = strchr(at + 1, '{'))
+        n += begins(at, run_id_mark) ? RXP_RUN_ID_MAX_BYTES * 3 : id_bytes;
     return n;
 }
 
