@@ -121,8 +121,9 @@ struct reply {
 static size_t reply_take(char *bytes, size_t size, size_t n, void *opaque)
 {
     struct reply *reply = opaque;
-    if (size * n >= sizeof(reply->text) - reply->bytes)
+    if (size * n >= sizeof(reply->text) - reply->bytes) {
         return 0;
+    }
     memcpy(reply->text + reply->bytes, bytes, size * n);
     reply->bytes += size * n;
     reply->text[reply->bytes] = '\0';
@@ -135,16 +136,18 @@ static struct reply reply;
 static CURLcode ask(const char *method, const char *target, const char *body, size_t body_bytes, const char *header)
 {
     char url[512];
-    if (!curl)
+    if (!curl) {
         curl = curl_easy_init();
+    }
     curl_easy_reset(curl);
     reply.code = 0;
     reply.bytes = 0;
     reply.text[0] = '\0';
     snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", http_server_port(server), target);
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-    if (header)
+    if (header) {
         headers = curl_slist_append(headers, header);
+    }
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
@@ -187,8 +190,9 @@ static size_t hear(int fd, char *out, size_t room, const char *until)
         struct pollfd readable = {.fd = fd, .events = POLLIN};
         ck_assert_msg(poll(&readable, 1, DEADLINE_MS) == 1, "nothing came; so far: %s", out);
         ssize_t n = recv(fd, out + bytes, room - 1 - bytes, 0);
-        if (n <= 0)
+        if (n <= 0) {
             break;
+        }
         bytes += (size_t)n;
         out[bytes] = '\0';
     }
@@ -198,8 +202,9 @@ static size_t hear(int fd, char *out, size_t room, const char *until)
 static bool await_handled(unsigned n)
 {
     int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
-    while (handled < n && clock_mono_ms() < until_ms)
+    while (handled < n && clock_mono_ms() < until_ms) {
         sched_yield();
+    }
     return handled >= n;
 }
 
@@ -244,8 +249,9 @@ START_TEST(refuses_a_body_over_the_limit_with_413)
     ck_assert_msg(rc == CURLE_OK, "%s", curl_easy_strerror(rc));
     ck_assert_int_eq(reply.code, rows[_i].code);
     ck_assert_uint_eq(handled, rows[_i].code == 200);
-    if (reply.code == 413)
+    if (reply.code == 413) {
         ck_assert_str_eq(reply.text, "{\"error\":\"the request body is over 4096 bytes\"}\n");
+    }
     free(body);
 }
 END_TEST
@@ -354,8 +360,9 @@ START_TEST(streams_exactly_the_bytes_that_were_asked_for)
     ck_assert_int_ge(clock_mono_ms() - from_ms, rows[_i].at_least_ms);
     ck_assert_int_eq(reply.code, 201);
     ck_assert_uint_eq(reply.bytes, rows[_i].bytes);
-    for (size_t i = 0; i < reply.bytes; i++)
+    for (size_t i = 0; i < reply.bytes; i++) {
         ck_assert_int_eq(reply.text[i], "abc"[i % 3]);
+    }
     /* The connection is fit for another request. */
     ck_assert_int_eq(ask("GET", "/echo", NULL, 0, NULL), CURLE_OK);
 }
@@ -382,8 +389,9 @@ static int count_files(void)
     int n = 0;
     DIR *files = opendir("/proc/self/fd");
     ck_assert_ptr_nonnull(files);
-    while (readdir(files))
+    while (readdir(files)) {
         n++;
+    }
     closedir(files);
     return n;
 }
@@ -400,11 +408,13 @@ START_TEST(notices_that_a_peer_went_while_its_answer_is_delayed)
     }
     ck_assert(await_handled(21));
     ck_assert_int_eq(count_files(), before + 40);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         close(fds[i]);
+    }
     int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
-    while (count_files() > before && clock_mono_ms() < until_ms)
+    while (count_files() > before && clock_mono_ms() < until_ms) {
         sched_yield();
+    }
     ck_assert_int_eq(count_files(), before);
 }
 END_TEST
@@ -424,8 +434,9 @@ START_TEST(stops_cleanly_with_exchanges_pending)
         snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", targets[i % N]);
         say(fds[i], request);
         /* The stream has begun: it waits between two pieces. */
-        if (i % N == 3)
+        if (i % N == 3) {
             hear(fds[i], heard, sizeof(heard), "\r\na\r\n");
+        }
     }
     ck_assert(await_handled(4 * N));
     stop();
@@ -443,17 +454,20 @@ START_TEST(stops_cleanly_under_load)
     int fds[N];
     stop();
     start_with(2);
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
         fds[i] = dial();
-    for (int i = 0; i < N; i++)
-        say(fds[i], i % 4 == 0   ? "GET /delay?ms=1 HTTP/1.1\r\nHost: x\r\n\r\nGET /delay?ms=2 HTTP/1.1\r\nHost: x\r\n\r\n"
+    }
+    for (int i = 0; i < N; i++) {
+        say(fds[i], i % 4 == 0   ? "GET /delay?ms=1 HTTP/1.1\r\nHost: x\r\n\r\nGET /delay HTTP/1.1\r\nHost: x\r\n\r\n"
                     : i % 4 == 1 ? "GET /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /never HTTP/1.1\r\nHost: x\r\n\r\n"
                     : i % 4 == 2 ? "GET /stream?piece=1&ms=1 HTTP/1.1\r\nHost: x\r\n\r\n"
                                  : "GET /delay?ms=1000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
     ck_assert(await_handled((unsigned)_i * 12));
     stop();
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
         close(fds[i]);
+    }
 }
 END_TEST
 
@@ -473,8 +487,9 @@ START_TEST(keeps_thousands_of_idle_connections_alive)
             say(fds[i], "GET /delay HTTP/1.1\r\nHost: x\r\n\r\n");
         }
     }
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
         close(fds[i]);
+    }
 }
 END_TEST
 
@@ -522,12 +537,14 @@ START_TEST(listens_where_it_is_told)
     char why[256] = "";
     struct http_server_config config = {.listen = rows[_i].listen, .threads = 1, .max_body_bytes = 1};
     struct http_server *another = http_server_start(&config, handle, &handled, why, sizeof(why));
-    if (!another && strstr(why, "not supported")) /* a machine without IPv6 */
+    if (!another && strstr(why, "not supported")) { /* a machine without IPv6 */
         return;
+    }
     ck_assert_msg(strncmp(why, rows[_i].why, strlen(rows[_i].why)) == 0, "%s", why);
     ck_assert_msg(!another == (rows[_i].why[0] != '\0'), "%s", why);
-    if (another)
+    if (another) {
         ck_assert_int_gt(http_server_port(another), 0);
+    }
     http_server_stop(another);
 }
 END_TEST
@@ -546,8 +563,9 @@ END_TEST
 
 static void end(void)
 {
-    if (curl)
+    if (curl) {
         curl_easy_cleanup(curl);
+    }
     curl = NULL;
     stop();
 }

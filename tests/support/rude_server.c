@@ -78,13 +78,15 @@ static size_t request_end(const struct connection *connection)
 {
     const char *in = connection->in;
     char *head_end = connection->in_bytes ? memmem(in, connection->in_bytes, "\r\n\r\n", 4) : NULL;
-    if (!head_end)
+    if (!head_end) {
         return 0;
+    }
     size_t head_bytes = (size_t)(head_end - in) + 4;
     size_t body_bytes = 0;
     for (const char *line = in; line < head_end;) {
-        if (strncasecmp(line, "Content-Length:", 15) == 0)
+        if (strncasecmp(line, "Content-Length:", 15) == 0) {
             body_bytes = strtoul(line + 15, NULL, 10);
+        }
         if (strncasecmp(line, "Transfer-Encoding: chunked", 26) == 0) {
             size_t rest = connection->in_bytes - head_bytes;
             char *last = memmem(in + head_bytes, rest, "0\r\n\r\n", 5);
@@ -122,8 +124,9 @@ static bool connection_read(struct rude_server *server, struct connection *conne
 {
     char bytes[16384];
     ssize_t n = recv(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return true;
+    }
     if (n <= 0 || connection->in_bytes + (size_t)n > MAX_REQUEST_BYTES) {
         connection_close(server, connection, n <= 0);
         return false;
@@ -148,16 +151,18 @@ static bool connection_send(struct rude_server *server, struct connection *conne
     *done = false;
     for (size_t sent = 0; sent < at_most;) {
         size_t at = connection->out_bytes;
-        if (endless && at >= bytes)
+        if (endless && at >= bytes) {
             at = cycle_from + (at - bytes) % (bytes - cycle_from);
+        }
         if (at >= bytes) {
             *done = true;
             return true;
         }
         size_t want = bytes - at < at_most - sent ? bytes - at : at_most - sent;
         ssize_t n = send(connection->fd, text + at, want, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             return true;
+        }
         if (n < 0) {
             connection_close(server, connection, true);
             return false;
@@ -172,7 +177,8 @@ static bool connection_send(struct rude_server *server, struct connection *conne
     return true;
 }
 
-static const char endless_headers[] = "HTTP/1.1 200 OK\r\nX-Rude: more and more and more and more and more and more\r\n";
+static const char endless_headers[] =
+    "HTTP/1.1 200 OK\r\nX-Rude: more and more and more and more and more and more\r\n";
 static const char endless_body[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                                    "40\r\n................................................................\r\n";
 
@@ -184,14 +190,17 @@ static bool connection_carry_on(struct rude_server *server, struct connection *c
     switch (connection->step->act) {
     case RUDE_ANSWER:
     case RUDE_ANSWER_CLOSE:
-        if (!connection_send(server, connection, answer, 0, false, SIZE_MAX, &done))
+        if (!connection_send(server, connection, answer, 0, false, SIZE_MAX, &done)) {
             return false;
+        }
         break;
     case RUDE_ANSWER_SLOWLY:
-        if (now < connection->next_ms)
+        if (now < connection->next_ms) {
             return true;
-        if (!connection_send(server, connection, answer, 0, false, 1, &done))
+        }
+        if (!connection_send(server, connection, answer, 0, false, 1, &done)) {
             return false;
+        }
         connection->next_ms = now + connection->step->interval_ms;
         break;
     case RUDE_CLOSE:
@@ -203,10 +212,11 @@ static bool connection_carry_on(struct rude_server *server, struct connection *c
     case RUDE_STALL:
         return true;
     case RUDE_ENDLESS_HEADERS:
-        return connection_send(server, connection, endless_headers, strlen("HTTP/1.1 200 OK\r\n"), true, 1 << 16, &done);
+        return connection_send(server, connection, endless_headers, strlen("HTTP/1.1 200 OK\r\n"), true, 1 << 16,
+                               &done);
     case RUDE_ENDLESS_BODY:
-        return connection_send(server, connection, endless_body, (size_t)(strstr(endless_body, "40\r\n") - endless_body),
-                               true, 1 << 16, &done);
+        return connection_send(server, connection, endless_body,
+                               (size_t)(strstr(endless_body, "40\r\n") - endless_body), true, 1 << 16, &done);
     }
     if (done && connection->step->act == RUDE_ANSWER_CLOSE) {
         connection_close(server, connection, false);
@@ -226,14 +236,17 @@ static bool wants_to_send(const struct connection *connection)
 
 static void connection_turn(struct rude_server *server, struct connection *connection, short events, int64_t now)
 {
-    if ((events & (POLLIN | POLLHUP | POLLERR)) && !connection_read(server, connection))
+    if ((events & (POLLIN | POLLHUP | POLLERR)) && !connection_read(server, connection)) {
         return;
+    }
     for (;;) {
-        if (connection->step && !connection_carry_on(server, connection, now))
+        if (connection->step && !connection_carry_on(server, connection, now)) {
             return;
+        }
         size_t bytes = connection->step ? 0 : request_end(connection);
-        if (!bytes)
+        if (!bytes) {
             return;
+        }
         request_take(server, connection, bytes);
     }
 }
@@ -241,8 +254,9 @@ static void connection_turn(struct rude_server *server, struct connection *conne
 static void server_accept(struct rude_server *server)
 {
     int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return;
+    }
     pthread_mutex_lock(&server->lock);
     server->counts.connections++;
     pthread_mutex_unlock(&server->lock);
@@ -267,23 +281,31 @@ static void *server_main(void *opaque)
         for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
             const struct connection *connection = &server->connection[i];
             fds[i + 2] = (struct pollfd){.fd = connection->fd, .events = POLLIN};
-            if (wants_to_send(connection))
+            if (wants_to_send(connection)) {
                 fds[i + 2].events |= POLLOUT;
-            if (connection->fd >= 0 && connection->next_ms < next_ms)
+            }
+            if (connection->fd >= 0 && connection->next_ms < next_ms) {
                 next_ms = connection->next_ms;
+            }
         }
         int64_t wait_ms = next_ms == NO_TIMER ? -1 : next_ms - now_ms();
-        poll(fds, MAX_CONNECTIONS + 2, wait_ms == -1 ? -1 : wait_ms < 0 ? 0 : wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
-        if (fds[0].revents)
+        if (next_ms != NO_TIMER) {
+            wait_ms = wait_ms < 0 ? 0 : wait_ms > INT_MAX ? INT_MAX : wait_ms;
+        }
+        poll(fds, MAX_CONNECTIONS + 2, (int)wait_ms);
+        if (fds[0].revents) {
             return NULL;
+        }
         int64_t now = now_ms();
         for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
             struct connection *connection = &server->connection[i];
-            if (connection->fd >= 0 && (fds[i + 2].revents || connection->next_ms <= now))
+            if (connection->fd >= 0 && (fds[i + 2].revents || connection->next_ms <= now)) {
                 connection_turn(server, connection, fds[i + 2].revents, now);
+            }
         }
-        if (fds[1].revents)
+        if (fds[1].revents) {
             server_accept(server);
+        }
     }
 }
 
@@ -296,8 +318,9 @@ struct rude_server *rude_server_start(enum rude_scope scope, const struct rude_s
     server->scope = scope;
     memcpy(server->steps, steps, n * sizeof(*steps));
     server->n_steps = n;
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++)
+    for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
         server->connection[i] = (struct connection){.fd = -1, .next_ms = NO_TIMER};
+    }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -322,15 +345,17 @@ struct rude_server *rude_server_start(enum rude_scope scope, const struct rude_s
 
 void rude_server_stop(struct rude_server *server)
 {
-    if (!server)
+    if (!server) {
         return;
+    }
     uint64_t one = 1;
     ssize_t written = write(server->stop_fd, &one, sizeof(one));
     assert(written == sizeof(one));
     pthread_join(server->thread, NULL);
     for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
-        if (server->connection[i].fd >= 0)
+        if (server->connection[i].fd >= 0) {
             connection_close(server, &server->connection[i], false);
+        }
     }
     close(server->listen_fd);
     close(server->stop_fd);
@@ -362,8 +387,9 @@ bool rude_server_await(struct rude_server *server, uint64_t requests, int timeou
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&server->lock);
     while (server->counts.requests < requests) {
-        if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT) {
             break;
+        }
     }
     bool reached = server->counts.requests >= requests;
     pthread_mutex_unlock(&server->lock);
@@ -372,8 +398,9 @@ bool rude_server_await(struct rude_server *server, uint64_t requests, int timeou
 
 const char *rude_server_request(struct rude_server *server, size_t n)
 {
-    if (n >= RUDE_KEPT_REQUESTS)
+    if (n >= RUDE_KEPT_REQUESTS) {
         return "";
+    }
     pthread_mutex_lock(&server->lock);
     bool seen = n < server->counts.requests;
     pthread_mutex_unlock(&server->lock);

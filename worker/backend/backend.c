@@ -33,20 +33,7 @@ struct backend {
     _Atomic uint64_t polls;
 };
 
-static const char help[] =
-    "POST /runs begins a run and names its id; GET /runs/ID tells its status; POST /jobs answers when it is done; any\n"
-    "method will do. GET /stats counts what was seen, GET /healthz answers.\n"
-    "\n"
-    "The kickoff's URL says what shall happen, POST /runs?seconds=5&outcome=failed, or its JSON body does, in\n"
-    "{\"simulate\":{\"seconds\":5,\"outcome\":\"failed\"}}; the URL wins. PHASE is kickoff, poll or both.\n"
-    "\n"
-#define PARAMETER_HELP(member, key, name, type, min, max, fallback, value, meaning) "  " name "=" value "\n      " meaning "\n"
-    COURSE_PARAMETERS(PARAMETER_HELP)
-#undef PARAMETER_HELP
-    "\n"
-    "A run's id holds its course, so a million runs cost no memory, and a restarted backend knows them still. Only runs\n"
-    "whose id was chosen or would be over 300 bytes are remembered, the newest 4,096; poll_fail_count keeps a counter\n"
-    "for the newest 65,536 or so.\n";
+static const char help[] = COURSE_HELP;
 
 const char *backend_help(void)
 {
@@ -81,8 +68,9 @@ static int take_body(struct course *course, const char *body, size_t bytes, char
     struct json_fault fault;
     struct json_slice simulate;
     if (!memmem(body, bytes, "simulate", 8) || json_check(body, bytes, JSON_KEYS_ANY, &fault) < 0 ||
-        !json_find(json_document(body, bytes), "simulate", &simulate))
+        !json_find(json_document(body, bytes), "simulate", &simulate)) {
         return 0;
+        }
     if (json_type_of(simulate) != JSON_OBJECT) {
         snprintf(why, COURSE_WHY_BYTES, "'simulate' must be an object of parameters");
         return -1;
@@ -99,8 +87,9 @@ static int take_body(struct course *course, const char *body, size_t bytes, char
         int rc = name && text ? course_set(course, name, text, why) : -1;
         free(name);
         free(text);
-        if (rc < 0)
+        if (rc < 0) {
             return -1;
+        }
     }
     return 0;
 }
@@ -110,8 +99,9 @@ static int take_parameters(const struct asked *asked, struct course *course, cha
     size_t bytes;
     const char *body = http_exchange_body(asked->exchange, &bytes);
     snprintf(why, COURSE_WHY_BYTES, "out of memory");
-    if (take_body(course, body, bytes, why) < 0)
+    if (take_body(course, body, bytes, why) < 0) {
         return -1;
+    }
     struct parameters parameters = {course, why, false};
     http_exchange_queries(asked->exchange, take_query, &parameters);
     return parameters.failed ? -1 : 0;
@@ -128,19 +118,21 @@ static int name_run(struct backend *backend, const struct course *course, struct
     const char *chosen = course->text[COURSE_RUN_ID];
     bool remembered = chosen || course->number[COURSE_RUN_ID_TYPE] != ID_STRING || whole.bytes > MAX_ID_BYTES;
     int rc = 0;
-    if (chosen)
+    if (chosen) {
         buf_puts(id, chosen);
-    else if (course->number[COURSE_RUN_ID_TYPE] == ID_NUMBER)
+    } else if (course->number[COURSE_RUN_ID_TYPE] == ID_NUMBER) {
         buf_putf(id, "%" PRIu64, course->serial);
-    else if (course->number[COURSE_RUN_ID_TYPE] == ID_BOOL)
+    } else if (course->number[COURSE_RUN_ID_TYPE] == ID_BOOL) {
         buf_puts(id, "true");
-    else if (remembered)
+    } else if (remembered) {
         buf_putf(id, "run-%" PRIx64, course->serial);
-    else
+    } else {
         buf_puts(id, whole.at);
+    }
     if (buf_failed(id) || buf_failed(&whole) ||
-        (remembered && seen_remember(backend->seen, id->at ? id->at : "", whole.at) < 0))
+        (remembered && seen_remember(backend->seen, id->at ? id->at : "", whole.at) < 0)) {
         rc = -1;
+        }
     buf_deinit(&whole);
     return rc;
 }
@@ -151,23 +143,26 @@ static void begin_run(struct backend *backend, struct asked *asked, struct cours
     uint64_t n = atomic_fetch_add(&backend->runs, 1);
     uint64_t serial = seen_hash(&(uint64_t[]){backend->salt, n}, sizeof(uint64_t[2])) >> 16;
     course_settle(course, asked->wall_ms, serial, key ? seen_hash(key, strlen(key)) : serial);
-    if (key)
+    if (key) {
         seen_key(backend->seen, key);
+    }
     if (job) {
         atomic_fetch_add(&backend->jobs, 1);
         course->number[COURSE_INSTANT] = 1;
         course->number[COURSE_KICKOFF_DELAY] += course->number[COURSE_SECONDS];
     }
-    if (course->number[COURSE_CODE] == 0)
+    if (course->number[COURSE_CODE] == 0) {
         course->number[COURSE_CODE] = job ? 200 : 202;
+    }
 
     struct buf id;
     buf_init(&id, MAX_COURSE_BYTES);
     if (name_run(backend, course, &id) < 0) {
         script_error(asked, 500, "out of memory");
     } else {
-        if (course->number[COURSE_CODE] < 300)
+        if (course->number[COURSE_CODE] < 300) {
             seen_run(backend->seen, asked->wall_ms, asked->wall_ms + course->number[COURSE_SECONDS]);
+        }
         script_kickoff(asked, course, id.at ? id.at : "");
     }
     buf_deinit(&id);
@@ -179,27 +174,32 @@ static void kickoff(struct backend *backend, struct asked *asked, bool job)
     char why[COURSE_WHY_BYTES];
     atomic_fetch_add(&backend->kickoffs, 1);
     course_init(&course);
-    if (take_parameters(asked, &course, why) < 0)
+    if (take_parameters(asked, &course, why) < 0) {
         script_error(asked, 400, why);
-    else if (course.number[COURSE_REDIRECTS] > 0 || course.text[COURSE_REDIRECT_TO])
+    } else if (course.number[COURSE_REDIRECTS] > 0 || course.text[COURSE_REDIRECT_TO]) {
         script_redirect(asked, &course);
-    else
+    } else {
         begin_run(backend, asked, &course, job);
+    }
     course_deinit(&course);
 }
 
 /* --- poll --- */
 
-static bool poll_goes_wrong(struct backend *backend, const struct asked *asked, const struct course *course, const char *id)
+static bool poll_goes_wrong(struct backend *backend, const struct asked *asked, const struct course *course,
+                            const char *id)
 {
     const int64_t *number = course->number;
-    if (!script_can_fail(course))
+    if (!script_can_fail(course)) {
         return false;
+    }
     if (number[COURSE_POLL_FAIL_COUNT] &&
-        seen_poll(backend->seen, id) >= (uint64_t)number[COURSE_POLL_FAIL_COUNT])
+        seen_poll(backend->seen, id) >= (uint64_t)number[COURSE_POLL_FAIL_COUNT]) {
         return false;
-    if (number[COURSE_POLL_FAIL_SECONDS] && asked->wall_ms - course->start_ms >= number[COURSE_POLL_FAIL_SECONDS])
+        }
+    if (number[COURSE_POLL_FAIL_SECONDS] && asked->wall_ms - course->start_ms >= number[COURSE_POLL_FAIL_SECONDS]) {
         return false;
+    }
     if (number[COURSE_POLL_FAIL_RATE]) {
         uint64_t chance = seen_hash(&(uint64_t[]){course->serial, atomic_load(&backend->polls)}, sizeof(uint64_t[2]));
         return chance % 1000 < (uint64_t)number[COURSE_POLL_FAIL_RATE];
@@ -216,10 +216,11 @@ static void poll_run(struct backend *backend, struct asked *asked, const char *i
     char *remembered = seen_recall(backend->seen, id);
     bool known = course_read(&course, remembered ? remembered : id);
     free(remembered);
-    if (known)
+    if (known) {
         script_poll(asked, &course, id, poll_goes_wrong(backend, asked, &course, id));
-    else
+    } else {
         answer_error(asked, 404, "no run '%s' is known here", id);
+    }
     course_deinit(&course);
 }
 
@@ -246,20 +247,22 @@ static void handle(struct http_exchange *exchange, void *opaque)
     const char *path = http_exchange_path(exchange);
     struct asked asked = {exchange, backend->record, clock_wall_ms()};
     atomic_fetch_add(&backend->requests, 1);
-    if (strcmp(path, "/runs") == 0)
+    if (strcmp(path, "/runs") == 0) {
         kickoff(backend, &asked, false);
-    else if (strncmp(path, "/runs/", 6) == 0)
+    } else if (strncmp(path, "/runs/", 6) == 0) {
         poll_run(backend, &asked, path + 6);
-    else if (strcmp(path, "/jobs") == 0)
+    } else if (strcmp(path, "/jobs") == 0) {
         kickoff(backend, &asked, true);
-    else if (strcmp(path, "/stats") == 0)
+    } else if (strcmp(path, "/stats") == 0) {
         answer_stats(backend, &asked);
-    else if (strcmp(path, "/healthz") == 0)
+    } else if (strcmp(path, "/healthz") == 0) {
         script_answer(&asked, 200, "application/json", "{\"status\":\"ok\"}\n");
-    else if (strcmp(path, "/") == 0)
+    } else if (strcmp(path, "/") == 0) {
         script_answer(&asked, 200, "text/plain; charset=utf-8", help);
-    else
-        answer_error(&asked, 404, "nothing is at '%s': POST /runs, GET /runs/ID, POST /jobs, GET /stats, GET /healthz", path);
+    } else {
+        answer_error(&asked, 404, "nothing is at '%s': POST /runs, GET /runs/ID, POST /jobs, GET /stats, GET /healthz",
+                     path);
+    }
 }
 
 /* --- life --- */
@@ -290,14 +293,16 @@ struct backend *backend_start(const struct backend_config *config, char *why, si
     }
     if (config->record_path && *config->record_path) {
         backend->record = record_open(config->record_path, why, why_bytes);
-        if (!backend->record)
+        if (!backend->record) {
             goto fail;
+        }
     }
     struct http_server_config server = {.listen = config->listen, .threads = config->threads,
                                         .max_body_bytes = MAX_BODY_BYTES, .max_header_bytes = MAX_HEADER_BYTES};
     backend->server = http_server_start(&server, handle, backend, why, why_bytes);
-    if (backend->server)
+    if (backend->server) {
         return backend;
+    }
 fail:
     backend_stop(backend);
     return NULL;
@@ -305,8 +310,9 @@ fail:
 
 void backend_stop(struct backend *backend)
 {
-    if (!backend)
+    if (!backend) {
         return;
+    }
     http_server_stop(backend->server);
     record_close(backend->record);
     seen_free(backend->seen);

@@ -7,9 +7,9 @@
  *   GET  /stats           what was seen: requests, kickoffs, kickoffs repeated with the same Idempotency-Key, …
  *   GET  /                the parameters
  *
- * The request chooses what happens: query parameters of the kickoff's URL, or the fields of the same names in a JSON body
- * under "simulate". The list stands in course.h and in `rxp-worker backend --help`. A run is remembered in its id: a
- * million of them cost no memory. Any method is taken for a kickoff or a poll. Any thread. */
+ * The request chooses what happens: query parameters of the kickoff's URL, or the fields of the same names in a JSON
+ * body under "simulate". The list stands in course.h and in `rxp-worker backend --help`. A run is remembered in its id:
+ * a million of them cost no memory. Any method is taken for a kickoff or a poll. Any thread. */
 #ifndef RXP_BACKEND_BACKEND_H
 #define RXP_BACKEND_BACKEND_H
 

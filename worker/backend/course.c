@@ -36,14 +36,16 @@ static const char *const id_kinds[] = {"string", "number", "bool", "null", "obje
 void course_init(struct course *course)
 {
     *course = (struct course){.span_ms = 0};
-    for (size_t i = 0; i < COURSE_N; i++)
+    for (size_t i = 0; i < COURSE_N; i++) {
         course->number[i] = parameters[i].fallback;
+    }
 }
 
 void course_deinit(struct course *course)
 {
-    for (size_t i = 0; i < COURSE_N; i++)
+    for (size_t i = 0; i < COURSE_N; i++) {
         free(course->text[i]);
+    }
 }
 
 static bool is_text(const struct parameter *parameter)
@@ -56,8 +58,9 @@ static bool is_text(const struct parameter *parameter)
 static bool read_scaled(const char *text, size_t bytes, int64_t max, int64_t *out)
 {
     struct decimal number;
-    if (!decimal_parse(text, bytes, &number) || number.negative)
+    if (!decimal_parse(text, bytes, &number) || number.negative) {
         return false;
+    }
     /* Thousandths, and at most max + 1, so that what is too large is seen to be. */
     *out = number.zero ? 0 : decimal_to_ms(&number, max + 1);
     return true;
@@ -155,8 +158,9 @@ static void expect_print(const struct parameter *parameter, char *out, size_t ro
 static bool set_text(struct course *course, size_t i, const char *value, size_t bytes)
 {
     char *copy = strndup(value, bytes);
-    if (!copy)
+    if (!copy) {
         return false;
+    }
     free(course->text[i]);
     course->text[i] = copy;
     return true;
@@ -165,8 +169,9 @@ static bool set_text(struct course *course, size_t i, const char *value, size_t 
 int course_set(struct course *course, const char *name, const char *value, char why[COURSE_WHY_BYTES])
 {
     size_t i = 0;
-    while (i < COURSE_N && strcmp(names[i], name) != 0)
+    while (i < COURSE_N && strcmp(names[i], name) != 0) {
         i++;
+    }
     if (i == COURSE_N) {
         const char *nearest = rxp_nearest(name, names, COURSE_N);
         snprintf(why, COURSE_WHY_BYTES, "unknown parameter '%s'%s%s%s", rxp_show(name, strlen(name)).text,
@@ -189,8 +194,9 @@ int course_set(struct course *course, const char *name, const char *value, char 
         return -1;
     }
     if (is_text(parameter)) {
-        if (set_text(course, i, value, strlen(value)))
+        if (set_text(course, i, value, strlen(value))) {
             return 0;
+        }
         snprintf(why, COURSE_WHY_BYTES, "out of memory");
         return -1;
     }
@@ -204,8 +210,9 @@ void course_settle(struct course *course, int64_t now_ms, uint64_t serial, uint6
     course->start_ms = now_ms;
     course->serial = serial;
     int64_t least_ms = course->number[COURSE_SECONDS];
-    if (course->span_ms > least_ms)
+    if (course->span_ms > least_ms) {
         course->number[COURSE_SECONDS] += (int64_t)(seed % (uint64_t)(course->span_ms - least_ms + 1));
+    }
     course->span_ms = 0;
 }
 
@@ -227,10 +234,11 @@ static void put_escaped(struct buf *out, const char *text)
 {
     for (; *text; text++) {
         unsigned char byte = (unsigned char)*text;
-        if (byte < 128 && isalnum(byte))
+        if (byte < 128 && isalnum(byte)) {
             buf_put(out, text, 1);
-        else
+        } else {
             buf_putf(out, "~%02x", byte);
+        }
     }
 }
 
@@ -242,14 +250,16 @@ void course_write(const struct course *course, struct buf *out)
     for (size_t i = 0; i < COURSE_N; i++) {
         const struct parameter *parameter = &parameters[i];
         bool given = is_text(parameter) ? course->text[i] != NULL : course->number[i] != parameter->fallback;
-        if (!given || !*parameter->key)
+        if (!given || !*parameter->key) {
             continue;
+        }
         buf_puts(out, ".");
         buf_puts(out, parameter->key);
-        if (is_text(parameter))
+        if (is_text(parameter)) {
             put_escaped(out, course->text[i]);
-        else
+        } else {
             buf_putf(out, "%" PRId64, course->number[i]);
+        }
     }
 }
 
@@ -259,8 +269,9 @@ static bool take_base36(const char **at, uint64_t max, uint64_t *out)
     *out = 0;
     for (; isdigit((unsigned char)**at) || (**at >= 'a' && **at <= 'z'); (*at)++) {
         uint64_t digit = (uint64_t)(**at <= '9' ? **at - '0' : **at - 'a' + 10);
-        if (*out > (max - digit) / BASE)
+        if (*out > (max - digit) / BASE) {
             return false;
+        }
         *out = *out * BASE + digit;
     }
     return *at > from;
@@ -284,12 +295,14 @@ static bool take_escaped(struct course *course, size_t i, const char *at, size_t
         int high = k + 2 < bytes ? hex_value(at[k + 1]) : -1;
         int low = high >= 0 ? hex_value(at[k + 2]) : -1;
         valid = high >= 0 && low >= 0 && (high | low) != 0;
-        if (valid)
+        if (valid) {
             text[n++] = (char)(high * 16 + low);
+        }
         k += 2;
     }
-    if (valid)
+    if (valid) {
         valid = (int64_t)n <= parameters[i].max && set_text(course, i, text, n);
+    }
     free(text);
     return valid;
 }
@@ -299,10 +312,12 @@ static bool take_parameter(struct course *course, const char *at, size_t bytes)
 {
     for (size_t i = 0; bytes >= 2 && i < COURSE_N; i++) {
         const struct parameter *parameter = &parameters[i];
-        if (!*parameter->key || memcmp(parameter->key, at, 2) != 0)
+        if (!*parameter->key || memcmp(parameter->key, at, 2) != 0) {
             continue;
-        if (is_text(parameter))
+        }
+        if (is_text(parameter)) {
             return take_escaped(course, i, at + 2, bytes - 2);
+        }
         struct decimal number;
         return decimal_parse(at + 2, bytes - 2, &number) &&
                decimal_to_int(&number, parameter->min, parameter->max, &course->number[i]);
@@ -313,13 +328,16 @@ static bool take_parameter(struct course *course, const char *at, size_t bytes)
 bool course_read(struct course *course, const char *id)
 {
     uint64_t start_ms;
-    if (!take_base36(&id, (uint64_t)INT64_MAX, &start_ms) || *id++ != '-' || !take_base36(&id, UINT64_MAX, &course->serial))
+    if (!take_base36(&id, (uint64_t)INT64_MAX, &start_ms) || *id++ != '-' ||
+        !take_base36(&id, UINT64_MAX, &course->serial)) {
         return false;
+    }
     course->start_ms = (int64_t)start_ms;
     while (*id == '.') {
         size_t bytes = strcspn(++id, ".");
-        if (!take_parameter(course, id, bytes))
+        if (!take_parameter(course, id, bytes)) {
             return false;
+        }
         id += bytes;
     }
     return *id == '\0';

@@ -50,7 +50,8 @@ enum course_id_kind { ID_STRING, ID_NUMBER, ID_BOOL, ID_NULL, ID_OBJECT, ID_ARRA
       "the run's id, as hostile as you like (made up); the newest 4,096 of such runs are remembered")                  \
     X(RUN_ID_TYPE, "", "run_id_type", VALUE_KIND, 0, 6, 0, "TYPE",                                                    \
       "JSON type of the id: string, number, bool, null, object, array, missing")                                       \
-    X(RUN_ID_FIELD, "rf", "run_id_field", VALUE_TEXT, 1, 200, 0, "PATH", "dotted path of the id (run_id): data.run.id") \
+    X(RUN_ID_FIELD, "rf", "run_id_field", VALUE_TEXT, 1, 200, 0, "PATH",                                               \
+      "dotted path of the id (run_id): data.run.id")                                                                   \
     X(POLL_DELAY, "pd", "poll_delay", VALUE_SECONDS, 0, 86400000, 0, "SECONDS", "answer polls so late")               \
     X(PENDING, "pc", "pending", VALUE_HTTP, 200, 599, 0, "CODE", "answer polls of the unfinished run with this code") \
     X(PENDING_SECONDS, "ps", "pending_seconds", VALUE_SECONDS, 0, 86400000, 0, "SECONDS",                             \
@@ -78,6 +79,22 @@ enum course_id_kind { ID_STRING, ID_NUMBER, ID_BOOL, ID_NULL, ID_OBJECT, ID_ARRA
 enum course_parameter { COURSE_PARAMETERS(COURSE_MEMBER) COURSE_N };
 #undef COURSE_MEMBER
 
+/* The parameters as text for people. */
+#define COURSE_HELP_LINE(member, key, name, type, min, max, fallback, value, meaning)                                  \
+    "  " name "=" value "\n      " meaning "\n"
+#define COURSE_HELP                                                                                                    \
+    "POST /runs begins a run and names its id; GET /runs/ID tells its status; POST /jobs answers when it is done; any\n"\
+    "method will do. GET /stats counts what was seen, GET /healthz answers.\n"                                         \
+    "\n"                                                                                                               \
+    "The kickoff's URL says what shall happen, POST /runs?seconds=5&outcome=failed, or its JSON body does, in\n"       \
+    "{\"simulate\":{\"seconds\":5,\"outcome\":\"failed\"}}; the URL wins. PHASE is kickoff, poll or both.\n"           \
+    "\n"                                                                                                               \
+    COURSE_PARAMETERS(COURSE_HELP_LINE)                                                                                \
+    "\n"                                                                                                               \
+    "A run's id holds its course, so a million runs cost no memory, and a restarted backend knows them still. Only\n"  \
+    "runs whose id was chosen or would be over 300 bytes are remembered, the newest 4,096; poll_fail_count keeps a\n"  \
+    "counter for the newest 65,536 or so.\n"
+
 struct course {
     int64_t start_ms; /* Unix time of the kickoff */
     uint64_t serial;  /* tells runs of the same millisecond apart */
@@ -91,7 +108,8 @@ void course_deinit(struct course *course);
 
 #define COURSE_WHY_BYTES 512
 
-/* Sets a parameter by its name. 0, or -1 with a sentence in why that names it, the value, and the nearest known name. */
+/* Sets a parameter by its name. 0, or -1 with a sentence in why that names it, the value, and the nearest known
+ * name. */
 int course_set(struct course *course, const char *name, const char *value, char why[COURSE_WHY_BYTES]);
 
 /* Begins the run: now, and of a range of seconds the part that `seed` chooses. */

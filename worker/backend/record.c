@@ -35,11 +35,13 @@ static void write_all(const struct record *record, const char *bytes, size_t n, 
 {
     while (n > 0) {
         ssize_t written = write(record->fd, bytes, n);
-        if (written < 0 && errno == EINTR)
+        if (written < 0 && errno == EINTR) {
             continue;
+        }
         if (written < 0) {
-            if (!*said)
+            if (!*said) {
                 log_event(LOG_ERROR, "record_failed", "the record of requests has gaps: %s", strerror(errno));
+            }
             *said = true;
             return;
         }
@@ -60,8 +62,9 @@ static void *writer_main(void *opaque)
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         while (!record->closing && record->waiting.bytes < FLUSH_BYTES) {
-            if (pthread_cond_timedwait(&record->wake, &record->lock, &until) == ETIMEDOUT)
+            if (pthread_cond_timedwait(&record->wake, &record->lock, &until) == ETIMEDOUT) {
                 break;
+            }
         }
         struct buf full = record->waiting;
         record->waiting = out;
@@ -85,8 +88,9 @@ struct record *record_open(const char *path, char *why, size_t why_bytes)
         return NULL;
     }
     struct record *record = calloc(1, sizeof(*record));
-    if (!record)
+    if (!record) {
         goto out;
+    }
     record->fd = fd;
     buf_init(&record->waiting, MAX_WAITING_BYTES);
     pthread_mutex_init(&record->lock, NULL);
@@ -96,8 +100,9 @@ struct record *record_open(const char *path, char *why, size_t why_bytes)
     pthread_cond_init(&record->wake, &attributes);
     pthread_cond_init(&record->written, NULL);
     pthread_condattr_destroy(&attributes);
-    if (pthread_create(&record->writer, NULL, writer_main, record) == 0)
+    if (pthread_create(&record->writer, NULL, writer_main, record) == 0) {
         return record;
+    }
     pthread_cond_destroy(&record->wake);
     pthread_cond_destroy(&record->written);
     pthread_mutex_destroy(&record->lock);
@@ -110,8 +115,9 @@ out:
 
 void record_close(struct record *record)
 {
-    if (!record)
+    if (!record) {
         return;
+    }
     pthread_mutex_lock(&record->lock);
     record->closing = true;
     pthread_cond_signal(&record->wake);
@@ -129,8 +135,9 @@ static bool is_text(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n;) {
         size_t length = bytes[i] ? utf8_length(bytes + i, n - i) : 0;
-        if (length == 0)
+        if (length == 0) {
             return false;
+        }
         i += length;
     }
     return true;
@@ -142,10 +149,16 @@ static void put_base64(struct json_writer *line, const char *bytes, size_t n)
     json_put(line, "\"");
     for (size_t i = 0; i < n; i += 3) {
         uint32_t group = 0;
-        for (size_t k = 0; k < 3; k++)
+        for (size_t k = 0; k < 3; k++) {
             group = group << 8 | (i + k < n ? (unsigned char)bytes[i + k] : 0);
-        char four[5] = {digits[group >> 18], digits[group >> 12 & 63], i + 1 < n ? digits[group >> 6 & 63] : '=',
-                        i + 2 < n ? digits[group & 63] : '=', '\0'};
+        }
+        char four[5] = {digits[group >> 18], digits[group >> 12 & 63], digits[group >> 6 & 63], digits[group & 63], 0};
+        if (i + 1 >= n) {
+            four[2] = '=';
+        }
+        if (i + 2 >= n) {
+            four[3] = '=';
+        }
         json_put(line, four);
     }
     json_put(line, "\"");
@@ -160,8 +173,9 @@ static bool put_header(const char *name, const char *value, void *opaque)
 {
     struct header_walk *walk = opaque;
     char *text = NULL;
-    if (asprintf(&text, "%s: %s", name, value ? value : "") < 0)
+    if (asprintf(&text, "%s: %s", name, value ? value : "") < 0) {
         return false;
+    }
     json_put(walk->line, walk->any ? "," : "");
     json_put_string(walk->line, text);
     walk->any = true;
@@ -217,16 +231,19 @@ void record_request(struct record *record, const struct http_exchange *exchange,
     json_put(&line, "}\n");
     size_t bytes;
     char *text = json_writer_take(&line, &bytes);
-    if (!text)
+    if (!text) {
         return;
+    }
     assert(bytes < MAX_WAITING_BYTES);
     pthread_mutex_lock(&record->lock);
     /* A slow disk slows the backend rather than make gaps. */
-    while (bytes > MAX_WAITING_BYTES - record->waiting.bytes && record->waiting.bytes > 0)
+    while (bytes > MAX_WAITING_BYTES - record->waiting.bytes && record->waiting.bytes > 0) {
         pthread_cond_wait(&record->written, &record->lock);
+    }
     buf_put(&record->waiting, text, bytes);
-    if (record->waiting.bytes >= FLUSH_BYTES)
+    if (record->waiting.bytes >= FLUSH_BYTES) {
         pthread_cond_signal(&record->wake);
+    }
     pthread_mutex_unlock(&record->lock);
     free(text);
 }

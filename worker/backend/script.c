@@ -18,8 +18,9 @@
 
 static void asked_record(const struct asked *asked, int code)
 {
-    if (asked->record)
+    if (asked->record) {
         record_request(asked->record, asked->exchange, asked->wall_ms, code);
+    }
 }
 
 void script_answer(struct asked *asked, int code, const char *content_type, const char *body)
@@ -54,11 +55,13 @@ static void put_at(cJSON *object, const char *path, cJSON *item)
         cJSON *next = NULL;
         if (name && !last) {
             next = cJSON_GetObjectItemCaseSensitive(object, name);
-            if (!cJSON_IsObject(next))
+            if (!cJSON_IsObject(next)) {
                 next = cJSON_AddObjectToObject(object, name);
+            }
         }
-        if (name && last && cJSON_AddItemToObject(object, name, item))
+        if (name && last && cJSON_AddItemToObject(object, name, item)) {
             item = NULL;
+        }
         free(name);
         if (last || !next) {
             cJSON_Delete(item);
@@ -116,8 +119,9 @@ static void put_ending(const struct course *course, cJSON *body)
         }
         free(text);
     }
-    if (course->text[COURSE_MESSAGE])
+    if (course->text[COURSE_MESSAGE]) {
         put_at(body, "error", make_string(course->text[COURSE_MESSAGE]));
+    }
 }
 
 enum moment { QUEUED, UNDER_WAY, ENDED };
@@ -126,19 +130,24 @@ enum moment { QUEUED, UNDER_WAY, ENDED };
 static char *make_body(const struct course *course, const char *id, enum moment moment)
 {
     const char *outcome = course->text[COURSE_OUTCOME] ? course->text[COURSE_OUTCOME] : "completed";
-    const char *running = course->text[COURSE_RUNNING] ? course->text[COURSE_RUNNING] : moment == QUEUED ? "queued" : "running";
+    const char *running = course->text[COURSE_RUNNING];
+    if (!running) {
+        running = moment == QUEUED ? "queued" : "running";
+    }
     const char *word = moment == ENDED ? outcome : running;
     const char *status_field = course->text[COURSE_STATUS_FIELD] ? course->text[COURSE_STATUS_FIELD] : "status";
     const char *id_field = course->text[COURSE_RUN_ID_FIELD] ? course->text[COURSE_RUN_ID_FIELD] : "run_id";
     bool bare = course->number[COURSE_BARE] &&
                 (moment == ENDED ? course->text[COURSE_OUTCOME] : course->text[COURSE_RUNNING]) != NULL;
     cJSON *body = cJSON_CreateObject();
-    if (!body)
+    if (!body) {
         return NULL;
+    }
     put_at(body, id_field, make_id(course, id));
     put_at(body, status_field, bare ? cJSON_CreateRaw(word) : make_string(word));
-    if (moment == ENDED)
+    if (moment == ENDED) {
         put_ending(course, body);
+    }
     char *text = cJSON_PrintUnformatted(body);
     cJSON_Delete(body);
     return text;
@@ -221,8 +230,8 @@ static bool answer_badly(struct asked *asked, const struct course *course, enum 
 void script_redirect(struct asked *asked, const struct course *course)
 {
     if (course->text[COURSE_REDIRECT_TO]) {
-        answer_plainly(asked, course, (int)course->number[COURSE_REDIRECT_CODE], NULL, "", course->text[COURSE_REDIRECT_TO],
-                       course->number[COURSE_KICKOFF_DELAY]);
+        answer_plainly(asked, course, (int)course->number[COURSE_REDIRECT_CODE], NULL, "",
+                       course->text[COURSE_REDIRECT_TO], course->number[COURSE_KICKOFF_DELAY]);
         return;
     }
     /* The same target, but for its own "redirects", which is put last. */
@@ -244,11 +253,12 @@ void script_redirect(struct asked *asked, const struct course *course)
     }
     buf_put(&location, &before, 1);
     buf_putf(&location, "redirects=%" PRId64, course->number[COURSE_REDIRECTS] - 1);
-    if (buf_failed(&location))
+    if (buf_failed(&location)) {
         script_error(asked, 414, "the URL is too long to redirect");
-    else
+    } else {
         answer_plainly(asked, course, (int)course->number[COURSE_REDIRECT_CODE], NULL, "", location.at,
                        course->number[COURSE_KICKOFF_DELAY]);
+    }
     buf_deinit(&location);
 }
 
@@ -260,8 +270,9 @@ void script_kickoff(struct asked *asked, const struct course *course, const char
     const char *message = course->text[COURSE_MESSAGE] ? course->text[COURSE_MESSAGE] : "simulated failure";
     char *body = accepted ? make_body(course, id, course->number[COURSE_INSTANT] ? ENDED : QUEUED) : strdup(message);
     const char *text = code == 204 || code == 205 || !body ? "" : body;
-    if (!answer_badly(asked, course, PHASE_KICKOFF, code, text, delay_ms))
+    if (!answer_badly(asked, course, PHASE_KICKOFF, code, text, delay_ms)) {
         answer_plainly(asked, course, code, accepted ? "application/json" : "text/plain", text, NULL, delay_ms);
+    }
     free(body);
 }
 
@@ -277,12 +288,14 @@ static bool redirect_poll(struct asked *asked, const struct course *course)
 {
     const char *hop = http_exchange_query(asked->exchange, "hop");
     int64_t hops = hop ? strtoll(hop, NULL, 10) : 0;
-    if (hops < 0 || hops >= course->number[COURSE_POLL_REDIRECTS])
+    if (hops < 0 || hops >= course->number[COURSE_POLL_REDIRECTS]) {
         return false;
+    }
     const char *target = http_exchange_target(asked->exchange);
     char *location = NULL;
-    if (asprintf(&location, "%.*s?hop=%" PRId64, (int)strcspn(target, "?"), target, hops + 1) < 0)
+    if (asprintf(&location, "%.*s?hop=%" PRId64, (int)strcspn(target, "?"), target, hops + 1) < 0) {
         return false;
+    }
     answer_plainly(asked, course, (int)course->number[COURSE_REDIRECT_CODE], NULL, "", location, 0);
     free(location);
     return true;
@@ -291,8 +304,9 @@ static bool redirect_poll(struct asked *asked, const struct course *course)
 void script_poll(struct asked *asked, const struct course *course, const char *id, bool goes_wrong)
 {
     const int64_t *number = course->number;
-    if (redirect_poll(asked, course))
+    if (redirect_poll(asked, course)) {
         return;
+    }
     int64_t age_ms = asked->wall_ms - course->start_ms;
     int64_t delay_ms = number[COURSE_POLL_DELAY];
     bool ended = age_ms >= number[COURSE_SECONDS];
@@ -300,14 +314,16 @@ void script_poll(struct asked *asked, const struct course *course, const char *i
                    (number[COURSE_PENDING_SECONDS] == 0 || age_ms < number[COURSE_PENDING_SECONDS]);
     char *body = make_body(course, id, ended ? ENDED : UNDER_WAY);
     const char *text = body ? body : "";
-    if (goes_wrong && answer_badly(asked, course, PHASE_POLL, 200, text, delay_ms))
+    if (goes_wrong && answer_badly(asked, course, PHASE_POLL, 200, text, delay_ms)) {
         goto out;
-    if (goes_wrong && number[COURSE_POLL_FAIL])
+    }
+    if (goes_wrong && number[COURSE_POLL_FAIL]) {
         answer_plainly(asked, course, (int)number[COURSE_POLL_FAIL], "text/plain", "simulated failure", NULL, delay_ms);
-    else if (pending)
+    } else if (pending) {
         answer_plainly(asked, course, (int)number[COURSE_PENDING], "text/plain", "not yet", NULL, delay_ms);
-    else
+    } else {
         answer_plainly(asked, course, 200, "application/json", text, NULL, delay_ms);
+    }
 out:
     free(body);
 }

@@ -36,21 +36,24 @@ struct seen {
 struct seen *seen_new(void)
 {
     struct seen *seen = calloc(1, sizeof(*seen));
-    if (!seen)
+    if (!seen) {
         return NULL;
+    }
     pthread_mutex_init(&seen->lock, NULL);
     seen->key_room = FIRST_KEYS;
     seen->key = calloc(FIRST_KEYS, sizeof(*seen->key));
-    if (seen->key)
+    if (seen->key) {
         return seen;
+    }
     seen_free(seen);
     return NULL;
 }
 
 void seen_free(struct seen *seen)
 {
-    if (!seen)
+    if (!seen) {
         return;
+    }
     for (size_t i = 0; i < SEEN_RUNS; i++) {
         free(seen->run[i].id);
         free(seen->run[i].course);
@@ -65,8 +68,9 @@ uint64_t seen_hash(const void *bytes, size_t n)
 {
     const unsigned char *at = bytes;
     uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         hash = (hash ^ at[i]) * 1099511628211u;
+    }
     hash ^= hash >> 33;
     hash *= 0xff51afd7ed558ccdu;
     hash ^= hash >> 33;
@@ -77,23 +81,27 @@ uint64_t seen_hash(const void *bytes, size_t n)
 static size_t key_place(const uint64_t *key, size_t room, uint64_t hash)
 {
     size_t i = hash & (room - 1);
-    while (key[i] && key[i] != hash)
+    while (key[i] && key[i] != hash) {
         i = (i + 1) & (room - 1);
+    }
     return i;
 }
 
 /* Room for one more. False when there is none, for the limit or for want of memory. */
 static bool keys_grow(struct seen *seen)
 {
-    if (seen->keys.distinct < seen->key_room / 4 * 3)
+    if (seen->keys.distinct < seen->key_room / 4 * 3) {
         return true;
+    }
     size_t room = seen->key_room * 2;
     uint64_t *key = room <= MAX_KEYS ? calloc(room, sizeof(*key)) : NULL;
-    if (!key)
+    if (!key) {
         return false;
+    }
     for (size_t i = 0; i < seen->key_room; i++) {
-        if (seen->key[i])
+        if (seen->key[i]) {
             key[key_place(key, room, seen->key[i])] = seen->key[i];
+        }
     }
     free(seen->key);
     seen->key = key;
@@ -104,8 +112,9 @@ static bool keys_grow(struct seen *seen)
 void seen_key(struct seen *seen, const char *key)
 {
     uint64_t hash = seen_hash(key, strlen(key));
-    if (hash == 0)
+    if (hash == 0) {
         hash = 1;
+    }
     pthread_mutex_lock(&seen->lock);
     if (seen->key[key_place(seen->key, seen->key_room, hash)] == hash) {
         seen->keys.repeated++;
@@ -130,12 +139,14 @@ uint64_t seen_poll(struct seen *seen, const char *id)
     uint64_t hash = seen_hash(id, strlen(id));
     uint64_t before = 0;
     pthread_mutex_lock(&seen->lock);
-    if (!seen->place)
+    if (!seen->place) {
         seen->place = calloc(POLL_PLACES, sizeof(*seen->place));
+    }
     if (seen->place) {
         struct place *place = &seen->place[hash & (POLL_PLACES - 1)];
-        if (place->hash != hash)
+        if (place->hash != hash) {
             *place = (struct place){.hash = hash, .count = 0};
+        }
         before = place->count++;
     }
     pthread_mutex_unlock(&seen->lock);
@@ -168,10 +179,12 @@ char *seen_recall(struct seen *seen, const char *id)
     /* The newest first: an id may be given to several runs. */
     for (size_t k = 1; k <= SEEN_RUNS && !course; k++) {
         const struct remembered *run = &seen->run[(seen->next_run + SEEN_RUNS - k) % SEEN_RUNS];
-        if (!run->id)
+        if (!run->id) {
             break;
-        if (run->hash == hash && strcmp(run->id, id) == 0)
+        }
+        if (run->hash == hash && strcmp(run->id, id) == 0) {
             course = strdup(run->course);
+        }
     }
     pthread_mutex_unlock(&seen->lock);
     return course;
@@ -180,8 +193,9 @@ char *seen_recall(struct seen *seen, const char *id)
 static void runs_advance(struct seen *seen, int64_t now_ms)
 {
     int64_t now_s = now_ms / 1000;
-    if (seen->under_way == 0)
+    if (seen->under_way == 0) {
         seen->until_s = now_s > seen->until_s ? now_s : seen->until_s;
+    }
     for (; seen->until_s < now_s; seen->until_s++) {
         uint32_t *ending = &seen->ending[seen->until_s % DAY_SECONDS];
         seen->under_way -= *ending;
@@ -194,8 +208,9 @@ void seen_run(struct seen *seen, int64_t now_ms, int64_t end_ms)
     pthread_mutex_lock(&seen->lock);
     runs_advance(seen, now_ms);
     int64_t end_s = end_ms / 1000;
-    if (end_s > seen->until_s + DAY_SECONDS - 1)
+    if (end_s > seen->until_s + DAY_SECONDS - 1) {
         end_s = seen->until_s + DAY_SECONDS - 1;
+    }
     if (end_s > seen->until_s) {
         seen->ending[end_s % DAY_SECONDS]++;
         seen->under_way++;

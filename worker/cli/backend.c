@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "backend/backend.h"
+#include "backend/course.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -13,10 +14,11 @@
 static int thread_count(const struct options *options)
 {
     int64_t threads = options_int(options, "threads");
-    if (threads == 0)
+    if (threads == 0) {
         threads = sysconf(_SC_NPROCESSORS_ONLN);
-    else
+    } else {
         return (int)threads;
+    }
     return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads;
 }
 
@@ -25,10 +27,11 @@ static void print_url(const char *listen, int port, char *out, size_t room)
 {
     const char *colon = strrchr(listen, ':');
     int host_bytes = colon ? (int)(colon - listen) : 0;
-    if (host_bytes == 0 || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0)
+    if (host_bytes == 0 || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0) {
         snprintf(out, room, "http://127.0.0.1:%d", port);
-    else
+    } else {
         snprintf(out, room, "http://%.*s:%d", host_bytes, listen, port);
+    }
 }
 
 static int backend_main(const struct options *options)
@@ -40,7 +43,8 @@ static int backend_main(const struct options *options)
     size_t n_words;
     const char *const *words = options_positionals(options, &n_words);
     if (n_words > 0) {
-        fprintf(stderr, "rxp-worker backend: it takes no arguments, but got '%s'; see `rxp-worker backend --help`\n", words[0]);
+        fprintf(stderr, "rxp-worker backend: it takes no arguments, but got '%s'; see `rxp-worker backend --help`\n",
+                words[0]);
         return EXIT_USAGE;
     }
     /* Blocked before the server's threads start, so that they inherit it and sigwait alone takes them. */
@@ -81,13 +85,13 @@ const struct command command_backend = {
     .bit = COMMAND_BACKEND,
     .arguments = "",
     .summary = "a simulated backend, to rehearse with",
-    .about = "Serves a simulated asynchronous HTTP API: runs that take as long and end as each request asks for, and that\n"
-             "fail in every way that a backend can. Runs until SIGINT or SIGTERM.\n"
+    .about = "Serves a simulated asynchronous HTTP API: runs that take as long and end as each request asks for, and\n"
+             "that fail in every way that a backend can. Goes on until SIGINT or SIGTERM.\n"
              "\n"
              "  rxp-worker backend --listen 127.0.0.1:8080\n"
              "  curl -X POST 'http://127.0.0.1:8080/runs?seconds=5&outcome=failed'\n"
              "  curl http://127.0.0.1:8080/runs/ID-FROM-THE-ANSWER\n"
              "\n"
-             "GET / tells all parameters.\n",
+             COURSE_HELP,
     .main = backend_main,
 };

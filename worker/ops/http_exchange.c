@@ -72,8 +72,9 @@ void http_exchange_headers(const struct http_exchange *exchange, http_pair_fn fn
 void exchange_unwatch(struct http_exchange *exchange)
 {
     heap_clear(&exchange->server->timers, &exchange->timer);
-    if (exchange->watched_fd >= 0)
+    if (exchange->watched_fd >= 0) {
         epoll_ctl(exchange->server->epoll_fd, EPOLL_CTL_DEL, exchange->watched_fd, NULL);
+    }
     exchange->watched_fd = -1;
 }
 
@@ -81,8 +82,9 @@ void exchange_release(struct http_exchange *exchange)
 {
     exchange_unwatch(exchange);
     int was = IN_HANDLER;
-    if (atomic_compare_exchange_strong(&exchange->state, &was, ANSWERED))
+    if (atomic_compare_exchange_strong(&exchange->state, &was, ANSWERED)) {
         return;
+    }
     assert(was == SUSPENDED);
     list_remove(&exchange->link);
     atomic_store(&exchange->state, ANSWERED);
@@ -97,8 +99,9 @@ void exchange_suspend(struct http_exchange *exchange)
 
 void exchange_forget_response(struct http_exchange *exchange)
 {
-    if (exchange->response)
+    if (exchange->response) {
         MHD_destroy_response(exchange->response);
+    }
     exchange->response = NULL;
 }
 
@@ -107,14 +110,16 @@ static bool exchange_set_timer(struct http_exchange *exchange, int64_t at_ms, bo
 {
     struct http_server *server = exchange->server;
     bool earliest = at_ms < heap_next_ms(&server->timers);
-    if (heap_set(&server->timers, &exchange->timer, at_ms) < 0)
+    if (heap_set(&server->timers, &exchange->timer, at_ms) < 0) {
         return false;
+    }
     if (watch) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = exchange};
-        if (info && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, info->connect_fd, &event) == 0)
+        if (info && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, info->connect_fd, &event) == 0) {
             exchange->watched_fd = info->connect_fd;
+        }
     }
     if (earliest) {
         uint64_t one = 1;
@@ -140,13 +145,15 @@ static void exchange_answer(struct http_exchange *exchange, int code, struct MHD
     exchange->response = response;
     if (delay_ms <= 0) {
         int was = IN_HANDLER;
-        if (atomic_compare_exchange_strong(&exchange->state, &was, ANSWERED))
+        if (atomic_compare_exchange_strong(&exchange->state, &was, ANSWERED)) {
             return;
+        }
         assert(was == SUSPENDED);
     }
     pthread_mutex_lock(&server->lock);
-    if (delay_ms <= 0 || !exchange_set_timer(exchange, clock_mono_ms() + delay_ms, delay_ms >= WATCH_FROM_MS))
+    if (delay_ms <= 0 || !exchange_set_timer(exchange, clock_mono_ms() + delay_ms, delay_ms >= WATCH_FROM_MS)) {
         exchange_release(exchange);
+    }
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -156,10 +163,12 @@ void http_answer_send(struct http_exchange *exchange, const struct http_answer *
     /* The cast: libmicrohttpd copies what it is told to copy, and takes it non-const for its other modes. */
     struct MHD_Response *response =
         MHD_create_response_from_buffer(answer->body_bytes, (void *)(uintptr_t)answer->body, MHD_RESPMEM_MUST_COPY);
-    if (response && answer->content_type)
+    if (response && answer->content_type) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    for (const char *const *pair = answer->headers; response && pair && pair[0]; pair += 2)
+    }
+    for (const char *const *pair = answer->headers; response && pair && pair[0]; pair += 2) {
         MHD_add_response_header(response, pair[0], pair[1]);
+    }
     exchange_answer(exchange, answer->code, response, answer->delay_ms);
 }
 
@@ -174,8 +183,9 @@ static void stream_copy(const struct http_exchange *exchange, uint64_t from, cha
     for (size_t done = 0; done < n;) {
         size_t at = (size_t)((from + done) % exchange->text_bytes);
         size_t run = exchange->text_bytes - at;
-        if (run > n - done)
+        if (run > n - done) {
             run = n - done;
+        }
         memcpy(out + done, exchange->text + at, run);
         done += run;
     }
@@ -186,11 +196,13 @@ static ssize_t stream_read(void *opaque, uint64_t pos, char *out, size_t room)
 {
     struct http_exchange *exchange = opaque;
     struct http_server *server = exchange->server;
-    if (exchange->bytes && pos >= exchange->bytes)
+    if (exchange->bytes && pos >= exchange->bytes) {
         return MHD_CONTENT_READER_END_OF_STREAM;
+    }
     size_t n = exchange->piece_bytes && exchange->piece_bytes < room ? exchange->piece_bytes : room;
-    if (exchange->bytes && n > exchange->bytes - pos)
+    if (exchange->bytes && n > exchange->bytes - pos) {
         n = (size_t)(exchange->bytes - pos);
+    }
     if (exchange->interval_ms > 0) {
         int64_t now_ms = clock_mono_ms();
         pthread_mutex_lock(&server->lock);
@@ -201,10 +213,12 @@ static ssize_t stream_read(void *opaque, uint64_t pos, char *out, size_t room)
             atomic_store(&exchange->state, SUSPENDED);
         }
         pthread_mutex_unlock(&server->lock);
-        if (stopping)
+        if (stopping) {
             return MHD_CONTENT_READER_END_WITH_ERROR;
-        if (early)
+        }
+        if (early) {
             return 0;
+        }
         exchange->next_ms = now_ms + exchange->interval_ms;
     }
     stream_copy(exchange, pos, out, n);
@@ -225,7 +239,8 @@ void http_answer_stream(struct http_exchange *exchange, const struct http_stream
         uint64_t size = stream->bytes ? stream->bytes : MHD_SIZE_UNKNOWN;
         response = MHD_create_response_from_callback(size, 4096, stream_read, exchange, NULL);
     }
-    if (response && stream->content_type)
+    if (response && stream->content_type) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, stream->content_type);
+    }
     exchange_answer(exchange, stream->code, response, stream->delay_ms);
 }

@@ -7,7 +7,7 @@
  *                   └─[L]→ SUSPENDED ─[L]       a stream goes ANSWERED ⇄ SUSPENDED between its pieces
  *
  * Who answers from IN_HANDLER leaves it to the handler's return to send; who answers from SUSPENDED resumes the
- * connection, after which the exchange belongs to libmicrohttpd alone. A suspended connection is never touched by it. */
+ * connection, after which the exchange belongs to libmicrohttpd alone, which never touches a suspended one. */
 #ifndef RXP_OPS_HTTP_EXCHANGE_H
 #define RXP_OPS_HTTP_EXCHANGE_H
 

@@ -40,8 +40,9 @@ static void *timer_main(void *opaque)
         int64_t next_ms = heap_next_ms(&server->timers);
         pthread_mutex_unlock(&server->lock);
         int64_t wait_ms = next_ms == CLOCK_NEVER ? -1 : next_ms - clock_mono_ms();
-        if (next_ms != CLOCK_NEVER)
+        if (next_ms != CLOCK_NEVER) {
             wait_ms = wait_ms < 0 ? 0 : wait_ms > INT_MAX ? INT_MAX : wait_ms;
+        }
         struct epoll_event events[WATCH_BATCH];
         int n = epoll_wait(server->epoll_fd, events, WATCH_BATCH, (int)wait_ms);
 
@@ -52,14 +53,16 @@ static void *timer_main(void *opaque)
         }
         for (int i = 0; i < n; i++) {
             uint64_t ignored;
-            if (events[i].data.ptr)
+            if (events[i].data.ptr) {
                 exchange_abandon(events[i].data.ptr);
-            else if (read(server->wake_fd, &ignored, sizeof(ignored)) < 0)
+            } else if (read(server->wake_fd, &ignored, sizeof(ignored)) < 0) {
                 assert(errno == EAGAIN || errno == EINTR);
+            }
         }
         int64_t now_ms = clock_mono_ms();
-        for (struct timer *due; (due = heap_take_due(&server->timers, now_ms));)
+        for (struct timer *due; (due = heap_take_due(&server->timers, now_ms));) {
             exchange_release(exchange_of(due));
+        }
         pthread_mutex_unlock(&server->lock);
     }
 }
@@ -71,8 +74,9 @@ static void *target_seen(void *opaque, const char *target, struct MHD_Connection
 {
     struct http_server *server = opaque;
     struct http_exchange *exchange = calloc(1, sizeof(*exchange));
-    if (!exchange)
+    if (!exchange) {
         return NULL;
+    }
     exchange->server = server;
     exchange->connection = connection;
     exchange->watched_fd = -1;
@@ -85,8 +89,9 @@ static void *target_seen(void *opaque, const char *target, struct MHD_Connection
 
 static enum MHD_Result exchange_send(struct http_exchange *exchange)
 {
-    if (!exchange->response || exchange->queued)
+    if (!exchange->response || exchange->queued) {
         return MHD_NO;
+    }
     exchange->queued = true;
     return MHD_queue_response(exchange->connection, (unsigned)exchange->code, exchange->response);
 }
@@ -95,8 +100,9 @@ static enum MHD_Result exchange_send(struct http_exchange *exchange)
 static enum MHD_Result exchange_settle(struct http_exchange *exchange)
 {
     struct http_server *server = exchange->server;
-    if (atomic_load(&exchange->state) == ANSWERED)
+    if (atomic_load(&exchange->state) == ANSWERED) {
         return exchange_send(exchange);
+    }
     pthread_mutex_lock(&server->lock);
     if (server->stopping) {
         exchange_unwatch(exchange);
@@ -116,8 +122,9 @@ static enum MHD_Result exchange_settle(struct http_exchange *exchange)
 static void body_take(struct http_exchange *exchange, const char *bytes, size_t n)
 {
     exchange->body_bytes += n;
-    if (exchange->body_bytes <= exchange->server->max_body_bytes)
+    if (exchange->body_bytes <= exchange->server->max_body_bytes) {
         buf_put(&exchange->body, bytes, n);
+    }
 }
 
 /* Called with the head, then with each part of the body, then with none: the request is whole; and once more after a
@@ -130,8 +137,9 @@ static enum MHD_Result request_part(void *opaque, struct MHD_Connection *connect
     struct http_exchange *exchange = *state;
     (void)connection;
     (void)version;
-    if (!exchange || !exchange->target)
+    if (!exchange || !exchange->target) {
         return MHD_NO;
+    }
     if (!exchange->path) {
         exchange->path = strdup(path);
         exchange->method = method;
@@ -142,12 +150,14 @@ static enum MHD_Result request_part(void *opaque, struct MHD_Connection *connect
         *upload_bytes = 0;
         return exchange->body_bytes > server->max_body_bytes + DRAIN_BYTES ? MHD_NO : MHD_YES;
     }
-    if (atomic_load(&exchange->state) == ANSWERED)
+    if (atomic_load(&exchange->state) == ANSWERED) {
         return exchange_send(exchange);
+    }
     atomic_store(&exchange->state, IN_HANDLER);
     if (exchange->body_bytes > server->max_body_bytes || buf_failed(&exchange->body)) {
         char why[128];
-        int n = snprintf(why, sizeof(why), "{\"error\":\"the request body is over %zu bytes\"}\n", server->max_body_bytes);
+        int n = snprintf(why, sizeof(why), "{\"error\":\"the request body is over %zu bytes\"}\n",
+                         server->max_body_bytes);
         http_answer_send(exchange, &(struct http_answer){.code = 413, .content_type = "application/json", .body = why,
                                                          .body_bytes = (size_t)n});
     } else {
@@ -163,8 +173,9 @@ static void exchange_done(void *opaque, struct MHD_Connection *connection, void 
     (void)opaque;
     (void)connection;
     (void)code;
-    if (!exchange)
+    if (!exchange) {
         return;
+    }
     assert(!timer_is_set(&exchange->timer) && exchange->watched_fd < 0);
     *state = NULL;
     exchange_forget_response(exchange);
@@ -180,22 +191,26 @@ static void exchange_done(void *opaque, struct MHD_Connection *connection, void 
 static unsigned connection_limit(void)
 {
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= (rlim_t)2 * SPARE_FILES)
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= (rlim_t)2 * SPARE_FILES) {
         return SPARE_FILES;
+    }
     rlim_t limit = files.rlim_cur - SPARE_FILES;
     return limit < MAX_CONNECTIONS ? (unsigned)limit : MAX_CONNECTIONS;
 }
 
-static struct MHD_Daemon *daemon_start(struct http_server *server, const struct http_server_config *config, int listen_fd)
+static struct MHD_Daemon *daemon_start(struct http_server *server, const struct http_server_config *config,
+                                       int listen_fd)
 {
     size_t header_bytes = config->max_header_bytes ? config->max_header_bytes : 16384;
     struct MHD_OptionItem pool[] = {
         {MHD_OPTION_THREAD_POOL_SIZE, config->threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
-    if (config->threads <= 1) /* libmicrohttpd takes 0 for one thread, and complains about 1 */
+    if (config->threads <= 1) { /* libmicrohttpd takes 0 for one thread, and complains about 1 */
         pool[0] = pool[1];
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, request_part, server,
+    }
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, request_part,
+                            server,
                             MHD_OPTION_LISTEN_SOCKET, listen_fd,
                             MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * header_bytes,
@@ -211,8 +226,9 @@ struct http_server *http_server_start(const struct http_server_config *config, h
 {
     int port = 0;
     int listen_fd = listener_open(config->listen, &port, why, why_bytes);
-    if (listen_fd < 0)
+    if (listen_fd < 0) {
         return NULL;
+    }
     struct http_server *server = calloc(1, sizeof(*server));
     if (!server) {
         snprintf(why, why_bytes, "cannot serve on '%s': out of memory", config->listen);
@@ -232,16 +248,19 @@ struct http_server *http_server_start(const struct http_server_config *config, h
     bool timing = server->wake_fd >= 0 && server->epoll_fd >= 0 &&
                   epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->wake_fd, &wake) == 0 &&
                   pthread_create(&server->timer_thread, NULL, timer_main, server) == 0;
-    if (timing)
+    if (timing) {
         server->daemon = daemon_start(server, config, listen_fd);
-    if (server->daemon)
+    }
+    if (server->daemon) {
         return server;
+    }
 
     snprintf(why, why_bytes, "cannot serve on '%s': the HTTP server's threads did not start (%s)", config->listen,
              strerror(errno));
     close(listen_fd);
-    if (!timing)
+    if (!timing) {
         server->timer_thread = pthread_self();
+    }
     http_server_stop(server);
     return NULL;
 }
@@ -253,8 +272,9 @@ int http_server_port(const struct http_server *server)
 
 void http_server_stop(struct http_server *server)
 {
-    if (!server)
+    if (!server) {
         return;
+    }
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
     pthread_mutex_unlock(&server->lock);
@@ -268,18 +288,22 @@ void http_server_stop(struct http_server *server)
     pthread_mutex_lock(&server->lock);
     while (!list_is_empty(&server->suspended)) {
         struct http_exchange *exchange = list_entry(server->suspended.next, struct http_exchange, link);
-        if (!exchange->queued)
+        if (!exchange->queued) {
             exchange_forget_response(exchange);
+        }
         exchange_release(exchange);
     }
     pthread_mutex_unlock(&server->lock);
-    if (server->daemon)
+    if (server->daemon) {
         MHD_stop_daemon(server->daemon);
+    }
     heap_deinit(&server->timers);
     pthread_mutex_destroy(&server->lock);
-    if (server->wake_fd >= 0)
+    if (server->wake_fd >= 0) {
         close(server->wake_fd);
-    if (server->epoll_fd >= 0)
+    }
+    if (server->epoll_fd >= 0) {
         close(server->epoll_fd);
+    }
     free(server);
 }

@@ -17,23 +17,27 @@
 static bool address_split(const char *address, char host[MAX_HOST_BYTES], char port[8])
 {
     const char *colon = strrchr(address, ':');
-    if (!colon)
+    if (!colon) {
         return false;
+    }
     const char *from = address;
     size_t host_bytes = (size_t)(colon - address);
     if (*address == '[') {
-        if (host_bytes < 3 || colon[-1] != ']')
+        if (host_bytes < 3 || colon[-1] != ']') {
             return false;
+        }
         from++;
         host_bytes -= 2;
     } else if (memchr(address, ':', host_bytes)) {
         return false;
     }
     size_t digits = strspn(colon + 1, "0123456789");
-    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || strtol(colon + 1, NULL, 10) > 65535)
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || strtol(colon + 1, NULL, 10) > 65535) {
         return false;
-    if (host_bytes >= MAX_HOST_BYTES)
+    }
+    if (host_bytes >= MAX_HOST_BYTES) {
         return false;
+    }
     memcpy(host, from, host_bytes);
     host[host_bytes] = '\0';
     memcpy(port, colon + 1, digits + 1);
@@ -44,15 +48,18 @@ static bool address_split(const char *address, char host[MAX_HOST_BYTES], char p
 static int socket_listen(const struct addrinfo *at)
 {
     int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    if (fd < 0) {
         return -errno;
+    }
     int on = 1;
     int off = 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (at->ai_family == AF_INET6)
+    if (at->ai_family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    }
+    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) {
         return fd;
+    }
     int error = -errno;
     close(fd);
     return error;
@@ -60,12 +67,14 @@ static int socket_listen(const struct addrinfo *at)
 
 static int socket_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t bytes = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &bytes) < 0)
+    if (getsockname(fd, (struct sockaddr *)&address, &bytes) < 0) {
         return 0;
-    if (address.ss_family == AF_INET6)
+    }
+    if (address.ss_family == AF_INET6) {
         return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
+    }
     return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
 }
 
@@ -75,7 +84,8 @@ int listener_open(const char *address, int *port, char *why, size_t why_bytes)
     char service[8];
     if (!address_split(address, host, service)) {
         snprintf(why, why_bytes,
-                 "cannot listen on '%s': expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or :8080 (port 0 to 65535)",
+                 "cannot listen on '%s': expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or :8080 "
+                 "(port 0 to 65535)",
                  address);
         return -1;
     }
@@ -83,7 +93,8 @@ int listener_open(const char *address, int *port, char *why, size_t why_bytes)
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(host[0] ? host : NULL, service, &hints, &found);
     if (rc != 0) {
-        snprintf(why, why_bytes, "cannot listen on '%s': %s", address, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+        snprintf(why, why_bytes, "cannot listen on '%s': %s", address,
+                 rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
         return -1;
     }
     /* For every address of the machine IPv6 comes first: its socket takes IPv4 too. */
@@ -92,11 +103,13 @@ int listener_open(const char *address, int *port, char *why, size_t why_bytes)
     for (int pass = 0; pass < 2 && fd < 0; pass++) {
         for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next) {
             bool now = !host[0] && at->ai_family != AF_INET6 ? pass == 1 : pass == 0;
-            if (!now)
+            if (!now) {
                 continue;
+            }
             fd = socket_listen(at);
-            if (fd < 0 && error != -EADDRINUSE)
+            if (fd < 0 && error != -EADDRINUSE) {
                 error = fd;
+            }
         }
     }
     freeaddrinfo(found);
@@ -104,12 +117,15 @@ int listener_open(const char *address, int *port, char *why, size_t why_bytes)
         *port = socket_port(fd);
         return fd;
     }
-    if (error == -EADDRINUSE)
-        snprintf(why, why_bytes, "cannot listen on '%s': the port is taken by another program; choose another port, or 0 for a free one",
+    if (error == -EADDRINUSE) {
+        snprintf(why, why_bytes,
+                 "cannot listen on '%s': the port is taken by another program; choose another, or 0 for a free one",
                  address);
-    else if (error == -EACCES)
-        snprintf(why, why_bytes, "cannot listen on '%s': ports below 1024 need privileges; choose a higher one", address);
-    else
+    } else if (error == -EACCES) {
+        snprintf(why, why_bytes, "cannot listen on '%s': ports below 1024 need privileges; choose a higher one",
+                 address);
+    } else {
         snprintf(why, why_bytes, "cannot listen on '%s': %s", address, strerror(-error));
+    }
     return -1;
 }
