@@ -93,6 +93,7 @@ static const struct worker_setting {
     {FOR_CONSUMER, "enable.partition.eof", "false"},
     {FOR_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
     {FOR_CONSUMER, "queued.min.messages", "1000"}, /* a pause throws them away, and they are memory */
+    {FOR_CONSUMER, "topic.metadata.refresh.interval.ms", "5000"}, /* a topic made later is found soon */
 
     {FOR_PRODUCER, "enable.idempotence", "true"},
     {FOR_PRODUCER, "acks", "all"},

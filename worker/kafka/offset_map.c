@@ -18,7 +18,8 @@ enum { WORD_BITS = 64, VARINT_MAX_BYTES = 4 };
 _Static_assert(OFFSET_MAP_SAFE_SPAN <= PAYLOAD_MAX_BYTES * 8, "a bitmap over the safe span must fit");
 _Static_assert(OFFSET_MAP_SPAN_MAX <= 1 << 7 * VARINT_MAX_BYTES, "a run's length must fit its varint");
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+enum { PAD = 64 };
 
 /* The first i in [from, span) whose bit is not `done`; span where there is none. */
 static size_t run_end(const struct offset_bits *bits, size_t from, bool done)
@@ -57,7 +58,7 @@ static int runs_write(const struct offset_bits *bits, uint8_t out[PAYLOAD_MAX_BY
         if (done_from == bits->span)
             break;
         size_t done_end = run_end(bits, done_from, true);
-        if (fits && n + 2 * VARINT_MAX_BYTES <= PAYLOAD_MAX_BYTES) {
+        if (fits && n <= PAYLOAD_MAX_BYTES - 2 * VARINT_MAX_BYTES) {
             n += varint_write(done_from - i, out + n);
             n += varint_write(done_end - done_from, out + n);
         } else if (fits) {
@@ -97,8 +98,8 @@ static int base64_write(const uint8_t *raw, size_t bytes, char *out)
             three |= raw[i + 2];
         out[n++] = digits[three >> 18];
         out[n++] = digits[three >> 12 & 63];
-        out[n++] = i + 1 < bytes ? digits[three >> 6 & 63] : '=';
-        out[n++] = i + 2 < bytes ? digits[three & 63] : '=';
+        out[n++] = digits[i + 1 < bytes ? three >> 6 & 63 : PAD];
+        out[n++] = digits[i + 2 < bytes ? three & 63 : PAD];
     }
     out[n] = '\0';
     return (int)n;

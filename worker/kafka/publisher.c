@@ -158,14 +158,16 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
               publisher_outstanding(publisher));
 }
 
-static int line_open(struct line *line, rd_kafka_conf_t *conf, int event_fd, char *why, size_t why_bytes)
+static int line_open(struct publisher *publisher, struct line *line, rd_kafka_conf_t *conf, char *why, size_t why_bytes)
 {
-    const uint64_t one = 1;
+    static const uint64_t one = 1;
     line->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, why_bytes);
     if (line->rk == NULL)
         return -1;
     line->queue = rd_kafka_queue_get_main(line->rk);
-    rd_kafka_queue_io_event_enable(line->queue, event_fd, &one, sizeof one);
+    rd_kafka_queue_io_event_enable(line->queue, publisher->event_fd, &one, sizeof one);
+    /* Only a queue that was empty wakes, and librdkafka's threads may have been quicker than this one. */
+    wake(publisher);
     return 0;
 }
 
@@ -249,7 +251,7 @@ struct publisher *publisher_new(const struct publisher_config *config, const str
     rd_kafka_conf_set_opaque(conf, publisher);
     int64_t missing_ms = read_missing_ms(conf);
     publisher->alone_conf = make_alone_conf(conf);
-    if (line_open(&publisher->line, conf, config->event_fd, why, why_bytes) != 0) {
+    if (line_open(publisher, &publisher->line, conf, why, why_bytes) != 0) {
         rd_kafka_conf_destroy(conf);
         goto out;
     }
@@ -266,7 +268,7 @@ static rd_kafka_t *alone_line(struct publisher *publisher, char *why, size_t why
 {
     pthread_mutex_lock(&publisher->alone_lock);
     if (publisher->alone_conf != NULL &&
-        line_open(&publisher->alone, publisher->alone_conf, publisher->event_fd, why, why_bytes) == 0)
+        line_open(publisher, &publisher->alone, publisher->alone_conf, why, why_bytes) == 0)
         publisher->alone_conf = NULL;
     rd_kafka_t *rk = publisher->alone.rk;
     pthread_mutex_unlock(&publisher->alone_lock);

@@ -104,8 +104,9 @@ static bool rest(struct topic_watch *watch)
         until.tv_nsec -= 1000000000L;
     }
     pthread_mutex_lock(&watch->lock);
-    while (!watch->stop && pthread_cond_timedwait(&watch->stopping, &watch->lock, &until) != ETIMEDOUT)
-        continue;
+    int error = 0;
+    while (!watch->stop && error != ETIMEDOUT)
+        error = pthread_cond_timedwait(&watch->stopping, &watch->lock, &until);
     bool stop = watch->stop;
     pthread_mutex_unlock(&watch->lock);
     return !stop;

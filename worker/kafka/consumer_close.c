@@ -1,0 +1,97 @@
+#include "base/clock.h"
+#include "kafka/consumer_inside.h"
+#include "ops/log.h"
+
+/* COMMITTING: all trackers are committed. UNSUBSCRIBED: the group takes its partitions back. CLOSING: librdkafka leaves
+ * the group. Closing without the step between could hang before the first assignment (librdkafka before 2.4). Leaving
+ * must not take longer than an orchestrator waits, so each step has its bound. */
+enum { COMMIT_MS = 3000, REVOKE_MS = 3000, LEAVE_MS = 3000, LOOK_EVERY_MS = 20 };
+
+static void set_step(struct consumer *consumer, enum close_step step, int64_t ends_ms)
+{
+    consumer->close_step = step;
+    consumer->close_step_ends_ms = ends_ms;
+}
+
+static bool all_committed(const struct consumer *consumer)
+{
+    for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        if (!commit_is_settled(list_entry(node, struct consumer_partition, node)))
+            return false;
+    }
+    return true;
+}
+
+static void begin_closing(struct consumer *consumer)
+{
+    consumer->closing = rd_kafka_queue_new(consumer->rk);
+    rd_kafka_queue_io_event_enable(consumer->closing, consumer->event_fd, &consumer->wake, sizeof consumer->wake);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->rk, consumer->closing);
+    if (error == NULL) {
+        set_step(consumer, CLOSE_CLOSING, consumer->now_ms + LEAVE_MS);
+        return;
+    }
+    log_event(LOG_DEBUG, "consumer_close", "%s", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    set_step(consumer, CLOSE_DONE, CLOCK_NEVER);
+}
+
+void close_serve(struct consumer *consumer)
+{
+    bool late = consumer->now_ms >= consumer->close_step_ends_ms;
+    switch (consumer->close_step) {
+    case CLOSE_NOT:
+    case CLOSE_DONE:
+        break;
+    case CLOSE_COMMITTING:
+        if (!all_committed(consumer) && !late && !consumer->fatal) {
+            commit_hurry(consumer);
+            break;
+        }
+        rd_kafka_unsubscribe(consumer->rk);
+        set_step(consumer, CLOSE_UNSUBSCRIBED, consumer->now_ms + REVOKE_MS);
+        break;
+    case CLOSE_UNSUBSCRIBED:
+        if ((consumer->n_partitions == 0 && list_is_empty(&consumer->revokes)) || late)
+            begin_closing(consumer);
+        break;
+    case CLOSE_CLOSING:
+        if (!rd_kafka_consumer_closed(consumer->rk) && !late)
+            break;
+        if (!rd_kafka_consumer_closed(consumer->rk))
+            log_event(LOG_WARN, "group_not_left", "group '%s' could not be left in time: the broker will notice by the "
+                      "session timeout", consumer->group_id);
+        set_step(consumer, CLOSE_DONE, CLOCK_NEVER);
+        break;
+    }
+}
+
+void close_serve_queue(struct consumer *consumer)
+{
+    if (consumer->closing == NULL)
+        return;
+    rd_kafka_queue_poll_callback(consumer->closing, 0);
+    departures_tell(consumer);
+}
+
+/* No event tells that the group is left. */
+int64_t close_next_ms(const struct consumer *consumer)
+{
+    return consumer->close_step == CLOSE_NOT || consumer->close_step == CLOSE_DONE ? CLOCK_NEVER
+                                                                                   : consumer->now_ms + LOOK_EVERY_MS;
+}
+
+void consumer_begin_close(struct consumer *consumer, int64_t now_ms)
+{
+    if (consumer->close_step != CLOSE_NOT)
+        return;
+    consumer_stop_intake(consumer);
+    consumer->joined = false;
+    set_step(consumer, CLOSE_COMMITTING, now_ms + COMMIT_MS);
+    commit_hurry(consumer);
+}
+
+bool consumer_is_closed(const struct consumer *consumer)
+{
+    return consumer->close_step == CLOSE_DONE;
+}

@@ -1,0 +1,216 @@
+/* consumer_inside: what the consumer's own files share: partition.c, rebalance.c, restore.c, commit.c, trouble.c,
+ * consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
+ *
+ * A partition's way:
+ *
+ *     assign (callback): fetching starts paused ──> RESTORING: committed offset and map are read, asynchronously
+ *                                                       │ tracker made, fetcher set to the committed offset
+ *                                                       ▼
+ *     log began anew: a new epoch, still  ─────────> RUNNING ──> lost: gone at once, nothing committed
+ *                                                       │ revoke (callback): paused, not alive
+ *                                                       ▼
+ *                                                    LEAVING: deliveries may still come; then the last commit, then
+ *                                                       │ incremental_unassign
+ *                                                       ▼
+ *                                                     gone */
+#ifndef RXP_KAFKA_CONSUMER_INSIDE_H
+#define RXP_KAFKA_CONSUMER_INSIDE_H
+
+#include "base/list.h"
+#include "kafka/consumer.h"
+
+/* Why a partition is paused; librdkafka hears of the change between none and some only. */
+enum pause_reason {
+    PAUSE_HOLD = 1,      /* consumer_hold */
+    PAUSE_FULL = 2,      /* its window, or memory, has no room */
+    PAUSE_RESTORING = 4, /* where it goes on is not known yet, or not set */
+    PAUSE_LEAVING = 8,
+    PAUSE_STOPPED = 16, /* for good: intake has stopped, or a record cannot be read */
+};
+
+enum partition_phase { PARTITION_RESTORING, PARTITION_RUNNING, PARTITION_LEAVING };
+
+#define OFFSET_NONE INT64_C(-1)
+
+struct consumer_topic {
+    char *name;
+    struct consumer_partition **partitions; /* by number; NULL: not ours */
+    int32_t n_partitions;
+    bool missing;
+    int64_t missing_since_ms;
+};
+
+struct consumer_partition {
+    struct list node; /* of consumer.partitions */
+    struct consumer_topic *topic;
+    struct assignment *assignment;
+    enum partition_phase phase;
+    struct tracker *tracker; /* NULL while restoring */
+    unsigned pauses;         /* enum pause_reason */
+    bool is_paused;          /* as librdkafka knows it */
+    bool sealed;             /* its last commit has been taken: what gets done now comes too late */
+    bool commits_bare;       /* the broker refused the metadata's size */
+    bool restart;            /* its fetcher stands still, beyond an end of the log */
+    bool moved;              /* it was restarted at the log's beginning: the next message tells what happened */
+    rd_kafka_message_t *held; /* refused by the tracker: offered again before anything else */
+    int64_t held_until_ms;
+    int64_t position;    /* the offset that is expected next; OFFSET_NONE before the first */
+    int64_t seek_to;     /* where the fetcher must be set, may be logical; RD_KAFKA_OFFSET_INVALID: nowhere */
+    int64_t committed;   /* acknowledged; OFFSET_NONE: nothing known */
+    int64_t committing;  /* in the commit in flight; OFFSET_NONE: not in it */
+    uint64_t read;       /* the number of the read of offsets that asks for it; 0: none yet */
+};
+
+/* An assignment whose end is to be told to hooks.leaving, outside librdkafka's callback. */
+struct departure {
+    struct list node;
+    struct assignment *assignment;
+    bool lost;
+};
+
+/* A revoke that librdkafka waits for: finished by rebalance_serve. */
+struct revoke {
+    struct list node;
+    rd_kafka_topic_partition_list_t *partitions;
+    int64_t ends_ms;        /* the latest begin of the last commit */
+    int64_t commit_ends_ms; /* the latest end of the last commit */
+    bool sealed;
+};
+
+enum close_step { CLOSE_NOT, CLOSE_COMMITTING, CLOSE_UNSUBSCRIBED, CLOSE_CLOSING, CLOSE_DONE };
+
+#define CONSUMER_WHY_BYTES 512
+
+struct consumer {
+    struct consumer_hooks hooks;
+    char *brokers;
+    char *group_id;
+    int64_t commit_interval_ms;
+    int64_t handover_ms;
+    int64_t missing_topic_ms;
+
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue;   /* messages, rebalances, errors */
+    rd_kafka_queue_t *replies; /* answers to commits and reads of offsets */
+    rd_kafka_queue_t *closing; /* takes the place of `queue` while the consumer closes */
+    int event_fd;
+    uint64_t wake; /* what the queues write to it */
+
+    struct consumer_topic *topics;
+    size_t n_topics;
+    struct list partitions;
+    size_t n_partitions;
+    struct list departures;
+    struct list revokes; /* oldest first */
+    uint64_t last_epoch;
+    int64_t now_ms; /* of this turn */
+    bool joined;
+    bool held;
+    bool stopped;
+    bool pauses_changed; /* partition_apply_pauses has something to do */
+
+    struct { /* restore.c */
+        bool in_flight;
+        bool wanted; /* some partition waits for a read, a seek or a restart */
+        uint64_t last;
+        int64_t next_ms;
+        int64_t backoff_ms;
+        int64_t warned_ms;
+    } read;
+
+    struct { /* commit.c */
+        bool in_flight;
+        bool hurry; /* do not wait for the clock */
+        int64_t next_ms;
+        int64_t not_before_ms; /* after a failure, hurry or not */
+        int64_t warned_ms;
+    } commit;
+
+    struct { /* trouble.c */
+        bool no_broker;
+        int64_t no_broker_said_ms;
+        char reason[256]; /* the last one for which a broker could not be reached */
+        int64_t error_said_ms;
+    } trouble;
+
+    enum close_step close_step;
+    int64_t close_step_ends_ms;
+    bool fatal;
+    bool fatal_told;
+    char why[CONSUMER_WHY_BYTES];
+};
+
+/* ---- partition.c ---- */
+
+struct consumer_topic *topic_find(struct consumer *consumer, const char *name);
+struct consumer_partition *partition_find(struct consumer *consumer, const char *topic, int32_t number);
+/* Takes a new partition in: RESTORING and paused. NULL for want of memory, or where the topic is none of ours. */
+struct consumer_partition *partition_add(struct consumer *consumer, const char *topic, int32_t number);
+/* Frees the partition; its assignment lives on with its other holders. */
+void partition_remove(struct consumer *consumer, struct consumer_partition *partition);
+/* The same, and hooks.leaving will be told that it is lost. */
+void partition_lose(struct consumer *consumer, struct consumer_partition *partition);
+void partition_begin_leaving(struct consumer *consumer, struct consumer_partition *partition);
+/* The log is not the one that the tracker knows: the assignment ends as lost, another begins with an empty window. */
+int partition_renew(struct consumer *consumer, struct consumer_partition *partition);
+void partition_drop_held(struct consumer_partition *partition);
+
+void partition_pause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason);
+void partition_unpause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason);
+/* Tells librdkafka; before every poll. Pausing works within callbacks, too. */
+void partition_apply_pauses(struct consumer *consumer);
+/* Calls hooks.leaving for all that is due. Never within a librdkafka callback. */
+void departures_tell(struct consumer *consumer);
+void departures_drop(struct consumer *consumer);
+
+/* ---- rebalance.c ---- */
+
+void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions,
+                        void *opaque);
+void rebalance_serve(struct consumer *consumer);
+int64_t rebalance_next_ms(const struct consumer *consumer);
+void revoke_free(struct revoke *revoke);
+
+/* ---- restore.c: where a partition goes on ---- */
+
+void restore_answer(struct consumer *consumer, rd_kafka_event_t *event);
+void restore_serve(struct consumer *consumer);
+int64_t restore_next_ms(const struct consumer *consumer);
+/* The fetcher is set to `offset` soon; paused until then. */
+void restore_seek(struct consumer *consumer, struct consumer_partition *partition, int64_t offset);
+/* The fetcher stands still since its offset is outside the log: it starts again at the log's beginning. */
+void restore_restart(struct consumer *consumer, struct consumer_partition *partition);
+
+/* ---- commit.c ---- */
+
+void commit_answer(struct consumer *consumer, rd_kafka_event_t *event);
+void commit_serve(struct consumer *consumer);
+int64_t commit_next_ms(const struct consumer *consumer);
+/* Is nothing to commit, or under way, for it? */
+bool commit_is_settled(const struct consumer_partition *partition);
+/* A commit as soon as none is in flight. */
+void commit_hurry(struct consumer *consumer);
+
+/* ---- consumer_close.c ---- */
+
+void close_serve(struct consumer *consumer);
+void close_serve_queue(struct consumer *consumer);
+int64_t close_next_ms(const struct consumer *consumer);
+
+/* ---- trouble.c: errors, and who gets told ---- */
+
+void trouble_init(struct consumer *consumer);
+/* Remembers the first reason; the turn tells hooks.fatal. For any place, callbacks too. */
+void trouble_fatal(struct consumer *consumer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void trouble_tell(struct consumer *consumer);
+/* Is err one that ends the worker? Then it was remembered, with a sentence about `topic` (may be NULL). */
+bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const char *text, const char *topic);
+void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *opaque);
+void trouble_message(struct consumer *consumer, const rd_kafka_message_t *message);
+/* The broker answered. */
+void trouble_over(struct consumer *consumer);
+void trouble_topic_seen(struct consumer *consumer, struct consumer_topic *topic);
+void trouble_serve(struct consumer *consumer);
+int64_t trouble_next_ms(const struct consumer *consumer);
+
+#endif

@@ -1,0 +1,256 @@
+#include "kafka/consumer_inside.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* No broker has so many partitions in a topic; what an answer says is not trusted with our memory. */
+enum { PARTITION_NUMBER_MAX = 1 << 20 };
+
+/* ---- assignments: they outlive the partition while jobs hold them ---- */
+
+static struct assignment *assignment_new(const char *topic, int32_t partition, uint64_t epoch)
+{
+    size_t topic_bytes = strlen(topic) + 1;
+    struct assignment *assignment = calloc(1, sizeof *assignment + topic_bytes);
+    if (assignment == NULL)
+        return NULL;
+    char *name = (char *)(assignment + 1);
+    memcpy(name, topic, topic_bytes);
+    assignment->topic = name;
+    assignment->partition = partition;
+    assignment->epoch = epoch;
+    atomic_init(&assignment->alive, true);
+    assignment->holders = 1;
+    return assignment;
+}
+
+struct assignment *assignment_hold(struct assignment *assignment)
+{
+    assert(assignment->holders > 0);
+    assignment->holders++;
+    return assignment;
+}
+
+void assignment_release(struct assignment *assignment)
+{
+    if (assignment == NULL)
+        return;
+    assert(assignment->holders > 0);
+    if (--assignment->holders > 0)
+        return;
+    assert(assignment->own == NULL);
+    free(assignment);
+}
+
+static void depart(struct consumer *consumer, struct assignment *assignment, bool lost)
+{
+    struct departure *departure = calloc(1, sizeof *departure);
+    atomic_store(&assignment->alive, false);
+    if (departure == NULL) {
+        trouble_fatal(consumer, "out of memory while a partition leaves");
+        return;
+    }
+    departure->assignment = assignment_hold(assignment);
+    departure->lost = lost;
+    list_push(&consumer->departures, &departure->node);
+}
+
+void departures_tell(struct consumer *consumer)
+{
+    struct list *node;
+    while ((node = list_shift(&consumer->departures)) != NULL) {
+        struct departure *departure = list_entry(node, struct departure, node);
+        consumer->hooks.leaving(departure->assignment, departure->lost, consumer->hooks.opaque);
+        assignment_release(departure->assignment);
+        free(departure);
+    }
+}
+
+void departures_drop(struct consumer *consumer)
+{
+    struct list *node;
+    while ((node = list_shift(&consumer->departures)) != NULL) {
+        struct departure *departure = list_entry(node, struct departure, node);
+        assignment_release(departure->assignment);
+        free(departure);
+    }
+}
+
+/* ---- the table ---- */
+
+struct consumer_topic *topic_find(struct consumer *consumer, const char *name)
+{
+    for (size_t i = 0; i < consumer->n_topics; i++) {
+        if (strcmp(consumer->topics[i].name, name) == 0)
+            return &consumer->topics[i];
+    }
+    return NULL;
+}
+
+struct consumer_partition *partition_find(struct consumer *consumer, const char *topic, int32_t number)
+{
+    struct consumer_topic *found = topic_find(consumer, topic);
+    return found != NULL && number >= 0 && number < found->n_partitions ? found->partitions[number] : NULL;
+}
+
+static int topic_grow(struct consumer_topic *topic, int32_t number)
+{
+    if (number < topic->n_partitions)
+        return 0;
+    int32_t n = topic->n_partitions > 0 ? topic->n_partitions : 16;
+    while (n <= number)
+        n *= 2;
+    struct consumer_partition **grown = realloc(topic->partitions, (size_t)n * sizeof *grown);
+    if (grown == NULL)
+        return -1;
+    for (int32_t i = topic->n_partitions; i < n; i++)
+        grown[i] = NULL;
+    topic->partitions = grown;
+    topic->n_partitions = n;
+    return 0;
+}
+
+struct consumer_partition *partition_add(struct consumer *consumer, const char *topic, int32_t number)
+{
+    struct consumer_topic *found = topic_find(consumer, topic);
+    if (found == NULL || number < 0 || number >= PARTITION_NUMBER_MAX || topic_grow(found, number) != 0)
+        return NULL;
+    assert(found->partitions[number] == NULL);
+    struct consumer_partition *partition = calloc(1, sizeof *partition);
+    struct assignment *assignment = assignment_new(topic, number, ++consumer->last_epoch);
+    if (partition == NULL || assignment == NULL) {
+        free(partition);
+        free(assignment);
+        return NULL;
+    }
+    partition->topic = found;
+    partition->assignment = assignment;
+    assignment->own = partition;
+    partition->phase = PARTITION_RESTORING;
+    partition->position = OFFSET_NONE;
+    partition->committed = OFFSET_NONE;
+    partition->committing = OFFSET_NONE;
+    partition->seek_to = RD_KAFKA_OFFSET_INVALID;
+    partition->pauses = PAUSE_RESTORING | (consumer->held ? PAUSE_HOLD : 0) | (consumer->stopped ? PAUSE_STOPPED : 0);
+    consumer->pauses_changed = true;
+    found->partitions[number] = partition;
+    list_push(&consumer->partitions, &partition->node);
+    consumer->n_partitions++;
+    return partition;
+}
+
+void partition_drop_held(struct consumer_partition *partition)
+{
+    if (partition->held != NULL)
+        rd_kafka_message_destroy(partition->held);
+    partition->held = NULL;
+}
+
+void partition_remove(struct consumer *consumer, struct consumer_partition *partition)
+{
+    struct assignment *assignment = partition->assignment;
+    assert(partition->topic->partitions[assignment->partition] == partition);
+    partition->topic->partitions[assignment->partition] = NULL;
+    list_remove(&partition->node);
+    consumer->n_partitions--;
+    atomic_store(&assignment->alive, false);
+    assignment->own = NULL;
+    assignment_release(assignment);
+    partition_drop_held(partition);
+    tracker_free(partition->tracker);
+    free(partition);
+}
+
+void partition_lose(struct consumer *consumer, struct consumer_partition *partition)
+{
+    depart(consumer, partition->assignment, true);
+    partition_remove(consumer, partition);
+}
+
+void partition_begin_leaving(struct consumer *consumer, struct consumer_partition *partition)
+{
+    partition->phase = PARTITION_LEAVING;
+    partition_drop_held(partition);
+    partition_pause(consumer, partition, PAUSE_LEAVING);
+    depart(consumer, partition->assignment, false);
+}
+
+int partition_renew(struct consumer *consumer, struct consumer_partition *partition)
+{
+    struct assignment *old = partition->assignment;
+    struct assignment *assignment = assignment_new(old->topic, old->partition, consumer->last_epoch + 1);
+    struct tracker *tracker = tracker_new(-1, NULL, 0);
+    if (assignment == NULL || tracker == NULL) {
+        free(assignment);
+        tracker_free(tracker);
+        return -1;
+    }
+    consumer->last_epoch++;
+    depart(consumer, old, true);
+    old->own = NULL;
+    assignment_release(old);
+    tracker_free(partition->tracker);
+    partition->assignment = assignment;
+    assignment->own = partition;
+    partition->tracker = tracker;
+    partition->committed = OFFSET_NONE;
+    partition->committing = OFFSET_NONE;
+    return 0;
+}
+
+/* ---- pauses ---- */
+
+void partition_pause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason)
+{
+    partition->pauses |= (unsigned)reason;
+    consumer->pauses_changed = true;
+}
+
+void partition_unpause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason)
+{
+    partition->pauses &= ~(unsigned)reason;
+    consumer->pauses_changed = true;
+}
+
+static void say_failed(const rd_kafka_topic_partition_list_t *list, const char *what)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            log_event(LOG_WARN, "partition_pause_failed", "%s [%" PRId32 "] could not be %s: %s", at->topic,
+                      at->partition, what, rd_kafka_err2str(at->err));
+    }
+}
+
+/* librdkafka throws away what it has fetched of a paused partition and goes on behind the last message it handed out.
+ * Resuming one that is not paused could set it back (2.0.2), so each call is for a change only. */
+void partition_apply_pauses(struct consumer *consumer)
+{
+    if (!consumer->pauses_changed)
+        return;
+    consumer->pauses_changed = false;
+    rd_kafka_topic_partition_list_t *pause = rd_kafka_topic_partition_list_new(4);
+    rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(4);
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        bool want = partition->pauses != 0;
+        if (want == partition->is_paused)
+            continue;
+        partition->is_paused = want;
+        rd_kafka_topic_partition_list_add(want ? pause : resume, partition->topic->name,
+                                          partition->assignment->partition);
+    }
+    if (pause->cnt > 0) {
+        rd_kafka_pause_partitions(consumer->rk, pause);
+        say_failed(pause, "paused");
+    }
+    if (resume->cnt > 0) {
+        rd_kafka_resume_partitions(consumer->rk, resume);
+        say_failed(resume, "resumed");
+    }
+    rd_kafka_topic_partition_list_destroy(pause);
+    rd_kafka_topic_partition_list_destroy(resume);
+}

@@ -1,0 +1,211 @@
+#include "base/clock.h"
+#include "kafka/consumer_inside.h"
+#include "ops/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* The last commit of a revoked partition is awaited for so long. */
+enum { LAST_COMMIT_MS = 5000 };
+
+/* librdkafka takes the first unassign after its revoke callback, and the first assign after its assign callback, for
+ * the answer, whether it comes from within or later. A revoke's is given by a later turn, an assign's at once. */
+
+static void unassign(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+    rd_kafka_error_t *error = rd_kafka_incremental_unassign(consumer->rk, partitions);
+    if (error != NULL) {
+        log_event(LOG_WARN, "unassign_failed", "%d partitions could not be given back properly, they count as gone: %s",
+                  partitions->cnt, rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+}
+
+static void lose(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+    for (int i = 0; i < partitions->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &partitions->elems[i];
+        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+        if (partition != NULL)
+            partition_lose(consumer, partition);
+    }
+    if (partitions->cnt > 0)
+        log_event(LOG_WARN, "partitions_lost", "%d partitions are lost (the group went on without this worker): nothing "
+                  "more is committed for them, whoever has them starts their runs again", partitions->cnt);
+    consumer->joined = false;
+    unassign(consumer, partitions);
+}
+
+/* Fetching begins at offset 0, but paused: where it really begins is set by restore.c. With an explicit offset
+ * librdkafka does not read the committed one, too. */
+static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *at = &list->elems[i];
+        at->offset = 0;
+        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+        if (partition != NULL)
+            partition_lose(consumer, partition);
+        partition = partition_add(consumer, at->topic, at->partition);
+        if (partition == NULL)
+            trouble_fatal(consumer, "no memory for partition %s [%" PRId32 "], or the group's leader gave it to a worker "
+                          "that does not read this topic; all workers of a group must name the same topics", at->topic,
+                          at->partition);
+        else
+            trouble_topic_seen(consumer, partition->topic);
+    }
+    consumer->joined = true;
+    consumer->read.wanted = consumer->read.wanted || list->cnt > 0;
+    rd_kafka_error_t *error = rd_kafka_incremental_assign(consumer->rk, list);
+    if (error != NULL) {
+        trouble_fatal(consumer, "%d partitions that the group gave to this worker could not be taken: %s", list->cnt,
+                      rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+    partition_apply_pauses(consumer);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void note_revoke(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+    if (partitions->cnt == 0) {
+        unassign(consumer, partitions);
+        return;
+    }
+    struct revoke *revoke = calloc(1, sizeof *revoke);
+    if (revoke == NULL) {
+        lose(consumer, partitions);
+        return;
+    }
+    for (int i = 0; i < partitions->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &partitions->elems[i];
+        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+        if (partition != NULL)
+            partition_begin_leaving(consumer, partition);
+    }
+    revoke->partitions = rd_kafka_topic_partition_list_copy(partitions);
+    revoke->ends_ms = consumer->now_ms + consumer->handover_ms;
+    list_push(&consumer->revokes, &revoke->node);
+    partition_apply_pauses(consumer);
+}
+
+void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions,
+                        void *opaque)
+{
+    struct consumer *consumer = opaque;
+    trouble_over(consumer);
+    log_event(LOG_DEBUG, "rebalance", "%s, %d partitions", rd_kafka_err2name(err), partitions->cnt);
+    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        take(consumer, partitions);
+    } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !rd_kafka_assignment_lost(rk)) {
+        note_revoke(consumer, partitions);
+    } else {
+        if (err != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+            log_event(LOG_WARN, "rebalance_failed", "the group's rebalance failed: %s", rd_kafka_err2str(err));
+        lose(consumer, partitions);
+    }
+}
+
+/* ---- later turns ---- */
+
+void revoke_free(struct revoke *revoke)
+{
+    list_remove(&revoke->node);
+    rd_kafka_topic_partition_list_destroy(revoke->partitions);
+    free(revoke);
+}
+
+static struct consumer_partition *revoked_at(struct consumer *consumer, const struct revoke *revoke, int i)
+{
+    const rd_kafka_topic_partition_t *at = &revoke->partitions->elems[i];
+    struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+    return partition != NULL && partition->phase == PARTITION_LEAVING ? partition : NULL;
+}
+
+/* Does nobody but the consumer hold any of its assignments? */
+static bool is_quiet(struct consumer *consumer, const struct revoke *revoke)
+{
+    for (int i = 0; i < revoke->partitions->cnt; i++) {
+        const struct consumer_partition *partition = revoked_at(consumer, revoke, i);
+        if (partition != NULL && partition->assignment->holders > 1)
+            return false;
+    }
+    return true;
+}
+
+static bool is_committed(struct consumer *consumer, const struct revoke *revoke)
+{
+    for (int i = 0; i < revoke->partitions->cnt; i++) {
+        const struct consumer_partition *partition = revoked_at(consumer, revoke, i);
+        if (partition != NULL && !commit_is_settled(partition))
+            return false;
+    }
+    return true;
+}
+
+static void seal(struct consumer *consumer, struct revoke *revoke)
+{
+    revoke->sealed = true;
+    revoke->commit_ends_ms = consumer->now_ms + LAST_COMMIT_MS;
+    for (int i = 0; i < revoke->partitions->cnt; i++) {
+        struct consumer_partition *partition = revoked_at(consumer, revoke, i);
+        if (partition != NULL)
+            partition->sealed = true;
+    }
+}
+
+static void hand_over(struct consumer *consumer, struct revoke *revoke)
+{
+    for (int i = 0; i < revoke->partitions->cnt; i++) {
+        struct consumer_partition *partition = revoked_at(consumer, revoke, i);
+        if (partition == NULL)
+            continue;
+        size_t in_flight = partition->tracker != NULL ? tracker_in_flight(partition->tracker) : 0;
+        if (!commit_is_settled(partition))
+            log_event(LOG_WARN, "partition_left_uncommitted", "%s [%" PRId32 "]: the last commit was not answered in "
+                      "time; whoever has it next may start finished runs again", partition->topic->name,
+                      partition->assignment->partition);
+        log_event(LOG_INFO, "partition_left", "%s [%" PRId32 "]: committed offset %" PRId64 ", %zu runs were not finished",
+                  partition->topic->name, partition->assignment->partition, partition->committed, in_flight);
+        partition_remove(consumer, partition);
+    }
+    unassign(consumer, revoke->partitions);
+}
+
+/* Has the revoke come to its end? */
+static bool revoke_step(struct consumer *consumer, struct revoke *revoke)
+{
+    bool closing = consumer->close_step != CLOSE_NOT;
+    if (!revoke->sealed) {
+        if (!closing && consumer->now_ms < revoke->ends_ms && !is_quiet(consumer, revoke))
+            return false;
+        seal(consumer, revoke);
+    }
+    if (!is_committed(consumer, revoke) && consumer->now_ms < revoke->commit_ends_ms && !consumer->fatal) {
+        commit_hurry(consumer);
+        return false;
+    }
+    hand_over(consumer, revoke);
+    return true;
+}
+
+void rebalance_serve(struct consumer *consumer)
+{
+    while (!list_is_empty(&consumer->revokes)) {
+        struct revoke *revoke = list_entry(consumer->revokes.next, struct revoke, node);
+        if (rd_kafka_assignment_lost(consumer->rk))
+            lose(consumer, revoke->partitions);
+        else if (!revoke_step(consumer, revoke))
+            return;
+        revoke_free(revoke);
+    }
+}
+
+int64_t rebalance_next_ms(const struct consumer *consumer)
+{
+    if (list_is_empty(&consumer->revokes))
+        return CLOCK_NEVER;
+    /* That an assignment is lost is told by no event. */
+    return consumer->now_ms + 100;
+}

@@ -1,0 +1,262 @@
+#include "base/clock.h"
+#include "kafka/consumer_inside.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    READ_TIMEOUT_MS = 10000,
+    FIRST_BACKOFF_MS = 100,
+    MOST_BACKOFF_MS = 5000,
+    SEEK_TIMEOUT_MS = 100, /* librdkafka's own thread answers, not the broker: it takes microseconds */
+    SEEK_AGAIN_MS = 20,
+    WARN_EVERY_MS = 30000,
+};
+
+/* ---- setting the fetcher ---- */
+
+void restore_seek(struct consumer *consumer, struct consumer_partition *partition, int64_t offset)
+{
+    partition->seek_to = offset;
+    partition_pause(consumer, partition, PAUSE_RESTORING);
+    consumer->read.wanted = true;
+}
+
+void restore_restart(struct consumer *consumer, struct consumer_partition *partition)
+{
+    partition->restart = true;
+    partition_pause(consumer, partition, PAUSE_RESTORING);
+    consumer->read.wanted = true;
+}
+
+/* A fetcher that has not started yet (librdkafka first waits for earlier unassigns and commits) refuses the seek. */
+static void serve_seeks(struct consumer *consumer)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (partition->phase == PARTITION_RUNNING && partition->seek_to != RD_KAFKA_OFFSET_INVALID)
+            rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition)->offset =
+                partition->seek_to;
+    }
+    if (list->cnt == 0)
+        goto out;
+    partition_apply_pauses(consumer);
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->rk, list, SEEK_TIMEOUT_MS);
+    if (error != NULL) {
+        log_event(LOG_WARN, "seek_failed", "%d partitions could not be set to their offsets, again in %d ms: %s",
+                  list->cnt, SEEK_AGAIN_MS, rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        goto out;
+    }
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+        if (partition == NULL || at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;
+        partition->seek_to = RD_KAFKA_OFFSET_INVALID;
+        partition_unpause(consumer, partition, PAUSE_RESTORING);
+    }
+out:
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* With auto.offset.reset=error a fetcher whose offset lies outside the log is as good as stopped, and refuses to seek: only
+ * a new assign starts it. While a revoke is open librdkafka would take the unassign for its answer. */
+static void serve_restarts(struct consumer *consumer)
+{
+    if (!list_is_empty(&consumer->revokes))
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (!partition->restart || partition->phase != PARTITION_RUNNING)
+            continue;
+        rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition)->offset =
+            RD_KAFKA_OFFSET_BEGINNING;
+        partition->restart = false;
+        partition->moved = true;
+        partition->seek_to = RD_KAFKA_OFFSET_INVALID;
+    }
+    if (list->cnt == 0)
+        goto out;
+    rd_kafka_error_t *error = rd_kafka_incremental_unassign(consumer->rk, list);
+    if (error == NULL)
+        error = rd_kafka_incremental_assign(consumer->rk, list);
+    if (error != NULL) {
+        trouble_fatal(consumer, "%d partitions could not be read again from their beginning: %s", list->cnt,
+                      rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        goto out;
+    }
+    /* Whether the new assign knows the pause differs; so it is told, and may be undone. */
+    rd_kafka_pause_partitions(consumer->rk, list);
+    for (int i = 0; i < list->cnt; i++) {
+        struct consumer_partition *partition =
+            partition_find(consumer, list->elems[i].topic, list->elems[i].partition);
+        partition->is_paused = true;
+        partition_unpause(consumer, partition, PAUSE_RESTORING);
+    }
+out:
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* ---- reading committed offsets ---- */
+
+static void read_again_later(struct consumer *consumer, const char *reason)
+{
+    consumer->read.next_ms = consumer->now_ms + consumer->read.backoff_ms;
+    consumer->read.backoff_ms =
+        consumer->read.backoff_ms * 2 < MOST_BACKOFF_MS ? consumer->read.backoff_ms * 2 : MOST_BACKOFF_MS;
+    if (consumer->now_ms < consumer->read.warned_ms + WARN_EVERY_MS)
+        return;
+    consumer->read.warned_ms = consumer->now_ms;
+    log_event(LOG_WARN, "committed_offsets_unread", "the group's committed offsets cannot be read, trying again: %s",
+              reason);
+}
+
+static void restored(struct consumer *consumer, struct consumer_partition *partition,
+                     const rd_kafka_topic_partition_t *at)
+{
+    int64_t committed = at->offset >= 0 ? at->offset : OFFSET_NONE;
+    partition->tracker = tracker_new(committed, at->metadata, at->metadata_size);
+    if (partition->tracker == NULL) {
+        trouble_fatal(consumer, "out of memory for the window of %s [%" PRId32 "]", at->topic, at->partition);
+        return;
+    }
+    partition->phase = PARTITION_RUNNING;
+    partition->committed = committed;
+    partition->position = committed;
+    if (committed == OFFSET_NONE)
+        log_event(LOG_INFO, "partition_assigned", "%s [%" PRId32 "]: no committed offset, from the beginning", at->topic,
+                  at->partition);
+    else
+        log_event(LOG_INFO, "partition_assigned", "%s [%" PRId32 "]: from committed offset %" PRId64
+                  "; %zu beyond it are done and skipped", at->topic, at->partition, committed,
+                  tracker_done_beyond(partition->tracker));
+    if (tracker_map_was_bad(partition->tracker))
+        log_event(LOG_WARN, "commit_metadata_unreadable", "%s [%" PRId32 "]: the metadata of the committed offset cannot be "
+                  "read: what was done beyond it runs again", at->topic, at->partition);
+    restore_seek(consumer, partition, committed == OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : committed);
+}
+
+static bool was_asked(const struct consumer_partition *partition, uint64_t read)
+{
+    return partition != NULL && partition->phase == PARTITION_RESTORING && partition->read == read;
+}
+
+/* The partitions of the read ask again. */
+static void read_failed(struct consumer *consumer, uint64_t read)
+{
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (was_asked(partition, read))
+            partition->read = 0;
+    }
+}
+
+void restore_answer(struct consumer *consumer, rd_kafka_event_t *event)
+{
+    uint64_t read = (uint64_t)(uintptr_t)rd_kafka_event_opaque(event);
+    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+    const char *reason = rd_kafka_event_error_string(event);
+    const rd_kafka_topic_partition_list_t *list = NULL;
+    consumer->read.in_flight = false;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        size_t n = 0;
+        const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+            rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
+        const rd_kafka_error_t *error = n == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
+        list = n == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+        if (error != NULL) {
+            err = rd_kafka_error_code(error);
+            reason = rd_kafka_error_string(error);
+        }
+    }
+    for (int i = 0; list != NULL && err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+        if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            err = at->err;
+            reason = rd_kafka_err2str(at->err);
+        } else if (was_asked(partition, read)) {
+            restored(consumer, partition, at);
+        }
+    }
+    read_failed(consumer, read);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        consumer->read.backoff_ms = FIRST_BACKOFF_MS;
+        trouble_over(consumer);
+    } else if (!trouble_is_fatal(consumer, err, reason, NULL)) {
+        read_again_later(consumer, reason);
+    }
+}
+
+static void read_send(struct consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+    char why[128];
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(consumer->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(consumer->group_id, list);
+    rd_kafka_AdminOptions_set_request_timeout(options, READ_TIMEOUT_MS, why, sizeof why);
+    rd_kafka_AdminOptions_set_opaque(options, (void *)(uintptr_t)consumer->read.last);
+    /* Offsets that a transaction is about to commit are waited for. */
+    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+    rd_kafka_ListConsumerGroupOffsets(consumer->rk, &request, 1, options, consumer->replies);
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+    rd_kafka_AdminOptions_destroy(options);
+}
+
+static void serve_reads(struct consumer *consumer)
+{
+    if (consumer->read.in_flight || consumer->now_ms < consumer->read.next_ms)
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (partition->phase != PARTITION_RESTORING || partition->read != 0)
+            continue;
+        partition->read = consumer->read.last + 1;
+        rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition);
+    }
+    if (list->cnt > 0) {
+        consumer->read.last++;
+        consumer->read.in_flight = true;
+        read_send(consumer, list);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static bool is_wanted(const struct consumer *consumer)
+{
+    for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        const struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (partition->phase != PARTITION_LEAVING && (partition->pauses & PAUSE_RESTORING) != 0)
+            return true;
+    }
+    return false;
+}
+
+void restore_serve(struct consumer *consumer)
+{
+    if (!consumer->read.wanted)
+        return;
+    if (consumer->read.backoff_ms == 0)
+        consumer->read.backoff_ms = FIRST_BACKOFF_MS;
+    serve_reads(consumer);
+    serve_seeks(consumer);
+    serve_restarts(consumer);
+    consumer->read.wanted = is_wanted(consumer);
+}
+
+int64_t restore_next_ms(const struct consumer *consumer)
+{
+    if (!consumer->read.wanted)
+        return CLOCK_NEVER;
+    int64_t soon_ms = consumer->now_ms + SEEK_AGAIN_MS;
+    return consumer->read.next_ms > soon_ms ? consumer->read.next_ms : soon_ms;
+}
