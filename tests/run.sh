@@ -173,7 +173,10 @@ for variable in "${!RXP_@}"; do
 done
 export LC_ALL=C.UTF-8
 
-install_packages "$logs/packages.log" "${build_packages[@]}" "${test_packages[@]}" || exit 1
+if ! install_packages "$logs/packages.log" "${build_packages[@]}" "${test_packages[@]}"; then
+    count_failure "packages are missing"
+    exit 1
+fi
 if [[ " ${suites[*]} " == *" whole "* ]]; then
     # While the compiler runs, a first run fetches the broker.
     "$python" "$root/tests/whole/with_broker.py" --fetch-only >"$logs/fetch.log" 2>&1 &

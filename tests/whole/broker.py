@@ -60,10 +60,10 @@ PROPERTIES = {
 
 
 class Unavailable(Exception):
-    """No broker can be had here; the text says why."""
+    """No broker, or no small disk for one, can be had here; the text says why, for a test to skip with."""
 
-    def __init__(self, reason):
-        super().__init__(f"no Kafka broker: {reason}")
+    def __init__(self, reason, what="no Kafka broker"):
+        super().__init__(f"{what}: {reason}")
 
 
 def kafka_libraries():
@@ -106,7 +106,7 @@ def _fetch_into(folder):
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout.decode(errors="replace"))
     print(said, file=sys.stderr)  # for the log
     errors = [line.removeprefix("[ERROR]").strip() for line in said.splitlines() if line.startswith("[ERROR]")]
-    return next((error[:300] for error in errors if error), f"exit status {done.returncode}")
+    return " ".join(filter(None, errors[:2]))[:400] or f"exit status {done.returncode}"
 
 
 def free_ports(count):
@@ -125,7 +125,8 @@ def free_ports(count):
 
 class SmallDisk:
     """A file system of `bytes_` in memory, mounted at `path` for those alone who are started through `prefix`. It needs
-    no root where users may make namespaces. Its content lasts until end(), so a broker can be started on it again."""
+    no root where users may make namespaces; inside a chroot it can't be had, since a mount could not be kept private
+    there. Its content lasts until end(), so a broker can be started on it again."""
 
     def __init__(self, path, bytes_):
         self.path = path
@@ -138,7 +139,7 @@ class SmallDisk:
         try:
             self.holder.wait_for("^mounted$")
         except AssertionError:
-            raise Unavailable("a small disk can't be mounted here: " + self.holder.output().strip()) from None
+            raise Unavailable(self.holder.output().strip(), "no small disk can be mounted") from None
         enter = ["nsenter", "--target", str(self.holder.pid), "--mount"]
         self.prefix = [*enter, *([] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]), *mortal]
 
