@@ -118,6 +118,7 @@ static const struct kickoff_row kickoff_rows[] = {
     {NULL, 200, "{\"status\":\"queued\"}", {.kind = VERDICT_ACCEPTED, .state = "queued"}},
     {NULL, 200, "{\"status\":\"Done\"}", {.kind = VERDICT_ACCEPTED, .state = "Done"}},
     {ID, 202, WITH_ID, {.kind = VERDICT_ACCEPTED, .run_id = "r 7"}},
+    {"id", 202, "{\"status\":\"done\",\"id\":8}", {.kind = VERDICT_ACCEPTED, .run_id = "8"}},
     {ID, 200, WITH_ID, {.kind = VERDICT_ACCEPTED, .run_id = "r 7"}},
     {ID,
      202,
