@@ -37,7 +37,7 @@ static struct reading read_all(enum option_command command, const char *const *w
     return reading;
 }
 
-#define WORDS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL})
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const char *const none[] = {NULL};
 
@@ -128,14 +128,14 @@ END_TEST
 START_TEST(reads_every_form_of_a_flag)
 {
     struct options *options = read_well(COMMAND_SUBMIT,
-                                        WORDS("--brokers", "a:1", "first", "--wait", "--timeout-seconds=1.5", "-",
+                                        WORDS("--brokers", "a:1", "first", "--wait", "--timeout-seconds=1.001", "-",
                                               "--client-id=x=y", "-X", "a.b=c=d", "-Xe.f=", "--", "--wait", "-X"),
                                         none);
     ck_assert_str_eq(options_text(options, "bootstrap-servers"), "a:1");
     ck_assert_str_eq(options_origin(options, "bootstrap-servers"), "--brokers");
     ck_assert_int_eq(options_source(options, "bootstrap-servers"), OPTION_FLAG_GIVEN);
     ck_assert(options_flag(options, "wait"));
-    ck_assert_int_eq(options_ms(options, "timeout-seconds"), 1500);
+    ck_assert_int_eq(options_ms(options, "timeout-seconds"), 1001);
     ck_assert_str_eq(options_text(options, "client-id"), "x=y");
     size_t n;
     const char *const *positionals = options_positionals(options, &n);
@@ -350,6 +350,7 @@ static const struct {
 } bad_files[] = {
     {"\nmax-inflight = 5\n", ":2: unknown key 'max-inflight': did you mean 'max-in-flight'?"},
     {"xyzzy = 5\n", ":1: unknown key 'xyzzy'; librdkafka's own are written 'kafka.NAME'"},
+    {"from-beginnin = 5\n", ":1: unknown key 'from-beginnin'; librdkafka's own are written 'kafka.NAME'"},
     {"kafka. = 5\n", ":1: unknown key 'kafka.'; librdkafka's own are written 'kafka.NAME'"},
     {"# x\n\nmax-in-flight = many\n", ":3: 'max-in-flight' wants a whole number from 1 to 10000000, not 'many'"},
     {"brokers =\n", ":1: 'brokers' can't be empty"},
@@ -374,13 +375,14 @@ END_TEST
 
 START_TEST(refuses_a_file_that_is_huge)
 {
-    char *text = malloc(1024 * 1024 + 2);
-    memset(text, '#', 1024 * 1024 + 1);
-    text[1024 * 1024 + 1] = '\0';
+    const size_t limit = (size_t)1024 * 1024;
+    char *text = malloc(limit + 2);
+    memset(text, '#', limit + 1);
+    text[limit + 1] = '\0';
     struct reading reading = read_all(COMMAND_EXEC, WORDS(config_flag(file_of(text))), none);
     ck_assert_int_eq(reading.result, -1);
     ck_assert_ptr_nonnull(strstr(reading.why, "is over 1048576 bytes"));
-    text[1024 * 1024] = '\0';
+    text[limit] = '\0';
     options_free(read_well(COMMAND_EXEC, WORDS(config_flag(file_of(text))), none));
     free(text);
 }
@@ -489,6 +491,7 @@ START_TEST(help_has_exactly_the_options_of_its_command_within_80_columns)
             snprintf(flag, sizeof flag, "\n  --%s%s", table[i].name,
                      table[i].alias != NULL ? "," : table[i].type == OPTION_FLAG ? "\n" : " ");
             bool listed = strstr(text, flag) != NULL;
+            ck_assert_msg(!listed || strstr(strstr(text, flag) + 1, flag) == NULL, "twice: %s", table[i].name);
             ck_assert_msg(listed == ((table[i].commands & command) != 0), "%u %s", command, table[i].name);
         }
         bool kafka = (option_find("client-id")->commands & command) != 0;
@@ -518,6 +521,7 @@ START_TEST(the_reference_is_a_table_of_all_options)
     const struct option_spec *table = option_table(&n);
     char *text = printed(print_reference, COMMAND_RUN);
     size_t rows = 0;
+    ck_assert_ptr_nonnull(strstr(text, "timeout\\_seconds"));
     for (char *rest = text, *line = strsep(&rest, "\n"); rest != NULL; line = strsep(&rest, "\n"), rows++) {
         size_t bars = 0;
         for (char *at = line; *at != '\0'; at++)

@@ -58,20 +58,19 @@ static void print_word(const char *text)
     putchar('\'');
 }
 
-/* Words up to NULL. */
-static void print_command(const char *word, ...)
+/* Words up to NULL, as a line for a shell. */
+static void print_command(const char *const *word)
 {
-    va_list words;
-    va_start(words, word);
-    for (const char *before = ""; word != NULL; word = va_arg(words, const char *)) {
+    for (const char *before = ""; *word != NULL; word++) {
         fputs(before, stdout);
-        print_word(word);
+        print_word(*word);
         before = " ";
     }
-    va_end(words);
     putchar('\n');
     (void)fflush(stdout);
 }
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void print_create(const struct check *check, const char *topic)
 {
@@ -79,8 +78,8 @@ static void print_create(const struct check *check, const char *topic)
     char replicas[16];
     snprintf(partitions, sizeof partitions, "%d", check->partitions > 0 ? check->partitions : PARTITIONS);
     snprintf(replicas, sizeof replicas, "%d", check->brokers < REPLICAS_AT_MOST ? check->brokers : REPLICAS_AT_MOST);
-    print_command("kafka-topics.sh", "--bootstrap-server", options_text(check->options, "bootstrap-servers"),
-                  "--create", "--topic", topic, "--partitions", partitions, "--replication-factor", replicas, NULL);
+    print_command(WORDS("kafka-topics.sh", "--bootstrap-server", options_text(check->options, "bootstrap-servers"),
+                        "--create", "--topic", topic, "--partitions", partitions, "--replication-factor", replicas));
 }
 
 static const char *property_value(const struct options *options, const char *name)
@@ -103,25 +102,28 @@ static void principal_write(const struct options *options, char *out, size_t byt
     snprintf(out, bytes, "User:%s", user != NULL ? user : "PRINCIPAL");
 }
 
+static void print_grant(const struct check *check, const char *right, const char *kind, const char *name)
+{
+    char who[256];
+    principal_write(check->options, who, sizeof who);
+    print_command(WORDS("kafka-acls.sh", "--bootstrap-server", options_text(check->options, "bootstrap-servers"), "--add",
+                        "--allow-principal", who, "--operation", right, "--operation", "DESCRIBE", kind, name));
+}
+
 static void print_rights(const struct check *check)
 {
     const struct options *options = check->options;
-    const char *servers = options_text(options, "bootstrap-servers");
     const char *dead = options_text(options, "dead-letter-topic");
+    for (size_t i = 0; i < check->n_inputs; i++)
+        print_grant(check, "READ", "--topic", check->inputs[i]);
+    print_grant(check, "READ", "--group", options_text(options, "group-id"));
+    print_grant(check, "WRITE", "--topic", options_text(options, "results-topic"));
+    if (*dead != '\0')
+        print_grant(check, "WRITE", "--topic", dead);
     char who[256];
     principal_write(options, who, sizeof who);
-    for (size_t i = 0; i < check->n_inputs; i++)
-        print_command("kafka-acls.sh", "--bootstrap-server", servers, "--add", "--allow-principal", who, "--operation",
-                      "READ", "--operation", "DESCRIBE", "--topic", check->inputs[i], NULL);
-    print_command("kafka-acls.sh", "--bootstrap-server", servers, "--add", "--allow-principal", who, "--operation",
-                  "READ", "--operation", "DESCRIBE", "--group", options_text(options, "group-id"), NULL);
-    print_command("kafka-acls.sh", "--bootstrap-server", servers, "--add", "--allow-principal", who, "--operation",
-                  "WRITE", "--operation", "DESCRIBE", "--topic", options_text(options, "results-topic"), NULL);
-    if (*dead != '\0')
-        print_command("kafka-acls.sh", "--bootstrap-server", servers, "--add", "--allow-principal", who, "--operation",
-                      "WRITE", "--operation", "DESCRIBE", "--topic", dead, NULL);
-    print_command("kafka-acls.sh", "--bootstrap-server", servers, "--add", "--allow-principal", who, "--operation",
-                  "IDEMPOTENT_WRITE", "--cluster", NULL);
+    print_command(WORDS("kafka-acls.sh", "--bootstrap-server", options_text(options, "bootstrap-servers"), "--add",
+                        "--allow-principal", who, "--operation", "IDEMPOTENT_WRITE", "--cluster"));
 }
 
 static void on_error(rd_kafka_t *client, int error, const char *reason, void *opaque)
@@ -216,7 +218,7 @@ static void ask_topic(struct check *check, const char *role, const char *topic, 
     rd_kafka_resp_err_t error =
         handle == NULL ? rd_kafka_last_error() : rd_kafka_metadata(check->client, 0, handle, &metadata, ASK_MS);
     int partitions = 0;
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1) {
         error = metadata->topics[0].err;
         partitions = metadata->topics[0].partition_cnt;
     } else if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {

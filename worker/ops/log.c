@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
-#define QUEUE_MAX_BYTES (512 * 1024)
+#define QUEUE_MAX_BYTES ((size_t)512 * 1024)
 #define STOP_WAIT_SECONDS 1
 
 static const char *const level_words[] = {"debug", "info", "warn", "error"};

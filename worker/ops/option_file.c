@@ -32,7 +32,7 @@ static char *file_slurp(const char *path, char *why)
     if (failed != 0)
         (void)option_refuse(why, "can't read the configuration file '%.200s': %s", path, strerror(failed));
     else if (bytes > OPTION_FILE_MAX_BYTES)
-        (void)option_refuse(why, "the configuration file '%.200s' is over %d bytes", path, OPTION_FILE_MAX_BYTES);
+        (void)option_refuse(why, "the configuration file '%.200s' is over %zu bytes", path, OPTION_FILE_MAX_BYTES);
     else if (bytes > 0 && memchr(text.at, '\0', bytes) != NULL)
         (void)option_refuse(why, "the configuration file '%.200s' holds a NUL byte: it is no text", path);
     else

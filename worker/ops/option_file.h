@@ -8,7 +8,7 @@
 #ifndef RXP_OPS_OPTION_FILE_H
 #define RXP_OPS_OPTION_FILE_H
 
-#define OPTION_FILE_MAX_BYTES (1024 * 1024)
+#define OPTION_FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 /* One `name = value`; the strings live until it returns. place is "worker.conf:12". 0, or -1 with why filled. */
 typedef int (*option_file_fn)(const char *name, const char *value, const char *place, void *opaque, char *why);

@@ -1,7 +1,6 @@
 #include "ops/option_value.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,9 +47,7 @@ static int number_parse(const struct option_spec *spec, const char *text, const 
     bool whole = spec->type == OPTION_INT;
     bool good = looks_like_number(text, !whole);
     if (good && whole) {
-        errno = 0;
-        out->integer = strtoll(text, NULL, 10);
-        good = errno == 0;
+        out->integer = strtoll(text, NULL, 10); /* too long a number is cut to one beyond any maximum */
         out->decimal = (double)out->integer;
     } else if (good) {
         out->decimal = strtod(text, NULL);
