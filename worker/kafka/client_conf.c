@@ -227,13 +227,15 @@ static int set_defaults(rd_kafka_conf_t *conf, const struct kafka_settings *sett
         return -1;
     if (set_brokers(conf, settings->bootstrap_servers, why) != 0)
         return -1;
-    if (role != CLIENT_CONSUMER)
-        return 0;
-    if (settings->group_id == NULL || settings->group_id[0] == '\0') {
+    bool has_group = settings->group_id != NULL && settings->group_id[0] != '\0';
+    if (role == CLIENT_CONSUMER && !has_group) {
         snprintf(why, CLIENT_CONF_WHY_BYTES, "the consumer has no group: set group-id");
         return -1;
     }
-    return set_own(conf, "group.id", settings->group_id, why);
+    /* librdkafka wants a group's name even of a reader, which never joins it. */
+    if (role == CLIENT_CONSUMER || role == CLIENT_READER)
+        return set_own(conf, "group.id", has_group ? settings->group_id : "rxp-reader", why);
+    return 0;
 }
 
 static void say_unknown(const struct property_table *table, const char *property, char *why)

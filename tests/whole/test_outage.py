@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""The worker when its broker is away, or has no room: each test has a broker of its own to break."""
+import time
+
+from broker import Broker, Unavailable
+from child import wait_until
+from tap import equal, run_all, skip, test
+from test_worker import Scene, once_each
+from worker import invocation
+
+
+def own_broker(**options):
+    try:
+        return Broker(**options)
+    except Unavailable as reason:
+        skip(str(reason))
+
+
+@test("results that were due while the broker was down for 10 s are not lost")
+def _():
+    with own_broker() as broker, Scene(broker.cluster(), partitions=3) as scene:
+        worker = scene.worker()
+        where = scene.produce([invocation(f"run-{n}", scene.backend, {"seconds": "3"}) for n in range(200)])
+        wait_until(lambda: scene.backend.stats()["kickoffs"] == 200, 30, "the kickoffs")
+        broker.kill()
+        down = time.monotonic()
+        # Every run ends while the broker is away: from then on nobody polls.
+        wait_until(lambda: time.monotonic() - down >= 10, 15, "ten seconds")
+        polls = scene.backend.stats()["polls"]
+        broker.start()
+        once_each(where, scene.wait_for_results(200, seconds=90))
+        scene.wait_for_commit(60)
+        equal((scene.backend.stats()["kickoffs"], scene.backend.stats()["polls"]), (200, polls), "requests")
+        assert worker.running
+        equal(worker.stop(), 0)
+
+
+@test("a worker that starts before its broker waits for it")
+def _():
+    with own_broker() as broker, Scene(broker.cluster(), partitions=1) as scene:
+        where = scene.produce([invocation("run", scene.backend, {"seconds": "0"})])
+        broker.stop()
+        worker = scene.worker()
+        worker.wait_for(str(broker.port), 30)
+        broker.start()
+        once_each(where, scene.wait_for_results(1, seconds=90))
+        scene.wait_for_commit(30)
+
+
+@test("a full disk at the broker loses nothing: results come when there is room again")
+def _():
+    with own_broker(disk_bytes=80 << 20) as broker, Scene(broker.cluster(), partitions=1) as scene:
+        worker = scene.worker()
+        where = scene.produce([invocation(f"run-{n}", scene.backend, {"seconds": "3"}, note="x" * 2000)
+                               for n in range(50)])
+        wait_until(lambda: scene.backend.stats()["kickoffs"] == 50, 30, "the kickoffs")
+        broker.disk.fill()
+        # A broker whose only disk fails ends by itself; whoever runs it makes room and starts it again.
+        wait_until(lambda: not broker.running or scene.backend.stats()["polls"] > 500, 60, "the end of the runs")
+        broker.disk.free()
+        if not broker.running:
+            broker.start()
+        once_each(where, scene.wait_for_results(50, seconds=120))
+        scene.wait_for_commit(60)
+        assert worker.running
+
+
+if __name__ == "__main__":
+    run_all()
