@@ -7,6 +7,7 @@
 #include "engine/fd_watch.h"
 #include "engine/origin.h"
 #include "engine/target.h"
+#include "engine/transfer.h"
 #include "ops/log.h"
 
 #include <assert.h>
@@ -20,28 +21,6 @@
 #define MAX_SPARE_EXCHANGES 128
 #define BEGIN_BATCH 64
 #define REPORTS_A_CLOCK 4
-
-/* Queued: claim is QUEUED. On the wire: exchange is set. Finished: in transport->finished, with the exchange or, where
- * there was no answer to read, with `error` and `detail`. */
-struct transfer {
-    struct list node; /* transport's transfers, or finished */
-    struct origin_claim claim;
-    struct timer timer; /* timeout_ms */
-    struct curl_transport *transport;
-    struct exchange *exchange;
-    struct target target;
-    struct http_request request; /* method, content_type and headers point into owned */
-    void *owned;
-    transfer_begun_fn begun;
-    transfer_done_fn done;
-    void *opaque;
-    int redirects;
-    bool has_begun;
-    bool sent; /* the first hop may have left */
-    enum transport_error error;
-    char *detail; /* NULL where there was no memory for it */
-    int code;     /* of a redirect that is not followed */
-};
 
 struct curl_transport {
     struct transport base;
@@ -130,9 +109,13 @@ static void take_off_wire(struct transfer *transfer)
 
 /* ---- transfers ---- */
 
-static void transfer_free(struct transfer *transfer)
+/* From wherever it is. */
+static void drop(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
+    if (transfer_is_on_wire(transfer)) {
+        take_off_wire(transfer);
+    }
     if (transfer->exchange != NULL) {
         give_back(transport, transfer->exchange);
     }
@@ -140,10 +123,7 @@ static void transfer_free(struct transfer *transfer)
     heap_clear(&transport->timers, &transfer->timer);
     list_remove(&transfer->node);
     transport->n_transfers--;
-    target_deinit(&transfer->target);
-    free(transfer->detail);
-    free(transfer->owned);
-    free(transfer);
+    transfer_free(transfer);
 }
 
 static void finish(struct transfer *transfer)
@@ -154,47 +134,8 @@ static void finish(struct transfer *transfer)
 
 static void fail(struct transfer *transfer, enum transport_error error, const char *detail)
 {
-    transfer->error = error;
-    free(transfer->detail);
-    transfer->detail = strdup(detail);
+    transfer_set_error(transfer, error, detail);
     finish(transfer);
-}
-
-static bool is_on_wire(const struct transfer *transfer)
-{
-    return transfer->exchange != NULL && transfer->claim.place != ORIGIN_NOWHERE;
-}
-
-/* Copies what the caller need not keep. */
-static int copy_request(struct transfer *transfer, const struct http_request *request)
-{
-    size_t method_bytes = strlen(request->method) + 1;
-    size_t type_bytes = request->content_type != NULL ? strlen(request->content_type) + 1 : 0;
-    size_t bytes = request->n_headers * sizeof(struct http_header) + method_bytes + type_bytes;
-    for (size_t i = 0; i < request->n_headers; i++) {
-        bytes += strlen(request->headers[i].name) + strlen(request->headers[i].value) + 2;
-    }
-    transfer->owned = malloc(bytes);
-    if (transfer->owned == NULL) {
-        return -1;
-    }
-    struct http_header *headers = transfer->owned;
-    char *at = (char *)(headers + request->n_headers);
-    transfer->request = *request;
-    transfer->request.headers = headers;
-    transfer->request.method = memcpy(at, request->method, method_bytes);
-    at += method_bytes;
-    if (type_bytes > 0) {
-        transfer->request.content_type = memcpy(at, request->content_type, type_bytes);
-        at += type_bytes;
-    }
-    for (size_t i = 0; i < request->n_headers; i++) {
-        headers[i].name = at;
-        at = stpcpy(at, request->headers[i].name) + 1;
-        headers[i].value = at;
-        at = stpcpy(at, request->headers[i].value) + 1;
-    }
-    return 0;
 }
 
 /* To the queue of its target's origin, unless the policy refuses the host. */
@@ -216,22 +157,17 @@ static struct transfer *start(struct transport *base, const struct http_request 
                               transfer_done_fn done, void *opaque)
 {
     struct curl_transport *transport = (struct curl_transport *)(void *)base;
-    struct transfer *transfer = calloc(1, sizeof *transfer);
-    if (transfer == NULL || copy_request(transfer, request) != 0 ||
-        heap_reserve(&transport->timers, transport->n_transfers + 1) != 0) {
-        if (transfer != NULL) {
-            free(transfer->owned);
-        }
-        free(transfer);
+    if (heap_reserve(&transport->timers, transport->n_transfers + 1) != 0) {
+        return NULL;
+    }
+    struct transfer *transfer = transfer_new(request);
+    if (transfer == NULL) {
         return NULL;
     }
     transfer->transport = transport;
     transfer->begun = begun;
     transfer->done = done;
     transfer->opaque = opaque;
-    origin_claim_init(&transfer->claim);
-    timer_init(&transfer->timer);
-    list_init(&transfer->node);
     list_push(&transport->transfers, &transfer->node);
     transport->n_transfers++;
     char why[TRANSPORT_DETAIL_BYTES];
@@ -253,10 +189,7 @@ static struct transfer *start(struct transport *base, const struct http_request 
 static void cancel(struct transport *base, struct transfer *transfer)
 {
     assert(&transfer->transport->base == base);
-    if (is_on_wire(transfer)) {
-        take_off_wire(transfer);
-    }
-    transfer_free(transfer);
+    drop(transfer);
 }
 
 /* ---- leaving the queue ---- */
@@ -297,7 +230,7 @@ static void begin(struct transfer *transfer)
     if (!transfer->has_begun) {
         transfer->has_begun = true;
         if (!transfer->begun(transfer->opaque, transport->now_ms)) {
-            transfer_free(transfer);
+            drop(transfer);
             return;
         }
         if (transfer->request.timeout_ms > 0) {
@@ -371,29 +304,17 @@ void curl_transport_serve_fd(struct curl_transport *transport, uint64_t data, ui
 
 /* ---- answers ---- */
 
-static bool is_redirect(int code)
-{
-    return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
-}
-
-/* 307 and 308 repeat the request; the others go on with GET, as every client does. */
-static void redirect_method(struct http_request *request, int code)
-{
-    if (code == 307 || code == 308) {
-        return;
-    }
-    if (strcmp(request->method, "HEAD") != 0) {
-        request->method = "GET";
-    }
-    request->body = NULL;
-    request->body_bytes = 0;
-    request->content_type = NULL;
-}
-
 static void refuse_redirect(struct transfer *transfer, int code, const char *detail)
 {
     transfer->code = code;
     fail(transfer, TRANSPORT_REDIRECT, detail);
+}
+
+static void fail_by_timeout(struct transfer *transfer)
+{
+    char detail[64];
+    snprintf(detail, sizeof detail, "no answer within %g s", (double)transfer->request.timeout_ms / 1000);
+    fail(transfer, TRANSPORT_TIMEOUT, detail);
 }
 
 /* The next hop, or the failure that ends it here. The exchange is done with. */
@@ -417,19 +338,18 @@ static void follow(struct transfer *transfer, int code)
         refuse_redirect(transfer, code, why);
         return;
     }
-    transfer->redirects++;
-    if (transfer->redirects > CURL_TRANSPORT_MAX_REDIRECTS) {
+    if (transfer->redirects >= CURL_TRANSPORT_MAX_REDIRECTS) {
         target_deinit(&target);
         snprintf(why, sizeof why, "more than %d redirects", CURL_TRANSPORT_MAX_REDIRECTS);
         refuse_redirect(transfer, code, why);
         return;
     }
-    if (!target_same_origin(&transfer->target, &target)) {
-        transfer->request.n_headers = 0;
+    if (transfer->request.timeout_ms > 0 && !timer_is_set(&transfer->timer)) {
+        target_deinit(&target);
+        fail_by_timeout(transfer);
+        return;
     }
-    redirect_method(&transfer->request, code);
-    target_deinit(&transfer->target);
-    transfer->target = target;
+    transfer_redirect(transfer, code, target);
     list_push(&transport->transfers, &transfer->node);
     enqueue(transfer);
 }
@@ -441,7 +361,7 @@ static void report(struct transfer *transfer)
     struct http_reply reply = {.body = ""};
     if (transfer->exchange != NULL && transfer->error == TRANSPORT_OK) {
         exchange_read(transfer->exchange, &reply);
-        if (reply.error == TRANSPORT_OK && is_redirect(reply.code)) {
+        if (reply.error == TRANSPORT_OK && transfer_is_redirect(reply.code)) {
             follow(transfer, reply.code);
             return;
         }
@@ -453,7 +373,7 @@ static void report(struct transfer *transfer)
     reply.sent = transfer->sent;
     heap_clear(&transport->timers, &transfer->timer);
     transfer->done(transfer->opaque, &reply, transport->now_ms);
-    transfer_free(transfer);
+    drop(transfer);
 }
 
 /* Those whose time ran out before their answer was there. */
@@ -463,15 +383,13 @@ static void expire(struct curl_transport *transport)
     while ((timer = heap_take_due(&transport->timers, transport->now_ms)) != NULL) {
         struct transfer *transfer = list_entry(timer, struct transfer, timer);
         if (transfer->claim.place == ORIGIN_NOWHERE) {
-            continue; /* finished, and not reported yet */
+            continue; /* finished and not reported yet: follow looks whether the timer is still set */
         }
-        if (is_on_wire(transfer)) {
+        if (transfer_is_on_wire(transfer)) {
             take_off_wire(transfer);
         }
         origins_leave(transport->origins, &transfer->claim);
-        char detail[64];
-        snprintf(detail, sizeof detail, "no answer within %g s", (double)transfer->request.timeout_ms / 1000);
-        fail(transfer, TRANSPORT_TIMEOUT, detail);
+        fail_by_timeout(transfer);
     }
 }
 

@@ -1,8 +1,8 @@
 #include "engine/runner.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "engine/outcome.h"
+#include "engine/run_request.h"
 #include "engine/verdict.h"
 
 #include <assert.h>
@@ -195,46 +195,6 @@ static bool on_begun(void *opaque, int64_t now_ms)
     return true;
 }
 
-/* A header's value is visible ASCII here, and different ids stay different: every other byte, and the percent sign
- * itself, becomes %XX. NULL for want of memory. */
-static char *header_value_of_id(const char *id)
-{
-    struct buf value;
-    buf_init(&value, 3 * strlen(id));
-    for (const char *at = id; *at != '\0'; at++) {
-        unsigned char c = (unsigned char)*at;
-        if (c > 0x20 && c < 0x7f && c != '%') {
-            buf_put(&value, at, 1);
-        } else {
-            buf_putf(&value, "%%%02X", c);
-        }
-    }
-    char *text = buf_take(&value);
-    buf_deinit(&value);
-    return text;
-}
-
-static void fill_kickoff(const struct run *run, struct http_request *request)
-{
-    const struct rxp_http_plan *plan = run->plan;
-    request->method = plan->method;
-    request->url = plan->url;
-    request->body = plan->body;
-    request->body_bytes = plan->body_bytes;
-    request->content_type = plan->content_type;
-    request->once = true;
-    /* No timeout of its own: its answer may be the result, so it has the whole deadline, which is the run's timer. */
-}
-
-static void fill_poll(const struct run *run, struct http_request *request, int64_t now_ms)
-{
-    int64_t left_ms = run->cycle.deadline_ms - now_ms;
-    int64_t timeout_ms = run->runner->config->poll_timeout_ms;
-    request->method = "GET";
-    request->url = run->poll_url;
-    request->timeout_ms = timeout_ms < left_ms ? timeout_ms : left_ms;
-}
-
 static void reply_without_memory(struct run *run, int64_t now_ms)
 {
     const struct http_reply reply = {.error = TRANSPORT_MEMORY, .detail = "out of memory", .body = ""};
@@ -245,36 +205,18 @@ static void reply_without_memory(struct run *run, int64_t now_ms)
 static void send_request(struct run *run, bool is_kickoff, int64_t now_ms)
 {
     struct runner *runner = run->runner;
-    struct http_request request = {.connect_timeout_ms = runner->config->connect_timeout_ms};
-    char *id = NULL;
-    struct http_header header;
-    if (is_kickoff) {
-        fill_kickoff(run, &request);
-    } else {
-        fill_poll(run, &request, now_ms);
+    struct run_request made;
+    int failed = is_kickoff ? run_request_kickoff(&made, run, runner->config)
+                            : run_request_poll(&made, run, runner->config, now_ms);
+    if (failed == 0) {
+        run->transfer = runner->transport->start(runner->transport, &made.request, on_begun, on_done, run);
     }
-    if (is_kickoff && run->plan->idempotency_header != NULL) {
-        id = header_value_of_id(run->invocation->invocation_id);
-        header = (struct http_header){.name = run->plan->idempotency_header, .value = id};
-        request.headers = &header;
-        request.n_headers = 1;
-    }
-    if ((is_kickoff || run->poll_url != NULL) && (request.n_headers == 0 || id != NULL)) {
-        run->transfer = runner->transport->start(runner->transport, &request, on_begun, on_done, run);
-    }
-    free(id);
+    run_request_deinit(&made);
     if (run->transfer == NULL) {
         reply_without_memory(run, now_ms);
         return;
     }
     count_request(runner, 1);
-}
-
-static void make_poll_url(struct run *run)
-{
-    if (run->poll_url == NULL) {
-        run->poll_url = rxp_url_expand(run->plan->poll_url_template, run->run_id, run->invocation->invocation_id);
-    }
 }
 
 /* Carries the cycle's action out. May end the run. */
@@ -296,7 +238,6 @@ static void apply(struct run *run, struct cycle_action action, const struct verd
         send_request(run, true, now_ms);
         break;
     case CYCLE_SEND_POLL:
-        make_poll_url(run);
         send_request(run, false, now_ms);
         break;
     case CYCLE_WAIT:

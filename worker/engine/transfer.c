@@ -1,0 +1,95 @@
+#include "engine/transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int copy_request(struct transfer *transfer, const struct http_request *request)
+{
+    size_t method_bytes = strlen(request->method) + 1;
+    size_t type_bytes = request->content_type != NULL ? strlen(request->content_type) + 1 : 0;
+    size_t bytes = request->n_headers * sizeof(struct http_header) + method_bytes + type_bytes;
+    for (size_t i = 0; i < request->n_headers; i++) {
+        bytes += strlen(request->headers[i].name) + strlen(request->headers[i].value) + 2;
+    }
+    transfer->owned = malloc(bytes);
+    if (transfer->owned == NULL) {
+        return -1;
+    }
+    struct http_header *headers = transfer->owned;
+    char *at = (char *)(headers + request->n_headers);
+    transfer->request = *request;
+    transfer->request.headers = headers;
+    transfer->request.method = memcpy(at, request->method, method_bytes);
+    at += method_bytes;
+    if (request->content_type != NULL) {
+        transfer->request.content_type = memcpy(at, request->content_type, type_bytes);
+        at += type_bytes;
+    }
+    for (size_t i = 0; i < request->n_headers; i++) {
+        headers[i].name = at;
+        at = stpcpy(at, request->headers[i].name) + 1;
+        headers[i].value = at;
+        at = stpcpy(at, request->headers[i].value) + 1;
+    }
+    return 0;
+}
+
+struct transfer *transfer_new(const struct http_request *request)
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (transfer == NULL) {
+        return NULL;
+    }
+    list_init(&transfer->node);
+    origin_claim_init(&transfer->claim);
+    timer_init(&transfer->timer);
+    if (copy_request(transfer, request) != 0) {
+        free(transfer);
+        return NULL;
+    }
+    return transfer;
+}
+
+void transfer_free(struct transfer *transfer)
+{
+    target_deinit(&transfer->target);
+    free(transfer->detail);
+    free(transfer->owned);
+    free(transfer);
+}
+
+bool transfer_is_on_wire(const struct transfer *transfer)
+{
+    return transfer->exchange != NULL && transfer->claim.place != ORIGIN_NOWHERE;
+}
+
+void transfer_set_error(struct transfer *transfer, enum transport_error error, const char *detail)
+{
+    transfer->error = error;
+    free(transfer->detail);
+    transfer->detail = strdup(detail);
+}
+
+bool transfer_is_redirect(int code)
+{
+    return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+}
+
+void transfer_redirect(struct transfer *transfer, int code, struct target target)
+{
+    struct http_request *request = &transfer->request;
+    if (!target_same_origin(&transfer->target, &target)) {
+        request->n_headers = 0;
+    }
+    if (code != 307 && code != 308) {
+        if (strcmp(request->method, "HEAD") != 0) {
+            request->method = "GET";
+        }
+        request->body = NULL;
+        request->body_bytes = 0;
+        request->content_type = NULL;
+    }
+    target_deinit(&transfer->target);
+    transfer->target = target;
+    transfer->redirects++;
+}
