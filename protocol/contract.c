@@ -73,7 +73,7 @@ int contract_open(const struct contract *contract, const char *text, size_t byte
             return rxp_refuse(why, RXP_ERROR_INVALID_JSON, "not valid JSON: %s, at byte %zu", fault.what,
                               fault.at_byte);
         rxp_refuse(why, RXP_ERROR_INVALID_JSON,
-                   "the key '%s' occurs twice in its object (again at byte %zu), so that readers could differ on what it says",
+                   "the key '%s' occurs twice in its object (again at byte %zu): readers could differ on what it says",
                    show(fault.key).text, fault.at_byte);
         return open_again(text, bytes, document);
     }
@@ -294,10 +294,10 @@ int contract_read(const struct contract *contract, struct json_slice document, s
     for (size_t i = 0; i < contract->n; i++)
         slot[i] = (struct json_slice){.at = "", .bytes = 0};
 
+    struct rxp_refusal later = {.error = RXP_OK};
     int status = collect(contract, document, slot, why);
     for (size_t i = 0; i < contract->n; i++) {
         const struct contract_field *field = &contract->field[i];
-        struct rxp_refusal later;
         struct rxp_refusal *to = status == 0 ? why : &later; /* the first fault is the one that is told */
         if (slot[i].bytes == 0) {
             if (field->required)

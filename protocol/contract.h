@@ -1,5 +1,5 @@
-/* contract: the fields of one JSON object held against a table of rules. RuntimeInvocation and RuntimeResult are two such
- * tables; schemas/ says the same in JSON Schema, and a test holds the two together.
+/* contract: the fields of one JSON object held against a table of rules. RuntimeInvocation and RuntimeResult are two
+ * such tables; schemas/ says the same in JSON Schema, and a test holds the two together.
  *
  * Pure and thread-safe. Not for use outside protocol/. */
 #ifndef RXP_PROTOCOL_CONTRACT_H
@@ -42,8 +42,8 @@ struct contract {
     size_t n;
 };
 
-/* Strict JSON with unique keys, and an object. Returns 0, or -1 with *why. After -1 *document is empty where nothing can
- * be read; where only a duplicate key stands in the way it is the document all the same. */
+/* Strict JSON with unique keys, and an object. Returns 0, or -1 with *why. After -1 *document is empty where nothing
+ * can be read; where only a duplicate key stands in the way it is the document all the same. */
 int contract_open(const struct contract *contract, const char *text, size_t bytes, struct json_slice *document,
                   struct rxp_refusal *why);
 

@@ -21,7 +21,7 @@ struct decimal {
  * after it. False where the text is not that. */
 bool decimal_parse(const char *text, size_t bytes, struct decimal *out);
 
-/* Seconds to milliseconds: rounded, anything above zero at least 1, at most max_ms. For a number that is not negative. */
+/* Seconds to milliseconds: rounded, anything above zero at least 1, at most max_ms. Not for negative numbers. */
 int64_t decimal_to_ms(const struct decimal *seconds, int64_t max_ms);
 
 /* True with *out set where it is an integer in [min, max]. */

@@ -1,7 +1,7 @@
 /* form: a flat JSON object as application/x-www-form-urlencoded.
  *
- * true and false as words, null as nothing, numbers digit for digit, an array repeats its key. Space is '+'; kept as they
- * are: letters, digits and *-._ (the URL standard's form serializer). Pure and thread-safe. Not for use outside
+ * true and false as words, null as nothing, numbers digit for digit, an array repeats its key. Space is '+'; kept as
+ * they are: letters, digits and *-._ (the URL standard's form serializer). Pure and thread-safe. Not for use outside
  * protocol/. */
 #ifndef RXP_PROTOCOL_FORM_H
 #define RXP_PROTOCOL_FORM_H

@@ -336,8 +336,8 @@ static int read_polls(struct draft *draft, struct rxp_http_plan *plan)
     size_t longest = url_longest(plan->poll_url_template, id);
     if (longest > URL_MAX_BYTES)
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                          "http.poll_url_template could become %zu bytes with its placeholders filled, more than %d", longest,
-                          URL_MAX_BYTES);
+                          "http.poll_url_template could become %zu bytes with its placeholders filled, more than %d",
+                          longest, URL_MAX_BYTES);
     /* As a path segment these would name another resource. */
     if (url_has_invocation_id(plan->poll_url_template) && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0))
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
@@ -384,8 +384,11 @@ static void take_kickoff(struct draft *draft, struct rxp_http_plan *plan)
     if (method != NULL) {
         size_t bytes = strlen(method) + 1;
         char *upper = take(draft, bytes, 1);
-        for (size_t i = 0; i < bytes; i++)
-            upper[i] = method[i] >= 'a' && method[i] <= 'z' ? (char)(method[i] - 'a' + 'A') : method[i];
+        memcpy(upper, method, bytes);
+        for (char *at = upper; *at != '\0'; at++) {
+            if (*at >= 'a' && *at <= 'z')
+                *at = (char)(*at - 'a' + 'A');
+        }
         plan->method = upper;
     }
     if (draft->form.bytes > 0) {

@@ -44,8 +44,8 @@ struct rxp_http_plan {
 };
 
 /* For an invocation that rxp_invocation_parse accepted. Returns 0, or -1 with *why filled (unsupported_kind,
- * missing_metadata, invalid_metadata) and an empty *out, which may be deinitialised or not. Keys for polls are not looked
- * at for kind http. A required key that is empty counts as missing. */
+ * missing_metadata, invalid_metadata) and an empty *out, which may be deinitialised or not. Keys for polls are not
+ * looked at for kind http. A required key that is empty counts as missing. */
 int rxp_http_plan_make(const struct rxp_invocation *invocation, struct rxp_http_plan *out, struct rxp_refusal *why);
 void rxp_http_plan_deinit(struct rxp_http_plan *plan);
 

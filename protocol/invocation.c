@@ -108,7 +108,8 @@ static int check_payload(const char *text, size_t bytes, size_t max_bytes, struc
 {
     if (bytes == 0)
         return rxp_refuse(why, RXP_ERROR_INVALID_JSON,
-                          "the message has no payload (a tombstone, or an empty value), where an invocation is a JSON object");
+                          "the message has no payload (a tombstone, or an empty value); "
+                          "an invocation is a JSON object");
     if (bytes > max_bytes)
         return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION,
                           "the message has %zu bytes, more than the %zu that max-message-bytes allows", bytes,

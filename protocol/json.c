@@ -59,6 +59,14 @@ static int fail_unexpected(struct scan *scan, const char *what)
     return fail(scan, scan->at, scan->at == scan->end ? "the text ends too early" : what);
 }
 
+/* NUL at the end: no token begins with it. */
+static char peek(const struct scan *scan)
+{
+    if (scan->at == scan->end)
+        return '\0';
+    return *scan->at;
+}
+
 static void skip_space(struct scan *scan)
 {
     while (scan->at < scan->end &&
@@ -258,7 +266,7 @@ static int close_container(struct scan *scan)
 
 static int scan_value(struct scan *scan)
 {
-    char c = scan->at < scan->end ? *scan->at : '\0';
+    char c = peek(scan);
 
     if (c == '{' || c == '[')
         return open_container(scan);
@@ -296,7 +304,7 @@ static int scan_key(struct scan *scan)
 
 static int scan_more(struct scan *scan)
 {
-    char c = scan->at < scan->end ? *scan->at : '\0';
+    char c = peek(scan);
     bool object = scan->open[scan->depth - 1] == '{';
 
     if (c == (object ? '}' : ']'))

@@ -1,5 +1,5 @@
-/* json_string: the strings of a JSON text, escapes decoded, without allocating. The slices are of a text that json_check
- * accepted (or has accepted so far), quotes included. Pure and thread-safe. */
+/* json_string: the strings of a JSON text, escapes decoded, without allocating. The slices are of a text that
+ * json_check accepted (or has accepted so far), quotes included. Pure and thread-safe. */
 #ifndef RXP_PROTOCOL_JSON_STRING_H
 #define RXP_PROTOCOL_JSON_STRING_H
 

@@ -5,8 +5,8 @@
 
 static int refuse(struct rxp_refusal *why, const char *path, const char *what)
 {
-    return rxp_refuse(why, RXP_ERROR_RUN_ID_INVALID, "kickoff response has %s at path '%s', where a run id is due", what,
-                      rxp_show(path, strlen(path)).text);
+    return rxp_refuse(why, RXP_ERROR_RUN_ID_INVALID, "kickoff response has %s at path '%s', where a run id is due",
+                      what, rxp_show(path, strlen(path)).text);
 }
 
 static int check_type(struct json_slice value, const char *path, struct rxp_refusal *why)

@@ -107,7 +107,8 @@ static int check_authority(const char *key, const char *url, const char *authori
         while (at < end && (is_alnum(*at) || *at == '-' || *at == '.' || *at == '_' || *at == '~'))
             at++;
         if (at == authority)
-            return refuse(why, key, url, at == end || *at == ':' ? "has no host" : "has a host that is no name or address");
+            return refuse(why, key, url,
+                          at == end || *at == ':' ? "has no host" : "has a host that is no name or address");
     }
     return check_port(key, url, at, end, why);
 }
@@ -181,7 +182,7 @@ size_t url_longest(const char *url_template, const char *invocation_id)
     size_t n = strlen(url_template);
 
     for (const char *at = strchr(url_template, '{'); at != NULL; at = strchr(at + 1, '{'))
-        n += begins(at, run_id_mark) ? RXP_RUN_ID_MAX_BYTES * 3 : id_bytes;
+        n += begins(at, run_id_mark) ? (size_t)RXP_RUN_ID_MAX_BYTES * 3 : id_bytes;
     return n;
 }
 

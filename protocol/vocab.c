@@ -119,7 +119,9 @@ bool rxp_status_is_terminal(enum rxp_status status)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 static size_t least(size_t a, size_t b)

@@ -9,9 +9,9 @@
 #define MIB ((size_t)1 << 20)
 
 /* The fields that a valid invocation cannot do without, but for its braces. */
-#define BASE                                                                                                               \
-    "\"invocation_id\":\"inv-1\",\"runtime_name\":\"archon\",\"runtime_kind\":\"http_async\",\"working_directory\":\"/w\","  \
-    "\"command\":[\"run\",\"it\"]"
+#define BASE                                                                                                           \
+    "\"invocation_id\":\"inv-1\",\"runtime_name\":\"archon\",\"runtime_kind\":\"http_async\","                        \
+    "\"working_directory\":\"/w\",\"command\":[\"run\",\"it\"]"
 #define WITH(more) "{" BASE "," more "}"
 
 static struct rxp_invocation *parse_bytes(const char *text, size_t bytes, int expected, struct rxp_refusal *why)
@@ -71,10 +71,13 @@ END_TEST
 START_TEST(every_field_is_read_and_decoded)
 {
     struct rxp_invocation *invocation =
-        parse(" {\"schema_version\":\"0.1\",\"contract_kind\":\"runtime_invocation\",\"\\u0069nvocation_id\":\"\\u00e9\\n\","
-              "\"runtime_name\":\"caf\xC3\xA9\",\"runtime_kind\":\"\\u0068ttp\",\"working_directory\":\"/w\",\"command\":[\"\"],"
+        parse(" {\"schema_version\":\"0.1\",\"contract_kind\":\"runtime_invocation\","
+            "\"\\u0069nvocation_id\":\"\\u00e9\\n\","
+              "\"runtime_name\":\"caf\xC3\xA9\",\"runtime_kind\":\"\\u0068ttp\",\"working_directory\":\"/w\","
+              "\"command\":[\"\"],"
               "\"environment\":{\"A\":\"1\",\"\":\"\"},\"timeout_seconds\":90,\"input_payload_path\":\"/in\","
-              "\"output_result_path\":\"/out\",\"artifact_directory\":\"\",\"metadata\":{\"z\":\"26\",\"a\":\"1\\\"\"}} \n");
+              "\"output_result_path\":\"/out\",\"artifact_directory\":\"\",\"metadata\":{\"z\":\"26\","
+              "\"a\":\"1\\\"\"}} \n");
 
     ck_assert_str_eq(invocation->invocation_id, "\xC3\xA9\n");
     ck_assert_str_eq(invocation->runtime_name, "caf\xC3\xA9");
@@ -170,29 +173,37 @@ static const struct {
     {WITH("\"output_result_path\":[]"), "field 'output_result_path' must be a string or null, not an array"},
     {WITH("\"artifact_directory\":false"), "field 'artifact_directory' must be a string or null, not a boolean"},
     {"{}", "missing field 'invocation_id'"},
-    {"{\"invocation_id\":\"\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\",\"command\":[\"c\"]}",
+    {"{\"invocation_id\":\"\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\","
+     "\"command\":[\"c\"]}",
      "field 'invocation_id' must not be empty"},
-    {"{\"invocation_id\":7,\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\",\"command\":[\"c\"]}",
+    {"{\"invocation_id\":7,\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\","
+     "\"command\":[\"c\"]}",
      "field 'invocation_id' must be a string, not a number"},
     {"{\"invocation_id\":\"i\",\"runtime_kind\":\"http\",\"working_directory\":\"/\",\"command\":[\"c\"]}",
      "missing field 'runtime_name'"},
     {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"working_directory\":\"/\",\"command\":[\"c\"]}",
      "missing field 'runtime_kind'"},
-    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"htpp\",\"working_directory\":\"/\",\"command\":[\"c\"]}",
+    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"htpp\",\"working_directory\":\"/\","
+     "\"command\":[\"c\"]}",
      "unknown runtime_kind 'htpp': did you mean 'http'?"},
-    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"lambda\",\"working_directory\":\"/\",\"command\":[\"c\"]}",
+    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"lambda\",\"working_directory\":\"/\","
+     "\"command\":[\"c\"]}",
      "unknown runtime_kind 'lambda'; known are subprocess, http, http_async, container, manual, unknown"},
     {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"command\":[\"c\"]}",
      "missing field 'working_directory'"},
-    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"\",\"command\":[\"c\"]}",
+    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"\","
+     "\"command\":[\"c\"]}",
      "field 'working_directory' must not be empty"},
     {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\"}",
      "missing field 'command'"},
-    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\",\"command\":[]}",
+    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\","
+     "\"command\":[]}",
      "field 'command' must hold at least one string"},
-    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\",\"command\":\"c\"}",
+    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\","
+     "\"command\":\"c\"}",
      "field 'command' must be an array of strings, not a string"},
-    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\",\"command\":[\"c\",2]}",
+    {"{\"invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"working_directory\":\"/\","
+     "\"command\":[\"c\",2]}",
      "item 2 of field 'command' must be a string, not a number"},
     {"[]", "an invocation is a JSON object, not an array"},
     {"\"x\"", "an invocation is a JSON object, not a string"},
@@ -267,10 +278,12 @@ static const struct {
     enum rxp_kind kind;
     size_t n_metadata;
 } duplicates[] = {
-    {"{\"invocation_id\":\"a\"," BASE "}", "the key 'invocation_id' occurs twice", NULL, "archon", RXP_KIND_HTTP_ASYNC, 0},
+    {"{\"invocation_id\":\"a\"," BASE "}", "the key 'invocation_id' occurs twice", NULL, "archon",
+     RXP_KIND_HTTP_ASYNC, 0},
     {WITH("\"runtime_kind\":\"http\""), "the key 'runtime_kind' occurs twice", "inv-1", "archon", RXP_KIND_UNKNOWN, 0},
     {WITH("\"runtime_\\u006eame\":\"b\""), "occurs twice", "inv-1", NULL, RXP_KIND_HTTP_ASYNC, 0},
-    {WITH("\"metadata\":{\"a\":\"1\",\"a\":\"2\"}"), "the key 'a' occurs twice", "inv-1", "archon", RXP_KIND_HTTP_ASYNC, 0},
+    {WITH("\"metadata\":{\"a\":\"1\",\"a\":\"2\"}"), "the key 'a' occurs twice", "inv-1", "archon",
+     RXP_KIND_HTTP_ASYNC, 0},
     {WITH("\"environment\":{\"E\":\"1\",\"E\":\"2\"},\"metadata\":{\"a\":\"1\"}"), "the key 'E' occurs twice", "inv-1",
      "archon", RXP_KIND_HTTP_ASYNC, 1},
     {WITH("\"x\":{\"y\":[{\"z\":1,\"z\":1}]}"), "the key 'z' occurs twice", "inv-1", "archon", RXP_KIND_HTTP_ASYNC, 0},
@@ -307,7 +320,8 @@ END_TEST
 START_TEST(a_refused_message_still_names_itself)
 {
     struct rxp_invocation *invocation =
-        refused("{\"surprise\":1,\"invocation_id\":\"i-7\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\",\"command\":[1],"
+        refused("{\"surprise\":1,\"invocation_id\":\"i-7\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\","
+            "\"command\":[1],"
                 "\"metadata\":{\"tenant\":\"acme\",\"count\":3,\"trace\":\"t\"}}",
                 RXP_ERROR_INVALID_INVOCATION, "unknown field 'surprise'");
 
@@ -326,7 +340,8 @@ END_TEST
 START_TEST(a_kind_outside_the_vocabulary_reads_as_unknown)
 {
     struct rxp_invocation *invocation =
-        refused("{\"invocation_id\":\"i-7\",\"runtime_name\":\"n\",\"runtime_kind\":\"quantum\",\"working_directory\":\"/\","
+        refused("{\"invocation_id\":\"i-7\",\"runtime_name\":\"n\",\"runtime_kind\":\"quantum\","
+            "\"working_directory\":\"/\","
                 "\"command\":[\"c\"]}",
                 RXP_ERROR_INVALID_INVOCATION, "unknown runtime_kind 'quantum'");
 
@@ -425,7 +440,8 @@ START_TEST(writes_every_field_with_its_default)
     size_t bytes;
     char *text = rxp_invocation_write(invocation, &bytes);
 
-    ck_assert_str_eq(text, "{\"schema_version\":\"0.1\",\"contract_kind\":\"runtime_invocation\",\"invocation_id\":\"inv-1\","
+    ck_assert_str_eq(text, "{\"schema_version\":\"0.1\",\"contract_kind\":\"runtime_invocation\","
+        "\"invocation_id\":\"inv-1\","
                            "\"runtime_name\":\"archon\",\"runtime_kind\":\"http_async\",\"working_directory\":\"/w\","
                            "\"command\":[\"run\",\"it\"],\"environment\":{},\"timeout_seconds\":null,"
                            "\"input_payload_path\":null,\"output_result_path\":null,\"artifact_directory\":null,"
@@ -439,9 +455,12 @@ END_TEST
 START_TEST(what_it_writes_reads_back_the_same)
 {
     static const char text[] =
-        "{\"schema_version\":\"0.1\",\"contract_kind\":\"runtime_invocation\",\"invocation_id\":\"a\\\"\\\\\\u0001\xC3\xA9\","
-        "\"runtime_name\":\"n\\t\\r\\n\",\"runtime_kind\":\"container\",\"working_directory\":\"/\",\"command\":[\"a\",\"\",\"b\"],"
-        "\"environment\":{\"A\":\"1\",\"B\":\"\"},\"timeout_seconds\":7,\"input_payload_path\":\"i\",\"output_result_path\":\"o\","
+        "{\"schema_version\":\"0.1\",\"contract_kind\":\"runtime_invocation\","
+        "\"invocation_id\":\"a\\\"\\\\\\u0001\xC3\xA9\","
+        "\"runtime_name\":\"n\\t\\r\\n\",\"runtime_kind\":\"container\",\"working_directory\":\"/\","
+        "\"command\":[\"a\",\"\",\"b\"],"
+        "\"environment\":{\"A\":\"1\",\"B\":\"\"},\"timeout_seconds\":7,\"input_payload_path\":\"i\","
+        "\"output_result_path\":\"o\","
         "\"artifact_directory\":\"d\",\"metadata\":{\"k\":\"v\",\"\":\"\\u001f\\u007f\"}}";
     struct rxp_invocation *invocation = parse(text);
     size_t bytes;

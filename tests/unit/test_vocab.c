@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const char *const kinds[] = {"subprocess", "http", "http_async", "container", "manual", "unknown"};
-static const char *const statuses[] = {"pending", "running", "succeeded", "failed", "timed_out", "cancelled", "rejected"};
+static const char *const statuses[] = {"pending",   "running",   "succeeded", "failed",
+                                       "timed_out", "cancelled", "rejected"};
 
 START_TEST(kinds_are_read_back_from_their_names)
 {

@@ -1,0 +1,184 @@
+#include "protocol/http_plan.h"
+#include "protocol/url.h"
+#include "support/check_main.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+/* The sentence is NULL for what is accepted. */
+struct row {
+    const char *url;
+    const char *sentence;
+};
+
+static void assert_row(const struct row *row, const char *key, enum url_placeholders placeholders)
+{
+    struct rxp_refusal why = {.text = "accepted"};
+    int status = url_check(key, row->url, placeholders, &why);
+
+    if (row->sentence == NULL) {
+        ck_assert_msg(status == 0, "%s: %s", row->url, why.text);
+        return;
+    }
+    ck_assert_msg(status == -1 && why.error == RXP_ERROR_INVALID_METADATA, "%s: %s", row->url, why.text);
+    ck_assert_msg(strstr(why.text, row->sentence) != NULL, "'%s' does not say '%s'", why.text, row->sentence);
+    ck_assert_msg(strncmp(why.text, key, strlen(key)) == 0, "'%s' does not name %s", why.text, key);
+    ck_assert_msg(strstr(why.text, "secret") == NULL, "'%s' tells a secret", why.text);
+}
+
+static const struct row urls[] = {
+    {"http://h", NULL},
+    {"HTTPS://Example.COM:8443/a/b?c=d&e=%20#f", NULL},
+    {"http://127.0.0.1:80/", NULL},
+    {"http://[::1]:8080/x", NULL},
+    {"http://[::ffff:1.2.3.4]", NULL},
+    {"http://h/@me?to=a@b", NULL},
+    {"http://my_service-1.ns.svc/", NULL},
+    {"http://h:65535/", NULL},
+    {"/runs", "must be an absolute URL that begins with http:// or https://"},
+    {"api.example/runs", "absolute"},
+    {"ftp://h/x", "http.url 'ftp://h/x' must be an absolute URL"},
+    {"file:///etc/passwd", "absolute"},
+    {"http:/h/x", "absolute"},
+    {"//h/x", "absolute"},
+    {" http://h/x", "absolute"},
+    {"http://", "has no host"},
+    {"http:///x", "host"},
+    {"http://:80/x", "has no host"},
+    {"http://?x", "host"},
+    {"http://h:/x", "port"},
+    {"http://h:0/x", "port 0"},
+    {"http://h:65536/x", "above 65535"},
+    {"http://h:99999999999999999999/x", "above 65535"},
+    {"http://h:8o/x", "port that is no number"},
+    {"http://h:-1/x", "port that is no number"},
+    {"http://[::1/x", "no IPv6 address"},
+    {"http://[]/x", "no IPv6 address"},
+    {"http://[fe80::1%25eth0]/x", "no IPv6 address"},
+    {"http://[::1]x/", "no name or address"},
+    {"http://h%2F/", "no name or address"},
+    {"http://h,g/", "no name or address"},
+    {"http://h/a b", "holds a space"},
+    {"http://h/a\tb", "control character"},
+    {"http://h/a\r\nX-Evil: 1", "control character"},
+    {"http://h/a\nb", "control character"},
+    {"http://h/\x7F", "control character"},
+    {"http://h/caf\xC3\xA9", "beyond ASCII"},
+    {"http://b\xC3\xBC" "cher/", "beyond ASCII"},
+    {"http://h\\@evil/", "@"},
+    {"http://h/a\\b", "backslash"},
+    {"http://user:secret@h/x", "user name or password"},
+    {"http://secret@h/x", "user name or password"},
+    {"http://@h/x", "user name or password"},
+    {"user:secret@h/x", "absolute"},
+    {"http://h/x?token=secret x", "http.url 'http://h/x' holds a space"},
+    {"http://h/{run_id}", "has no placeholders"},
+    {"http://h/%7Bx%7D", NULL},
+};
+
+START_TEST(a_url_is_absolute_and_of_plain_characters)
+{
+    assert_row(&urls[_i], "http.url", URL_PLAIN);
+}
+END_TEST
+
+static const struct row templates[] = {
+    {"http://h/{run_id}/{invocation_id}/{run_id}?x={run_id}", NULL},
+    {"http://h/static", NULL},
+    {"http://h/{id}", "http.poll_url_template has the placeholder '{id}'"},
+    {"http://h/{run_id}/{var.x}", "placeholder '{var.x}'"},
+    {"http://h/{Run_id}", "placeholder '{Run_id}'"},
+    {"http://h/{}", "placeholder '{}'"},
+    {"http://h/{{run_id}}", "placeholder '{{run_id}'"},
+    {"http://h/{run_id", "a brace without its partner"},
+    {"http://h/run_id}", "a brace without its partner"},
+    {"http://h/{run_id}}", "a brace without its partner"},
+    {"http://{run_id}/x", "a placeholder in its host or port"},
+    {"http://h.{run_id}", "a placeholder in its host or port"},
+    {"http://h:{run_id}/x", "a placeholder in its host or port"},
+    {"http://{invocation_id}.h/x", "a placeholder in its host or port"},
+    {"{run_id}://h/x", "absolute"},
+    {"{run_id}", "absolute"},
+    {"http://secret:{run_id}@h/x", "user name or password"},
+    {"http://h/a b/{run_id}", "space"},
+};
+
+START_TEST(a_template_has_known_placeholders_behind_its_host)
+{
+    assert_row(&templates[_i], "http.poll_url_template", URL_TEMPLATE);
+}
+END_TEST
+
+START_TEST(a_url_has_at_most_16384_bytes)
+{
+    static char url[16386];
+    struct rxp_refusal why;
+
+    memset(url, 'a', 16384);
+    memcpy(url, "http://h/", 9);
+    ck_assert_int_eq(url_check("http.url", url, URL_PLAIN, &why), 0);
+    url[16384] = 'a';
+    ck_assert_int_eq(url_check("http.url", url, URL_PLAIN, &why), -1);
+    ck_assert_str_eq(why.text, "http.url has 16385 bytes, more than 16384");
+}
+END_TEST
+
+START_TEST(the_longest_that_a_template_can_become_is_known_before)
+{
+    ck_assert_uint_eq(url_longest("http://h/", "id"), 9);
+    ck_assert_uint_eq(url_longest("http://h/{run_id}", "id"), 9 + 8 + 512 * 3);
+    ck_assert_uint_eq(url_longest("http://h/{invocation_id}{invocation_id}", "a/"), 9 + 2 * 15 + 2 * 4);
+}
+END_TEST
+
+START_TEST(placeholders_are_seen)
+{
+    ck_assert(url_has_run_id("http://h/{invocation_id}/{run_id}"));
+    ck_assert(!url_has_run_id("http://h/{invocation_id}/run_id"));
+    ck_assert(url_has_invocation_id("http://h/{run_id}/{invocation_id}"));
+    ck_assert(!url_has_invocation_id("http://h/{run_id}"));
+}
+END_TEST
+
+static const struct {
+    const char *url_template;
+    const char *run_id;
+    const char *url;
+} expansions[] = {
+    {"http://h/runs/{run_id}", "r-1", "http://h/runs/r-1"},
+    {"http://h/{run_id}{run_id}/{invocation_id}?a={run_id}&b", "7", "http://h/77/inv%201%2F?a=7&b"},
+    {"http://h/{run_id}", "a/b?c#d&e=f%20 +", "http://h/a%2Fb%3Fc%23d%26e%3Df%2520%20%2B"},
+    {"http://h/{run_id}", "aZ09-._~", "http://h/aZ09-._~"},
+    {"http://h/{run_id}", "\xC3\xA9\x01\x7F", "http://h/%C3%A9%01%7F"},
+    {"http://h/{run_id}", "{invocation_id}", "http://h/%7Binvocation_id%7D"},
+    {"http://h/static", NULL, "http://h/static"},
+    {"{run_id}", "", ""},
+    {"", "x", ""},
+};
+
+START_TEST(placeholders_are_filled_percent_encoded)
+{
+    char *url = rxp_url_expand(expansions[_i].url_template, expansions[_i].run_id, "inv 1/");
+
+    ck_assert_ptr_nonnull(url);
+    ck_assert_str_eq(url, expansions[_i].url);
+    free(url);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("url");
+    TCase *tcase = tcase_create("url");
+
+    tcase_add_loop_test(tcase, a_url_is_absolute_and_of_plain_characters, 0, ROWS(urls));
+    tcase_add_loop_test(tcase, a_template_has_known_placeholders_behind_its_host, 0, ROWS(templates));
+    tcase_add_test(tcase, a_url_has_at_most_16384_bytes);
+    tcase_add_test(tcase, the_longest_that_a_template_can_become_is_known_before);
+    tcase_add_test(tcase, placeholders_are_seen);
+    tcase_add_loop_test(tcase, placeholders_are_filled_percent_encoded, 0, ROWS(expansions));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
