@@ -30,9 +30,9 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *opaque)
 static size_t on_header(char *bytes, size_t size, size_t n, void *opaque)
 {
     struct exchange *exchange = opaque;
-    (void)bytes;
     assert(size == 1);
     exchange->header_bytes += n;
+    exchange->headers_end = n <= 2 && bytes[n - 1] == '\n'; /* the empty line */
     if (exchange->header_bytes > EXCHANGE_MAX_HEADER_BYTES) {
         exchange->too_large = true;
         exchange->headers_too_large = true;
@@ -236,6 +236,7 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     exchange->refusals = 0;
     exchange->too_large = false;
     exchange->headers_too_large = false;
+    exchange->headers_end = false;
     exchange->header_bytes = 0;
     exchange->why[0] = '\0';
     exchange->error[0] = '\0';
@@ -298,10 +299,22 @@ static enum transport_error error_before_sending(const struct exchange *exchange
 
 static enum transport_error error_after_sending(const struct exchange *exchange)
 {
-    if (exchange->code == CURLE_OUT_OF_MEMORY && exchange->header_bytes == 0 && exchange->body.bytes == 0) {
-        return TRANSPORT_MEMORY;
-    }
-    return buf_failed(&exchange->body) ? TRANSPORT_MEMORY : TRANSPORT_NETWORK;
+    return exchange->code == CURLE_OUT_OF_MEMORY || buf_failed(&exchange->body) ? TRANSPORT_MEMORY
+                                                                               : TRANSPORT_NETWORK;
+}
+
+/* A single header line without end never reaches on_header: curl gives up at 100 KB, and calls that (until 8.6) a want
+ * of memory. */
+static bool is_line_too_large(const struct exchange *exchange)
+{
+    curl_off_t first_byte_us = 0;
+    bool is_refused = exchange->code == CURLE_OUT_OF_MEMORY;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    is_refused = is_refused || exchange->code == CURLE_TOO_LARGE;
+#endif
+    return is_refused && !exchange->headers_end && !buf_failed(&exchange->body) &&
+           curl_easy_getinfo(exchange->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us) == CURLE_OK &&
+           first_byte_us > 0;
 }
 
 static void say(struct http_reply *reply, const char *text)
@@ -324,7 +337,14 @@ void exchange_read(struct exchange *exchange, struct http_reply *reply)
 {
     long code = 0;
     *reply = (struct http_reply){.sent = exchange->sends > 0, .body = ""};
-    if (exchange->code == CURLE_OK) {
+    if (is_line_too_large(exchange)) {
+        exchange->too_large = true;
+        exchange->headers_too_large = true;
+    }
+    if (exchange->code == CURLE_OK && !exchange->headers_end) {
+        reply->error = TRANSPORT_NETWORK;
+        say(reply, "the connection closed within the headers of the answer");
+    } else if (exchange->code == CURLE_OK) {
         curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
         reply->code = (int)code;
         reply->body = exchange->body.at != NULL ? exchange->body.at : "";

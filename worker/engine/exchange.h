@@ -43,6 +43,7 @@ struct exchange {
     int refusals; /* addresses that the egress policy refused */
     bool too_large;
     bool headers_too_large;
+    bool headers_end; /* of the last ones (there may be 1xx before): curl takes a head that is cut off for a whole one */
     CURLcode code;
     size_t header_bytes;
     struct buf body;
