@@ -81,14 +81,10 @@ static void take_message(struct consumer *consumer, rd_kafka_message_t *message)
     }
     struct consumer_partition *partition =
         partition_find(consumer, rd_kafka_topic_name(message->rkt), message->partition);
-    if (partition == NULL || partition->phase != PARTITION_RUNNING ||
-        (partition->pauses & (PAUSE_STOPPED | PAUSE_RESTORING)) != 0)
-        goto out; /* of another assignment, or from before the seek: it comes again, or to another worker */
-    if (partition->held != NULL) {
-        /* In spite of the pause; taken, the held one would count as a gap. */
-        restore_seek(consumer, partition, partition->held->offset + 1);
+    /* Of another assignment, or in spite of a pause: taken, one that is held would count as a gap. Resuming goes on at
+     * the position, so it comes again. */
+    if (partition == NULL || partition->phase != PARTITION_RUNNING || partition->is_paused)
         goto out;
-    }
     if (partition->moved && see_where_it_moved(consumer, partition, message->offset) != 0)
         goto out;
     partition->position = message->offset + 1;

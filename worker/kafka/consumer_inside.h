@@ -54,11 +54,10 @@ struct consumer_partition {
     bool moved;              /* it was restarted at the log's beginning: the next message tells what happened */
     rd_kafka_message_t *held; /* refused by the tracker: offered again before anything else */
     int64_t held_until_ms;
-    int64_t position;    /* the offset that is expected next; OFFSET_NONE before the first */
-    int64_t seek_to;     /* where the fetcher must be set, may be logical; RD_KAFKA_OFFSET_INVALID: nowhere */
-    int64_t committed;   /* acknowledged; OFFSET_NONE: nothing known */
-    int64_t committing;  /* in the commit in flight; OFFSET_NONE: not in it */
-    uint64_t read;       /* the number of the read of offsets that asks for it; 0: none yet */
+    int64_t position;   /* the offset that is expected next; OFFSET_NONE: the log's first */
+    int64_t committed;  /* acknowledged; OFFSET_NONE: nothing known */
+    int64_t committing; /* in the commit in flight; OFFSET_NONE: not in it */
+    uint64_t read;      /* the number of the read of offsets that asks for it; 0: none yet */
 };
 
 /* An assignment whose end is to be told to hooks.leaving, outside librdkafka's callback. */
@@ -111,9 +110,10 @@ struct consumer {
 
     struct { /* restore.c */
         bool in_flight;
-        bool wanted; /* some partition waits for a read, a seek or a restart */
+        bool wanted; /* some partition is RESTORING, or waits for a restart or a seek */
         uint64_t last;
         int64_t next_ms;
+        int64_t seek_ms;
         int64_t backoff_ms;
         int64_t warned_ms;
     } read;
@@ -176,8 +176,8 @@ void revoke_free(struct revoke *revoke);
 void restore_answer(struct consumer *consumer, rd_kafka_event_t *event);
 void restore_serve(struct consumer *consumer);
 int64_t restore_next_ms(const struct consumer *consumer);
-/* The fetcher is set to `offset` soon; paused until then. */
-void restore_seek(struct consumer *consumer, struct consumer_partition *partition, int64_t offset);
+/* The fetcher refused to be set to its place: again soon, paused until then. */
+void restore_seek_later(struct consumer *consumer, struct consumer_partition *partition);
 /* The fetcher stands still since its offset is outside the log: it starts again at the log's beginning. */
 void restore_restart(struct consumer *consumer, struct consumer_partition *partition);
 

@@ -8,6 +8,7 @@
 
 /* No broker has so many partitions in a topic; what an answer says is not trusted with our memory. */
 enum { PARTITION_NUMBER_MAX = 1 << 20 };
+enum { SEEK_TIMEOUT_MS = 100 };
 
 /* ---- assignments: they outlive the partition while jobs hold them ---- */
 
@@ -133,7 +134,6 @@ struct consumer_partition *partition_add(struct consumer *consumer, const char *
     partition->position = OFFSET_NONE;
     partition->committed = OFFSET_NONE;
     partition->committing = OFFSET_NONE;
-    partition->seek_to = RD_KAFKA_OFFSET_INVALID;
     partition->pauses = PAUSE_RESTORING | (consumer->held ? PAUSE_HOLD : 0) | (consumer->stopped ? PAUSE_STOPPED : 0);
     consumer->pauses_changed = true;
     found->partitions[number] = partition;
@@ -215,18 +215,38 @@ void partition_unpause(struct consumer *consumer, struct consumer_partition *par
     consumer->pauses_changed = true;
 }
 
-static void say_failed(const rd_kafka_topic_partition_list_t *list, const char *what)
+static void pause_list(struct consumer *consumer, rd_kafka_topic_partition_list_t *list)
 {
+    rd_kafka_pause_partitions(consumer->rk, list);
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &list->elems[i];
         if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            log_event(LOG_WARN, "partition_pause_failed", "%s [%" PRId32 "] could not be %s: %s", at->topic,
-                      at->partition, what, rd_kafka_err2str(at->err));
+            log_event(LOG_WARN, "partition_not_paused", "%s [%" PRId32 "] could not be paused: %s", at->topic,
+                      at->partition, rd_kafka_err2str(at->err));
     }
 }
 
-/* librdkafka throws away what it has fetched of a paused partition and goes on behind the last message it handed out.
- * Resuming one that is not paused could set it back (2.0.2), so each call is for a change only. */
+/* librdkafka (2.0.2) may resume at a stale offset, and takes up to a second to begin. Setting the place explicitly is good
+ * against both. Its own thread answers, so the time-out is no wait for a broker. A fetcher that has not started yet (it
+ * waits for earlier unassigns and commits) refuses. */
+static void resume_list(struct consumer *consumer, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resume_partitions(consumer->rk, list);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->rk, list, SEEK_TIMEOUT_MS);
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
+        if (partition != NULL && (error != NULL || at->err != RD_KAFKA_RESP_ERR_NO_ERROR))
+            restore_seek_later(consumer, partition);
+    }
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+}
+
+/* librdkafka throws away what it has fetched of a paused partition. Resuming one that is not paused could set it back
+ * (2.0.2), so each call is for a change only. */
 void partition_apply_pauses(struct consumer *consumer)
 {
     if (!consumer->pauses_changed)
@@ -240,17 +260,15 @@ void partition_apply_pauses(struct consumer *consumer)
         if (want == partition->is_paused)
             continue;
         partition->is_paused = want;
+        bool first = partition->moved || partition->position == OFFSET_NONE;
         rd_kafka_topic_partition_list_add(want ? pause : resume, partition->topic->name,
-                                          partition->assignment->partition);
+                                          partition->assignment->partition)
+            ->offset = first ? RD_KAFKA_OFFSET_BEGINNING : partition->position;
     }
-    if (pause->cnt > 0) {
-        rd_kafka_pause_partitions(consumer->rk, pause);
-        say_failed(pause, "paused");
-    }
-    if (resume->cnt > 0) {
-        rd_kafka_resume_partitions(consumer->rk, resume);
-        say_failed(resume, "resumed");
-    }
+    if (pause->cnt > 0)
+        pause_list(consumer, pause);
+    if (resume->cnt > 0)
+        resume_list(consumer, resume);
     rd_kafka_topic_partition_list_destroy(pause);
     rd_kafka_topic_partition_list_destroy(resume);
 }

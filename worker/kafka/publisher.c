@@ -22,6 +22,14 @@ struct line {
     rd_kafka_queue_t *queue; /* its delivery reports and errors */
 };
 
+/* A delivery report, kept until librdkafka's callbacks are over: what the hooks do is then done on the publisher's own
+ * stack, where they may send, and where a thread checker sees them. */
+struct report {
+    void *message_opaque;
+    enum delivery delivery;
+    char *reason; /* NULL: none */
+};
+
 struct publisher {
     struct publisher_hooks hooks;
     int event_fd;
@@ -33,6 +41,9 @@ struct publisher {
     size_t n_topics;
     struct topic_watch *watch;
     atomic_size_t outstanding;
+    struct report *reports; /* main: of this turn; no more than are outstanding */
+    size_t n_reports;
+    size_t reports_room;
 
     atomic_bool failed;
     pthread_mutex_t reason_lock;
@@ -110,6 +121,41 @@ static void note_up(struct publisher *publisher)
     publisher->down_since_ms = CLOCK_NEVER;
 }
 
+static void report(struct publisher *publisher, void *message_opaque, enum delivery delivery, const char *reason)
+{
+    atomic_fetch_sub(&publisher->outstanding, 1);
+    publisher->hooks.delivered(message_opaque, delivery, reason, publisher->hooks.opaque);
+}
+
+static void report_later(struct publisher *publisher, void *message_opaque, enum delivery delivery, const char *reason)
+{
+    if (publisher->n_reports == publisher->reports_room) {
+        size_t room = publisher->reports_room == 0 ? 256 : publisher->reports_room * 2;
+        struct report *reports = realloc(publisher->reports, room * sizeof *reports);
+        if (reports == NULL) {
+            report(publisher, message_opaque, delivery, reason);
+            return;
+        }
+        publisher->reports = reports;
+        publisher->reports_room = room;
+    }
+    publisher->reports[publisher->n_reports++] = (struct report){
+        .message_opaque = message_opaque,
+        .delivery = delivery,
+        .reason = reason[0] != '\0' ? strdup(reason) : NULL,
+    };
+}
+
+static void report_all(struct publisher *publisher)
+{
+    for (size_t i = 0; i < publisher->n_reports; i++) {
+        struct report *next = &publisher->reports[i];
+        report(publisher, next->message_opaque, next->delivery, next->reason != NULL ? next->reason : "");
+        free(next->reason);
+    }
+    publisher->n_reports = 0;
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     struct publisher *publisher = opaque;
@@ -139,8 +185,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
         else
             fail(publisher, reason);
     }
-    atomic_fetch_sub(&publisher->outstanding, 1);
-    publisher->hooks.delivered(message->_private, delivery, reason, publisher->hooks.opaque);
+    report_later(publisher, message->_private, delivery, reason);
 }
 
 /* Besides this, librdkafka's log tells why a broker cannot be reached. */
@@ -342,6 +387,7 @@ void publisher_turn(struct publisher *publisher, int64_t now_ms, int64_t *next_m
     rd_kafka_t *alone = alone_if_made(publisher);
     if (alone != NULL)
         rd_kafka_poll(alone, 0);
+    report_all(publisher);
 
     if (publisher->down_since_ms != CLOCK_NEVER && now_ms >= publisher->remind_ms) {
         /* Where nothing waits, nobody knows whether the brokers are still away. */
@@ -381,6 +427,8 @@ void publisher_free(struct publisher *publisher)
     topic_watch_stop(publisher->watch);
     line_purge(&publisher->line);
     line_purge(&publisher->alone);
+    report_all(publisher);
+    free(publisher->reports);
     if (publisher_outstanding(publisher) > 0)
         log_event(LOG_WARN, "kafka_purge", "librdkafka reported nothing of %zu messages", publisher_outstanding(publisher));
     for (size_t i = 0; i < publisher->n_topics; i++)

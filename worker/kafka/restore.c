@@ -10,16 +10,14 @@ enum {
     READ_TIMEOUT_MS = 10000,
     FIRST_BACKOFF_MS = 100,
     MOST_BACKOFF_MS = 5000,
-    SEEK_TIMEOUT_MS = 100, /* librdkafka's own thread answers, not the broker: it takes microseconds */
     SEEK_AGAIN_MS = 20,
     WARN_EVERY_MS = 30000,
 };
 
 /* ---- setting the fetcher ---- */
 
-void restore_seek(struct consumer *consumer, struct consumer_partition *partition, int64_t offset)
+void restore_seek_later(struct consumer *consumer, struct consumer_partition *partition)
 {
-    partition->seek_to = offset;
     partition_pause(consumer, partition, PAUSE_RESTORING);
     consumer->read.wanted = true;
 }
@@ -31,36 +29,16 @@ void restore_restart(struct consumer *consumer, struct consumer_partition *parti
     consumer->read.wanted = true;
 }
 
-/* A fetcher that has not started yet (librdkafka first waits for earlier unassigns and commits) refuses the seek. */
 static void serve_seeks(struct consumer *consumer)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
+    if (consumer->now_ms < consumer->read.seek_ms)
+        return;
+    consumer->read.seek_ms = consumer->now_ms + SEEK_AGAIN_MS;
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (partition->phase == PARTITION_RUNNING && partition->seek_to != RD_KAFKA_OFFSET_INVALID)
-            rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition)->offset =
-                partition->seek_to;
+        if (partition->phase == PARTITION_RUNNING && !partition->restart)
+            partition_unpause(consumer, partition, PAUSE_RESTORING);
     }
-    if (list->cnt == 0)
-        goto out;
-    partition_apply_pauses(consumer);
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->rk, list, SEEK_TIMEOUT_MS);
-    if (error != NULL) {
-        log_event(LOG_WARN, "seek_failed", "%d partitions could not be set to their offsets, again in %d ms: %s",
-                  list->cnt, SEEK_AGAIN_MS, rd_kafka_error_string(error));
-        rd_kafka_error_destroy(error);
-        goto out;
-    }
-    for (int i = 0; i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *at = &list->elems[i];
-        struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
-        if (partition == NULL || at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            continue;
-        partition->seek_to = RD_KAFKA_OFFSET_INVALID;
-        partition_unpause(consumer, partition, PAUSE_RESTORING);
-    }
-out:
-    rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* With auto.offset.reset=error a fetcher whose offset lies outside the log is as good as stopped, and refuses to seek: only
@@ -78,7 +56,6 @@ static void serve_restarts(struct consumer *consumer)
             RD_KAFKA_OFFSET_BEGINNING;
         partition->restart = false;
         partition->moved = true;
-        partition->seek_to = RD_KAFKA_OFFSET_INVALID;
     }
     if (list->cnt == 0)
         goto out;
@@ -139,7 +116,7 @@ static void restored(struct consumer *consumer, struct consumer_partition *parti
     if (tracker_map_was_bad(partition->tracker))
         log_event(LOG_WARN, "commit_metadata_unreadable", "%s [%" PRId32 "]: the metadata of the committed offset cannot be "
                   "read: what was done beyond it runs again", at->topic, at->partition);
-    restore_seek(consumer, partition, committed == OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : committed);
+    partition_unpause(consumer, partition, PAUSE_RESTORING);
 }
 
 static bool was_asked(const struct consumer_partition *partition, uint64_t read)
@@ -248,8 +225,8 @@ void restore_serve(struct consumer *consumer)
     if (consumer->read.backoff_ms == 0)
         consumer->read.backoff_ms = FIRST_BACKOFF_MS;
     serve_reads(consumer);
-    serve_seeks(consumer);
     serve_restarts(consumer);
+    serve_seeks(consumer);
     consumer->read.wanted = is_wanted(consumer);
 }
 
