@@ -362,12 +362,16 @@ END_TEST
 
 START_TEST(adds_headers_of_the_size_asked_for)
 {
-    ask("POST", "/runs?headers=100000");
+    static const unsigned rows[] = {1000, 8000, 9000, 100000};
+    char target[64];
+    snprintf(target, sizeof(target), "/runs?headers=%u&kickoff_delay=0.01", rows[_i]);
+    ask("POST", target);
     expect(202, "queued");
-    ck_assert_uint_ge(reply.head_bytes, 100000);
-    ck_assert_uint_le(reply.head_bytes, 100500);
+    ck_assert_uint_ge(reply.head_bytes, rows[_i]);
+    ck_assert_uint_le(reply.head_bytes, rows[_i] + 500);
     ask("GET", poll_target());
-    ck_assert_uint_ge(reply.head_bytes, 100000);
+    expect(200, "running");
+    ck_assert_uint_ge(reply.head_bytes, rows[_i]);
 }
 END_TEST
 
@@ -596,7 +600,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, chooses_a_length_from_a_range_by_the_key);
     tcase_add_test(tests, fails_the_first_polls_or_a_part_of_them);
     tcase_add_loop_test(tests, misbehaves_where_it_is_told_to, 0, 8);
-    tcase_add_test(tests, adds_headers_of_the_size_asked_for);
+    tcase_add_loop_test(tests, adds_headers_of_the_size_asked_for, 0, 4);
     tcase_add_loop_test(tests, gives_the_ids_that_it_is_told_to, 0, 15);
     tcase_add_test(tests, makes_number_ids_of_its_own);
     tcase_add_test(tests, remembers_runs_whose_course_is_too_long_for_an_id);

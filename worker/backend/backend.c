@@ -17,7 +17,6 @@
 #include <sys/resource.h>
 
 #define MAX_BODY_BYTES ((size_t)16 << 20)
-#define MAX_HEADER_BYTES ((size_t)128 << 10)
 #define MAX_ID_BYTES 300 /* longer ones are remembered under a short name */
 #define MAX_COURSE_BYTES 300000
 
@@ -298,7 +297,7 @@ struct backend *backend_start(const struct backend_config *config, char *why, si
         }
     }
     struct http_server_config server = {.listen = config->listen, .threads = config->threads,
-                                        .max_body_bytes = MAX_BODY_BYTES, .max_header_bytes = MAX_HEADER_BYTES};
+                                        .max_body_bytes = MAX_BODY_BYTES};
     backend->server = http_server_start(&server, handle, backend, why, why_bytes);
     if (backend->server) {
         return backend;

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#define PLAIN_HEADER_BYTES 4096 /* beside the request they must fit CONNECTION_BYTES */
 #define WATCH_FROM_MS 1000 /* shorter delays are not worth two system calls */
 
 /* --- what was asked --- */
@@ -103,6 +105,7 @@ void exchange_forget_response(struct http_exchange *exchange)
         MHD_destroy_response(exchange->response);
     }
     exchange->response = NULL;
+    buf_clear(&exchange->raw);
 }
 
 /* Releases at_ms, or earlier where the peer goes. False for want of memory: nothing is set then. */
@@ -157,9 +160,52 @@ static void exchange_answer(struct http_exchange *exchange, int code, struct MHD
     pthread_mutex_unlock(&server->lock);
 }
 
+static size_t header_bytes(const struct http_answer *answer)
+{
+    size_t bytes = 0;
+    for (const char *const *pair = answer->headers; pair && pair[0]; pair += 2) {
+        bytes += strlen(pair[0]) + strlen(pair[1]) + strlen(": \r\n");
+    }
+    return bytes;
+}
+
+static void make_raw(struct buf *raw, const struct http_answer *answer)
+{
+    buf_putf(raw, "HTTP/1.1 %d Answer\r\nConnection: close\r\nContent-Length: %zu\r\n", answer->code,
+             answer->body_bytes);
+    if (answer->content_type) {
+        buf_putf(raw, "Content-Type: %s\r\n", answer->content_type);
+    }
+    for (const char *const *pair = answer->headers; pair[0]; pair += 2) {
+        if (!strpbrk(pair[0], "\r\n") && !strpbrk(pair[1], "\r\n")) {
+            buf_putf(raw, "%s: %s\r\n", pair[0], pair[1]);
+        }
+    }
+    buf_puts(raw, "\r\n");
+    buf_put(raw, answer->body, answer->body_bytes);
+}
+
+void exchange_send_raw(struct http_exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (!info) {
+        return;
+    }
+    int room = (int)exchange->raw.bytes;
+    setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    ssize_t sent = send(info->connect_fd, exchange->raw.at, exchange->raw.bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent; /* the connection is closed in any case */
+}
+
 void http_answer_send(struct http_exchange *exchange, const struct http_answer *answer)
 {
     assert(answer->code >= 200 && answer->code <= 599);
+    if (header_bytes(answer) > PLAIN_HEADER_BYTES) {
+        make_raw(&exchange->raw, answer);
+        exchange_answer(exchange, answer->code, NULL, answer->delay_ms);
+        return;
+    }
     /* The cast: libmicrohttpd copies what it is told to copy, and takes it non-const for its other modes. */
     struct MHD_Response *response =
         MHD_create_response_from_buffer(answer->body_bytes, (void *)(uintptr_t)answer->body, MHD_RESPMEM_MUST_COPY);

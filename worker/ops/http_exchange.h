@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MAX_RAW_BYTES ((size_t)1 << 20)
+
 enum exchange_state { RECEIVING, IN_HANDLER, SUSPENDED, ANSWERED };
 
 struct http_server {
@@ -57,6 +59,7 @@ struct http_exchange {
     int code;
     struct MHD_Response *response; /* NULL: close without an answer */
     bool queued;
+    struct buf raw; /* an answer written by hand, with no response; empty: none */
 
     /* a stream */
     char *text;
@@ -76,6 +79,10 @@ void exchange_release(struct http_exchange *exchange);
 void exchange_abandon(struct http_exchange *exchange);
 /* Unsets the timer and stops watching the peer. */
 void exchange_unwatch(struct http_exchange *exchange);
+
+/* Not under the lock, on libmicrohttpd's thread: writes the answer made by hand; the connection is to be closed
+ * then. */
+void exchange_send_raw(struct http_exchange *exchange);
 
 void exchange_forget_response(struct http_exchange *exchange);
 

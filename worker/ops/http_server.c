@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #define DRAIN_BYTES ((size_t)64 << 20) /* of a body that is too large: read up to this, so that the 413 arrives */
+/* libmicrohttpd touches all of it for each connection: it must be small for there to be tens of thousands. */
+#define CONNECTION_BYTES ((size_t)16 << 10)
 #define SPARE_FILES 64
 #define MAX_CONNECTIONS 1000000
 #define WATCH_BATCH 64
@@ -83,12 +85,16 @@ static void *target_seen(void *opaque, const char *target, struct MHD_Connection
     timer_init(&exchange->timer);
     list_init(&exchange->link);
     buf_init(&exchange->body, server->max_body_bytes);
+    buf_init(&exchange->raw, MAX_RAW_BYTES);
     exchange->target = strdup(target);
     return exchange;
 }
 
 static enum MHD_Result exchange_send(struct http_exchange *exchange)
 {
+    if (exchange->raw.bytes > 0 && !buf_failed(&exchange->raw)) {
+        exchange_send_raw(exchange);
+    }
     if (!exchange->response || exchange->queued) {
         return MHD_NO;
     }
@@ -180,6 +186,7 @@ static void exchange_done(void *opaque, struct MHD_Connection *connection, void 
     *state = NULL;
     exchange_forget_response(exchange);
     buf_deinit(&exchange->body);
+    buf_deinit(&exchange->raw);
     free(exchange->text);
     free(exchange->path);
     free(exchange->target);
@@ -201,7 +208,6 @@ static unsigned connection_limit(void)
 static struct MHD_Daemon *daemon_start(struct http_server *server, const struct http_server_config *config,
                                        int listen_fd)
 {
-    size_t header_bytes = config->max_header_bytes ? config->max_header_bytes : 16384;
     struct MHD_OptionItem pool[] = {
         {MHD_OPTION_THREAD_POOL_SIZE, config->threads, NULL},
         {MHD_OPTION_END, 0, NULL},
@@ -213,7 +219,7 @@ static struct MHD_Daemon *daemon_start(struct http_server *server, const struct 
                             server,
                             MHD_OPTION_LISTEN_SOCKET, listen_fd,
                             MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * header_bytes,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
                             MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
                             MHD_OPTION_URI_LOG_CALLBACK, target_seen, server,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_done, server,

@@ -16,15 +16,15 @@ struct http_exchange; /* one request and its answer; the handler's until answere
 struct http_server_config {
     const char *listen; /* "127.0.0.1:9464", "[::1]:0", ":8080"; port 0: any free one */
     int threads;
-    size_t max_body_bytes;   /* over it: 413 */
-    size_t max_header_bytes; /* of requests, and of answers that the handler makes; 0: 16 KiB */
+    size_t max_body_bytes; /* over it: 413 */
 };
 
 /* Called when the whole request is there. Must answer, once: now (http_answer_…) or later, from any thread. */
 typedef void (*http_handler_fn)(struct http_exchange *exchange, void *opaque);
 
-/* Takes as many connections as the process may have open files (see RLIMIT_NOFILE), less a few. NULL with a sentence in
- * why[why_bytes] that names the address. */
+/* Takes as many connections as the process may have open files (see RLIMIT_NOFILE), less a few, at 16 KB of memory
+ * each; so a request's head may have 12 KB, and a longer one is refused. NULL with a sentence in why[why_bytes] that
+ * names the address. */
 struct http_server *http_server_start(const struct http_server_config *config, http_handler_fn handler, void *opaque,
                                       char *why, size_t why_bytes);
 /* Ends it; delayed and unanswered exchanges are closed without an answer. Whoever answers from a thread of its own must
@@ -45,6 +45,8 @@ typedef bool (*http_pair_fn)(const char *name, const char *value, void *opaque);
 void http_exchange_queries(const struct http_exchange *exchange, http_pair_fn fn, void *opaque);
 void http_exchange_headers(const struct http_exchange *exchange, http_pair_fn fn, void *opaque);
 
+/* Headers over 4 KiB may not fit libmicrohttpd's small buffers: such an answer is written straight to the socket, and
+ * the connection closed after it; what does not fit the socket's buffer (100 KB does) is lost. */
 struct http_answer {
     int code;                 /* 200 to 599 */
     const char *content_type; /* NULL: none */
