@@ -67,15 +67,16 @@ static int socket_listen(const struct addrinfo *at)
 
 static int socket_port(int fd)
 {
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address = {.in6 = {.sin6_family = AF_UNSPEC}};
     socklen_t bytes = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &bytes) < 0) {
+    if (getsockname(fd, &address.any, &bytes) < 0) {
         return 0;
     }
-    if (address.ss_family == AF_INET6) {
-        return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
-    }
-    return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
 }
 
 int listener_open(const char *address, int *port, char *why, size_t why_bytes)
