@@ -209,6 +209,8 @@ START_TEST(what_the_broker_answers_decides_what_is_told)
         ck_assert_uint_eq(fixture.lost, 1);
         ck_assert_ptr_nonnull(strstr(fixture.fatal_reason, "'out'"));
         ck_assert_int_eq(send_one(&fixture, "out", false), PUBLISHER_FATAL);
+        turn_until(&fixture, &fixture.fatal, 1);
+        ck_assert_uint_eq(fixture.fatal, 1); /* told once */
         break;
     }
     ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
