@@ -224,7 +224,12 @@ class Cluster:
 
     def members(self, group):
         """Of a group that is at rest, its members; None while it rebalances."""
-        found = AdminClient(self._settings()).list_groups(group, timeout=20)
+        try:
+            found = AdminClient(self._settings()).list_groups(group, timeout=20)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.COORDINATOR_LOAD_IN_PROGRESS:  # of a broker's first group
+                return None
+            raise
         if not found:
             return []
         if found[0].state not in ("Stable", "Empty", "Dead"):

@@ -36,6 +36,17 @@ static void begin_closing(struct consumer *consumer)
     set_step(consumer, CLOSE_DONE, CLOCK_NEVER);
 }
 
+/* Giving partitions back goes on in librdkafka's own thread, and a close that overtakes it leaves the group without a
+ * word (seen with 2.0.2): the heir would wait for the session timeout. Leaving is what resets the member's id. */
+static bool has_left(struct consumer *consumer)
+{
+    char *member_id = rd_kafka_memberid(consumer->rk);
+    bool left = member_id == NULL || member_id[0] == '\0';
+    if (member_id != NULL)
+        rd_kafka_mem_free(consumer->rk, member_id);
+    return left;
+}
+
 void close_serve(struct consumer *consumer)
 {
     bool late = consumer->now_ms >= consumer->close_step_ends_ms;
@@ -52,7 +63,7 @@ void close_serve(struct consumer *consumer)
         set_step(consumer, CLOSE_UNSUBSCRIBED, consumer->now_ms + REVOKE_MS);
         break;
     case CLOSE_UNSUBSCRIBED:
-        if ((consumer->n_partitions == 0 && list_is_empty(&consumer->revokes)) || late)
+        if ((consumer->n_partitions == 0 && list_is_empty(&consumer->revokes) && has_left(consumer)) || late)
             begin_closing(consumer);
         break;
     case CLOSE_CLOSING:
