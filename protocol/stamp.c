@@ -92,12 +92,10 @@ bool rxp_stamp_parse(const char *text, int64_t *unix_ms)
             return false;
     }
     struct date date = {take_digits(text, 4), take_digits(text + 5, 2), take_digits(text + 8, 2)};
-    if (date.month < 1 || date.month > 12)
-        return false;
     int64_t ms = days_of(date) * DAY_MS + take_digits(text + 11, 2) * INT64_C(3600000) +
                  take_digits(text + 14, 2) * INT64_C(60000) + take_digits(text + 17, 2) * INT64_C(1000) +
                  take_digits(text + 20, 3);
-    /* A 30th of February, an hour 24 or a second 60 comes back as another stamp. */
+    /* A month 13, a 30th of February, an hour 24 or a second 60 comes back as another stamp. */
     rxp_stamp_write(ms, again);
     if (memcmp(again, text, sizeof(again)) != 0)
         return false;

@@ -114,7 +114,8 @@ bool rxp_status_is_terminal(enum rxp_status status)
     return false;
 }
 
-/* Words longer than this are nobody's slip of the finger; it also bounds the work that a peer can ask for. */
+/* Longer entries are passed over. Since lengths may differ by a third at most, this also bounds what a peer's word of
+ * any length can cost. */
 #define NEAREST_MAX_BYTES 64
 
 static char lower(char c)
@@ -162,8 +163,6 @@ const char *rxp_nearest(const char *word, const char *const *words, size_t n)
     size_t limit = word_bytes / 3 > 2 ? word_bytes / 3 : 2;
     const char *nearest = NULL;
 
-    if (word_bytes == 0 || word_bytes > NEAREST_MAX_BYTES)
-        return NULL;
     for (size_t i = 0; i < n; i++) {
         size_t bytes = strlen(words[i]);
         if (bytes > NEAREST_MAX_BYTES || bytes > word_bytes + limit || word_bytes > bytes + limit)

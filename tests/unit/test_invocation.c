@@ -216,6 +216,13 @@ START_TEST(a_breach_of_the_contract_is_named)
 }
 END_TEST
 
+START_TEST(the_first_of_several_unknown_fields_is_named)
+{
+    rxp_invocation_free(refused(WITH("\"first\":1,\"second\":2,\"timeout_seconds\":0"), RXP_ERROR_INVALID_INVOCATION,
+                                "unknown field 'first'"));
+}
+END_TEST
+
 START_TEST(a_misspelt_field_is_told_before_the_one_that_it_leaves_missing)
 {
     rxp_invocation_free(refused("{\"Invocation_id\":\"i\",\"runtime_name\":\"n\",\"runtime_kind\":\"http\","
@@ -499,6 +506,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, every_field_is_read_and_decoded);
     tcase_add_loop_test(tcase, timeouts_are_integers_above_zero_or_null, 0, ROWS(timeouts));
     tcase_add_loop_test(tcase, a_breach_of_the_contract_is_named, 0, ROWS(broken));
+    tcase_add_test(tcase, the_first_of_several_unknown_fields_is_named);
     tcase_add_test(tcase, a_misspelt_field_is_told_before_the_one_that_it_leaves_missing);
     tcase_add_loop_test(tcase, what_is_not_strict_json_is_refused_and_nothing_is_read, 0, ROWS(not_json));
     tcase_add_test(tcase, nesting_of_5000_levels_is_refused);

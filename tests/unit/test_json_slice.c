@@ -125,6 +125,8 @@ static const struct {
     {"data.Run.id", NULL},
     {"DATA", NULL},
     {"data.ru", NULL},
+    {"twic", NULL},
+    {"twicee", NULL},
     {"data.runs", NULL},
     {"data.list.3", NULL},
     {"data.list.01", NULL},

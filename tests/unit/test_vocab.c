@@ -79,6 +79,7 @@ static const struct {
     {"grup-id", "group-id"},
     {"roupid", "group-id"}, /* two of six: the most */
     {"oupid", NULL},        /* three of five */
+    {"pi", "ip"},           /* one swap; two letters changed would be another word */
     {"gx", NULL},
     {"x", NULL},
     {"", NULL},
@@ -87,8 +88,8 @@ static const struct {
 
 START_TEST(the_nearest_word_is_the_one_that_was_meant)
 {
-    static const char *const words[] = {"max-in-flight", "max-message-bytes", "group-id"};
-    const char *nearest = rxp_nearest(slips[_i].word, words, 3);
+    static const char *const words[] = {"max-in-flight", "max-message-bytes", "group-id", "ip"};
+    const char *nearest = rxp_nearest(slips[_i].word, words, 4);
 
     if (slips[_i].nearest == NULL)
         ck_assert_msg(nearest == NULL, "%s -> %s", slips[_i].word, nearest);
