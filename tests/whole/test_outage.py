@@ -4,8 +4,8 @@ import time
 
 from broker import Broker, Unavailable
 from child import wait_until
+from scene import Scene, once_each
 from tap import equal, run_all, skip, test
-from test_worker import Scene, once_each
 from worker import invocation
 
 

@@ -1,21 +1,19 @@
 #!/usr/bin/python3
 """The worker as its users run it: real processes, a real Kafka broker, the simulated backend."""
-import collections
-import contextlib
 import json
 import time
 
-from broker import Unavailable, shared_cluster
 from child import wait_until
-from cluster import Message
-from tap import equal, holds, run_all, skip, test
+from cluster import Commit, Message
+from scene import Scene, by_source, cluster, once_each
+from tap import equal, holds, run_all, test
 from worker import Backend, Worker, invocation, run_command
 
 MIXTURE = (  # of every ten: the name in the id, the status that is due, and how it comes about
     ("ok", "succeeded", {"seconds": "0-2"}),
     ("ok", "succeeded", {"seconds": "0.2"}),
     ("now", "succeeded", {"code": "200", "instant": "1"}),
-    ("bumpy", "succeeded", {"seconds": "1", "poll_fail": "503", "poll_fail_count": "1"}),
+    ("bumpy", "succeeded", {"seconds": "1", "poll_fail": "503", "poll_fail_seconds": "0.3"}),
     ("bad", "failed", {"outcome": "failed", "seconds": "0.1"}),
     ("refused", "failed", {"code": "500"}),
     ("late", "timed_out", {"seconds": "600"}),
@@ -23,70 +21,6 @@ MIXTURE = (  # of every ten: the name in the id, the status that is due, and how
     ("garbage", "rejected", None),  # no JSON
     ("ok", "succeeded", {"seconds": "0.1-1"}),
 )
-
-
-def cluster():
-    try:
-        return shared_cluster()
-    except Unavailable as reason:
-        skip(str(reason))
-
-
-class Scene:
-    """Topics, a backend, and workers of one group; all gone at the end."""
-
-    def __init__(self, kafka=None, partitions=6, backend=None, **results_properties):
-        self.kafka = kafka or cluster()
-        self.invocations = self.kafka.create_topic("invocations", partitions)
-        self.results = self.kafka.create_topic("results", partitions, **results_properties)
-        self.group = self.invocations.replace("invocations", "group")
-        self.stack = contextlib.ExitStack()
-        self.backend = self.stack.enter_context(Backend(**(backend or {})))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stack.close()
-
-    def worker(self, **options):
-        return self.stack.enter_context(Worker(self.kafka, self.invocations, self.results, self.group, **options))
-
-    def produce(self, messages):
-        return self.kafka.produce(self.invocations, messages)
-
-    def wait_for_results(self, count, seconds=60):
-        """So many results, then those that come at the present end as well."""
-        self.kafka.read_until(self.results, count, seconds)
-        return self.kafka.read_all(self.results)
-
-    def wait_for_commit(self, seconds=30):
-        """Until the group has committed the end of every partition."""
-        end = self.kafka.end_offsets(self.invocations)
-
-        def at_end():
-            commits = self.kafka.committed(self.group, self.invocations)
-            return all(end[number] == 0 or commits[number].offset == end[number] for number in end)
-        wait_until(at_end, seconds, "the commit of the end")
-
-
-def by_source(records):
-    """{(partition, offset): [result, …]}"""
-    found = collections.defaultdict(list)
-    for record in records:
-        result = record.json()
-        keys = result["metadata"]
-        found[(int(keys["source.partition"]), int(keys["source.offset"]))].append(result)
-    return found
-
-
-def once_each(where, records):
-    """Every input has exactly one result: {(partition, offset): result}."""
-    found = by_source(records)
-    missing = [place for place in where if place not in found]
-    twice = [place for place, results in found.items() if len(results) > 1]
-    equal((len(missing), len(twice), len(found)), (0, 0, len(where)), "missing, twice, all results")
-    return {place: results[0] for place, results in found.items()}
 
 
 @test("20,000 invocations of mixed outcomes over 6 partitions and two workers: one right result each")
@@ -162,7 +96,6 @@ def _():
 
 @test("commit metadata that is not the worker's counts as nothing done, with a warning")
 def _():
-    from cluster import Commit
     with Scene(partitions=1) as scene:
         where = scene.produce([invocation(f"run-{n}", scene.backend, {"code": "200", "instant": "1"}) for n in range(5)])
         scene.kafka.commit(scene.group, scene.invocations, {0: Commit(2, "somebody else's words")})

@@ -18,7 +18,7 @@ static const struct {
 } mixture[] = {
     {3, {"seconds=1&outcome=failed", 20}},
     {2, {"seconds=60", 3}},                                     /* longer than its timeout */
-    {10, {"seconds=2&poll_fail=503&poll_fail_count=2", 20}},    /* its status API has a bad moment */
+    {10, {"seconds=2&poll_fail=503&poll_fail_seconds=0.7", 20}},    /* its status API has a bad moment */
     {5, {"code=200&instant=1", 20}},                            /* done at once, in the kickoff's answer */
     {20, {"seconds=4-6", 20}},
     {60, {"seconds=0.5-3", 20}},
