@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The JSON Schemas and the C reader must give the same verdict on the same files, and the expected one.
 
-    schemas_agree.py PATH/contract_verdict
+    schemas_agree.py [PATH/contract_verdict]        build/dev's where none is given
 
 Prints TAP. Needs python3-jsonschema.
 """
@@ -77,12 +77,10 @@ def compare(tap, program, kind):
 
 
 def main():
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
+    program = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build", "dev", "tests", "contract_verdict")
     tap = Tap()
     for kind in ("invocation", "result"):
-        compare(tap, sys.argv[1], kind)
+        compare(tap, program, kind)
     return tap.end()
 
 

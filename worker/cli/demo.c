@@ -161,14 +161,14 @@ static void show_progress(struct demo *demo, bool last)
     demo->next_line_ms = now_ms + (demo->draws ? TURN_MS : 1000);
     struct worker_counts counts;
     worker_read_counts(demo->worker, &counts);
-    if (counts.in_flight > demo->most_in_flight) {
-        demo->most_in_flight = counts.in_flight;
+    if (counts.flight.jobs > demo->most_in_flight) {
+        demo->most_in_flight = counts.flight.jobs;
     }
     char text[TALLY_TEXT_BYTES];
     char flying[TALLY_NUMBER_BYTES];
     tally_describe(demo->tally, text);
     fprintf(stderr, "%s  %5.1f s  %s in flight%s%s%s", demo->draws ? "\r" : "",
-            (double)(now_ms - demo->started_ms) / 1000, tally_number(counts.in_flight, flying),
+            (double)(now_ms - demo->started_ms) / 1000, tally_number(counts.flight.jobs, flying),
             text[0] != '\0' ? "; " : "", text, demo->draws ? "\033[K" : "\n");
     if (demo->draws && last) {
         fputc('\n', stderr);

@@ -83,7 +83,7 @@ static int run_worker(const struct worker_config *config)
         return EXIT_FATAL;
     }
     log_event(LOG_INFO, "worker_stopped", "stopped as asked after %llu invocations; %llu were handed back",
-              (unsigned long long)counts.taken, (unsigned long long)counts.abandoned);
+              (unsigned long long)counts.flight.taken, (unsigned long long)counts.flight.handed_back);
     return EXIT_OK;
 }
 

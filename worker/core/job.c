@@ -35,7 +35,7 @@ static int copy_input(struct job *job, const rd_kafka_message_t *message)
     return 0;
 }
 
-struct job *job_new(struct worker *worker, struct assignment *assignment, const rd_kafka_message_t *message)
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) {
@@ -43,7 +43,6 @@ struct job *job_new(struct worker *worker, struct assignment *assignment, const 
     }
     list_init(&job->node);
     run_init(&job->run);
-    job->worker = worker;
     atomic_init(&job->handed, false);
     if (copy_input(job, message) != 0) {
         job_free(job);

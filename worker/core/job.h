@@ -17,20 +17,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct worker;
-
 /* What goes out next for it. One after the other: the dead letter of a rejection, then the result. */
 enum job_stage { JOB_RUNNING, JOB_DEAD_LETTER, JOB_RESULT };
 
 /* Why it came back to the Kafka thread's mailbox. */
 enum job_return {
-    JOB_ABANDONED, /* no result is due */
-    JOB_RETRY,     /* could not be sent just now */
+    JOB_ABANDONED,  /* no result is due */
+    JOB_RETRY,      /* could not be sent just now */
+    JOB_UNSENDABLE, /* can never be sent */
 };
 
 struct job {
     struct list node; /* the Kafka thread's mailbox and lists */
-    struct worker *worker;
     struct ref ref;
     struct run run;
     struct rxp_invocation *invocation; /* owned; run.invocation is this */
@@ -52,7 +50,7 @@ struct job {
 };
 
 /* Copies what it needs of the message; takes a hold on the assignment. NULL for want of memory. */
-struct job *job_new(struct worker *worker, struct assignment *assignment, const rd_kafka_message_t *message);
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message);
 void job_free(struct job *job);
 
 static inline struct job *job_of_run(struct run *run)

@@ -1,7 +1,5 @@
 #include "core/settle.h"
 
-#include "ops/log.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,9 +175,26 @@ enum settle_sent settle_send(struct job *job, struct publisher *publisher, const
     }
 }
 
-enum settle_next settle_delivered(struct job *job, enum delivery delivery, const struct settle_config *config)
+const char *settle_describe(const struct job *job)
 {
-    (void)config;
+    switch (job->shed) {
+    case ANSWER_WHOLE:
+        return job->dead_letter_shed && job->stage == JOB_RESULT && !job->alone ? "without its dead letter"
+                                                                                : "in a batch of its own";
+    case ANSWER_SHED_RESULT:
+        return "without http.result";
+    case ANSWER_SHED_HEADERS:
+        return "without the input's headers";
+    case ANSWER_SHED_ECHO:
+        return "without the invocation's metadata";
+    case ANSWER_SHED_IDENTITY:
+        return "without its key and long names";
+    }
+    return "";
+}
+
+enum settle_next settle_delivered(struct job *job, enum delivery delivery)
+{
     switch (delivery) {
     case DELIVERY_ACKNOWLEDGED:
         if (job->stage == JOB_RESULT) {

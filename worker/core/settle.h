@@ -34,6 +34,9 @@ enum settle_next {
 };
 
 /* What a delivery report means for the job. Kafka thread. */
-enum settle_next settle_delivered(struct job *job, enum delivery delivery, const struct settle_config *config);
+enum settle_next settle_delivered(struct job *job, enum delivery delivery);
+
+/* How the job's next message differs from the one that was refused: a phrase, constant. */
+const char *settle_describe(const struct job *job);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef RXP_CORE_WORKER_H
 #define RXP_CORE_WORKER_H
 
+#include "core/flight.h"
 #include "core/settle.h"
 #include "engine/pool.h"
 #include "kafka/client_conf.h"
@@ -43,11 +44,8 @@ void worker_free(struct worker *worker);
 void worker_stop(struct worker *worker);
 
 struct worker_counts {
-    uint64_t taken;                        /* inputs admitted */
-    uint64_t ended[RXP_STATUS_REJECTED + 1]; /* results acknowledged, by enum rxp_status */
-    uint64_t abandoned;                    /* handed back without a result */
-    size_t in_flight;                      /* taken and neither acknowledged nor handed back */
-    bool joined;                           /* a member of the group */
+    struct flight_counts flight;
+    bool joined; /* a member of the group */
 };
 /* Any thread; a snapshot. */
 void worker_read_counts(const struct worker *worker, struct worker_counts *out);

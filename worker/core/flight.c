@@ -1,0 +1,324 @@
+#include "core/flight.h"
+
+#include "base/mailbox.h"
+#include "core/intake.h"
+#include "core/job.h"
+#include "kafka/publisher.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the local queue or memory refused is tried again so much later at the latest. */
+#define RETRY_MS 50
+
+struct flight {
+    struct flight_config config;
+    struct flight_hooks hooks;
+    struct mailbox mailbox; /* jobs that come back from the loops */
+    struct publisher *publisher;
+    struct pool *pool;
+    struct list retries; /* jobs that could not be sent just now */
+    bool closing;        /* being freed: nothing lands any more */
+    size_t jobs;         /* the Kafka thread's own counts */
+    size_t input_bytes;
+    /* For flight_read_counts. */
+    atomic_size_t jobs_shown;
+    atomic_uint_fast64_t taken;
+    atomic_uint_fast64_t handed_back;
+    atomic_uint_fast64_t landed[RXP_STATUS_REJECTED + 1];
+};
+
+static void count_jobs(struct flight *flight)
+{
+    atomic_store_explicit(&flight->jobs_shown, flight->jobs, memory_order_relaxed);
+}
+
+static void end_job(struct flight *flight, struct job *job)
+{
+    assert(flight->jobs > 0);
+    flight->jobs--;
+    flight->input_bytes -= job->input_bytes;
+    count_jobs(flight);
+    job_free(job);
+}
+
+static void hand_back(struct flight *flight, struct job *job)
+{
+    atomic_fetch_add_explicit(&flight->handed_back, 1, memory_order_relaxed);
+    end_job(flight, job);
+}
+
+static void fail(struct flight *flight, const char *reason)
+{
+    if (!flight->closing)
+        flight->hooks.fatal(reason, flight->hooks.opaque);
+}
+
+int flight_take(struct flight *flight, struct assignment *assignment, const rd_kafka_message_t *message)
+{
+    struct job *job = job_new(assignment, message);
+    if (job == NULL)
+        return -1;
+    flight->jobs++;
+    flight->input_bytes += job->input_bytes;
+    count_jobs(flight);
+    atomic_fetch_add_explicit(&flight->taken, 1, memory_order_relaxed);
+    pool_submit(flight->pool, &job->run);
+    return 0;
+}
+
+/* ---- loop threads ---- */
+
+static int on_prepare(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    const struct intake_limits limits = {
+        .max_message_bytes = flight->config.max_message_bytes,
+        .keep_value = flight->config.settle.dead_letter_topic != NULL,
+    };
+    return intake_prepare(job_of_run(run), &limits);
+}
+
+static void on_accepted(struct run *run, void *opaque)
+{
+    (void)opaque;
+    struct job *job = job_of_run(run);
+    /* An accepted run can't be rejected any more, so that there will be no dead letter. */
+    free(job->value);
+    job->value = NULL;
+}
+
+static void return_job(struct flight *flight, struct job *job, enum job_return returned)
+{
+    job->returned = returned;
+    mailbox_post(&flight->mailbox, &job->node);
+}
+
+static void on_ended(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    struct job *job = job_of_run(run);
+    if (run->outcome.abandoned) {
+        return_job(flight, job, JOB_ABANDONED);
+        return;
+    }
+    switch (settle_send(job, flight->publisher, &flight->config.settle)) {
+    case SETTLE_SENT:
+        break; /* the Kafka thread's now, perhaps freed already */
+    case SETTLE_LATER:
+        return_job(flight, job, JOB_RETRY);
+        break;
+    case SETTLE_NEVER:
+        return_job(flight, job, JOB_UNSENDABLE);
+        break;
+    }
+}
+
+/* ---- the Kafka thread ---- */
+
+static void give_up(struct flight *flight, struct job *job)
+{
+    fail(flight, "a result cannot be sent: the producer has ended, or even the smallest form of the result is too large "
+                 "for its topic; the input stays uncommitted");
+    hand_back(flight, job);
+}
+
+static void send_job(struct flight *flight, struct job *job)
+{
+    switch (settle_send(job, flight->publisher, &flight->config.settle)) {
+    case SETTLE_SENT:
+        break;
+    case SETTLE_LATER:
+        list_push(&flight->retries, &job->node);
+        break;
+    case SETTLE_NEVER:
+        give_up(flight, job);
+        break;
+    }
+}
+
+static void land(struct flight *flight, struct job *job)
+{
+    atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
+    flight->hooks.landed(&job->ref, flight->hooks.opaque);
+    end_job(flight, job);
+}
+
+static void on_delivered(void *message_opaque, enum delivery delivery, const char *reason, void *opaque)
+{
+    struct flight *flight = opaque;
+    struct job *job = message_opaque;
+    job_take_over(job);
+    if (flight->closing) {
+        hand_back(flight, job);
+        return;
+    }
+    switch (settle_delivered(job, delivery)) {
+    case SETTLE_DONE:
+        land(flight, job);
+        break;
+    case SETTLE_AGAIN:
+        if (delivery == DELIVERY_REFUSED)
+            log_event(LOG_WARN, "result_refused", "%s [%" PRId32 "] offset %" PRId64 ": %s; it goes again, %s",
+                      job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset, reason,
+                      settle_describe(job));
+        send_job(flight, job);
+        break;
+    case SETTLE_LOST:
+        hand_back(flight, job);
+        break;
+    }
+}
+
+static void on_publisher_fatal(const char *reason, void *opaque)
+{
+    fail(opaque, reason);
+}
+
+static void serve_mailbox(struct flight *flight)
+{
+    struct list returned;
+    list_init(&returned);
+    mailbox_take(&flight->mailbox, &returned);
+    struct list *node;
+    while ((node = list_shift(&returned)) != NULL) {
+        struct job *job = list_entry(node, struct job, node);
+        switch (job->returned) {
+        case JOB_ABANDONED:
+            hand_back(flight, job);
+            break;
+        case JOB_UNSENDABLE:
+            give_up(flight, job);
+            break;
+        case JOB_RETRY:
+            list_push(&flight->retries, &job->node);
+            break;
+        }
+    }
+}
+
+static void serve_retries(struct flight *flight)
+{
+    struct list due;
+    list_init(&due);
+    list_splice(&due, &flight->retries);
+    struct list *node;
+    while ((node = list_shift(&due)) != NULL)
+        send_job(flight, list_entry(node, struct job, node));
+}
+
+void flight_turn(struct flight *flight, int64_t now_ms, int64_t *next_ms)
+{
+    serve_mailbox(flight);
+    publisher_turn(flight->publisher, now_ms, next_ms);
+    serve_retries(flight);
+    if (!list_is_empty(&flight->retries) && *next_ms > now_ms + RETRY_MS)
+        *next_ms = now_ms + RETRY_MS;
+}
+
+void flight_stop_kickoffs(struct flight *flight)
+{
+    pool_stop_kickoffs(flight->pool);
+}
+
+void flight_sweep(struct flight *flight)
+{
+    pool_sweep(flight->pool);
+}
+
+void flight_abandon_all(struct flight *flight)
+{
+    pool_abandon_all(flight->pool);
+}
+
+size_t flight_jobs(const struct flight *flight)
+{
+    return flight->jobs;
+}
+
+size_t flight_input_bytes(const struct flight *flight)
+{
+    return flight->input_bytes;
+}
+
+void flight_read_counts(const struct flight *flight, struct flight_counts *out)
+{
+    *out = (struct flight_counts){
+        .taken = atomic_load_explicit(&flight->taken, memory_order_relaxed),
+        .handed_back = atomic_load_explicit(&flight->handed_back, memory_order_relaxed),
+        .jobs = atomic_load_explicit(&flight->jobs_shown, memory_order_relaxed),
+    };
+    for (int i = 0; i <= RXP_STATUS_REJECTED; i++)
+        out->landed[i] = atomic_load_explicit(&flight->landed[i], memory_order_relaxed);
+}
+
+/* ---- life ---- */
+
+static struct publisher *make_publisher(struct flight *flight, char *why, size_t why_bytes)
+{
+    const char *topics[2] = {flight->config.settle.results_topic, flight->config.settle.dead_letter_topic};
+    const struct publisher_config config = {
+        .settings = flight->config.kafka,
+        .event_fd = flight->config.event_fd,
+        .topics = topics,
+        .n_topics = topics[1] != NULL ? 2 : 1,
+    };
+    const struct publisher_hooks hooks = {.delivered = on_delivered, .fatal = on_publisher_fatal, .opaque = flight};
+    return publisher_new(&config, &hooks, why, why_bytes);
+}
+
+static struct pool *make_pool(struct flight *flight, char *why, size_t why_bytes)
+{
+    const struct pool_hooks hooks = {
+        .prepare = on_prepare, .accepted = on_accepted, .ended = on_ended, .opaque = flight};
+    return pool_new(&flight->config.pool, &hooks, why, why_bytes);
+}
+
+struct flight *flight_new(const struct flight_config *config, const struct flight_hooks *hooks, char *why,
+                          size_t why_bytes)
+{
+    struct flight *flight = calloc(1, sizeof *flight);
+    if (flight == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return NULL;
+    }
+    flight->config = *config;
+    flight->hooks = *hooks;
+    list_init(&flight->retries);
+    int failed = mailbox_init(&flight->mailbox, config->event_fd);
+    if (failed != 0) {
+        snprintf(why, why_bytes, "eventfd: %s", strerror(-failed));
+        free(flight);
+        return NULL;
+    }
+    flight->publisher = make_publisher(flight, why, why_bytes);
+    flight->pool = flight->publisher != NULL ? make_pool(flight, why, why_bytes) : NULL;
+    if (flight->pool == NULL) {
+        flight_free(flight);
+        return NULL;
+    }
+    return flight;
+}
+
+/* The pool first: its runs end abandoned. Then the publisher: its reports say lost. So every job comes home. */
+void flight_free(struct flight *flight)
+{
+    if (flight == NULL)
+        return;
+    flight->closing = true;
+    pool_free(flight->pool);
+    serve_mailbox(flight);
+    publisher_free(flight->publisher);
+    struct list *node;
+    while ((node = list_shift(&flight->retries)) != NULL)
+        hand_back(flight, list_entry(node, struct job, node));
+    /* librdkafka may keep a message to itself at its end; what its job holds is then left to the process's end. */
+    if (flight->jobs > 0)
+        log_event(LOG_WARN, "jobs_left", "%zu results were neither acknowledged nor given up at the end", flight->jobs);
+    mailbox_deinit(&flight->mailbox);
+    free(flight);
+}
