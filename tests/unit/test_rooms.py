@@ -22,14 +22,13 @@ MAY_INCLUDE = {
 
 # Where a foreign library's headers may be included: rooms, or files of them.
 LIBRARIES = {
-    "cjson": {"protocol", "backend"},
+    "cjson": {"protocol", "backend", "cli"},
     "curl": {"engine", "cli/main.c"},
     "librdkafka": {"kafka", "core", "cli"},
     "microhttpd.h": {"ops/http_server.c", "ops/http_exchange.c", "ops/http_exchange.h"},
 }
 
 LONGEST_FILE_LINES = 450
-LONGEST_TEST_LINES = 600  # tables of rows
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -85,12 +84,10 @@ def foreign_libraries_stay_in_their_rooms():
 
 
 def files_are_short():
-    tests = [*(ROOT / "tests").rglob("*.[ch]"), *(ROOT / "tests").rglob("*.py")]
-    limits = [(path, LONGEST_FILE_LINES) for path, _ in sources()] + [(path, LONGEST_TEST_LINES) for path in sorted(tests)]
-    for path, limit in limits:
+    for path, _ in sources():
         lines = len(path.read_text().splitlines())
-        if lines > limit:
-            yield f"{path.relative_to(ROOT)} has {lines} lines, over {limit}: it wants to be two"
+        if lines > LONGEST_FILE_LINES:
+            yield f"{path.relative_to(ROOT)} has {lines} lines, over {LONGEST_FILE_LINES}: it wants to be two"
 
 
 def main():
