@@ -11,7 +11,7 @@
  * one. Brokers check the generation only, so what goes in is checked here: partitions that are assigned, by their own
  * tracker, whose frontier never moves back. */
 
-enum { AGAIN_MS = 200, WARN_EVERY_MS = 30000 };
+enum { AGAIN_MS = 200, LOOK_EVERY_MS = 20, WARN_EVERY_MS = 30000 };
 
 bool commit_is_settled(const struct consumer_partition *partition)
 {
@@ -69,7 +69,7 @@ void commit_serve(struct consumer *consumer)
         return;
     if (!consumer->commit.hurry && consumer->now_ms < consumer->commit.next_ms)
         return;
-    if (consumer->now_ms < consumer->commit.not_before_ms)
+    if (consumer->now_ms < consumer->commit.not_before_ms || join_watch_is_joining(&consumer->join_watch, consumer->now_ms))
         return;
     consumer->commit.hurry = false;
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
@@ -81,7 +81,9 @@ int64_t commit_next_ms(const struct consumer *consumer)
     if (consumer->commit.in_flight || consumer->n_partitions == 0)
         return CLOCK_NEVER;
     int64_t next_ms = consumer->commit.hurry ? consumer->now_ms : consumer->commit.next_ms;
-    return next_ms > consumer->commit.not_before_ms ? next_ms : consumer->commit.not_before_ms;
+    next_ms = next_ms > consumer->commit.not_before_ms ? next_ms : consumer->commit.not_before_ms;
+    int64_t joined_ms = consumer->now_ms + LOOK_EVERY_MS; /* no event tells that a join is over where nothing changes */
+    return next_ms > joined_ms ? next_ms : joined_ms;
 }
 
 /* ---- answers ---- */
@@ -108,6 +110,7 @@ static void take_failure(struct consumer *consumer, struct consumer_partition *p
         return;
     }
     consumer->commit.not_before_ms = consumer->now_ms + AGAIN_MS;
+    partition->evicted = err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
     if (!trouble_is_fatal(consumer, err, rd_kafka_err2str(err), at->topic))
         warn(consumer, at, err);
 }

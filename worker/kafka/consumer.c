@@ -288,6 +288,11 @@ static rd_kafka_t *make_client(struct consumer *consumer, const struct consumer_
         snprintf(why, why_bytes, "%s", reason);
         return NULL;
     }
+    if (join_watch_install(&consumer->join_watch, conf) != 0) {
+        snprintf(why, why_bytes, "librdkafka %s takes no interceptor", rd_kafka_version_str());
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
     /* Where a partition begins is always said explicitly; what librdkafka would choose by itself must be an error. */
     if (rd_kafka_conf_set(conf, "auto.offset.reset", "error", reason, sizeof reason) != RD_KAFKA_CONF_OK) {
         snprintf(why, why_bytes, "librdkafka: %s", reason);
@@ -337,6 +342,7 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     consumer->wake = 1;
     consumer->now_ms = clock_mono_ms();
     trouble_init(consumer);
+    join_watch_init(&consumer->join_watch);
     if (take_topics(consumer, config, why, why_bytes) != 0)
         goto out;
     consumer->rk = make_client(consumer, config, why, why_bytes);

@@ -18,6 +18,7 @@
 
 #include "base/list.h"
 #include "kafka/consumer.h"
+#include "kafka/join_watch.h"
 
 /* Why a partition is paused; librdkafka hears of the change between none and some only. */
 enum pause_reason {
@@ -50,6 +51,7 @@ struct consumer_partition {
     bool is_paused;          /* as librdkafka knows it */
     bool sealed;             /* its last commit has been taken: what gets done now comes too late */
     bool commits_bare;       /* the broker refused the metadata's size */
+    bool evicted;            /* a commit's answer says that the group went on without us */
     bool restart;            /* its fetcher stands still, beyond an end of the log */
     bool moved;              /* it was restarted at the log's beginning: the next message tells what happened */
     rd_kafka_message_t *held; /* refused by the tracker: offered again before anything else */
@@ -103,6 +105,8 @@ struct consumer {
     struct list revokes; /* oldest first */
     uint64_t last_epoch;
     int64_t now_ms; /* of this turn */
+    struct join_watch join_watch;
+    bool rejoin_follows; /* librdkafka joins again after the next assign */
     bool joined;
     bool held;
     bool stopped;
@@ -128,6 +132,7 @@ struct consumer {
 
     struct { /* trouble.c */
         bool no_broker;
+        bool no_broker_said;
         int64_t no_broker_said_ms;
         char reason[256]; /* the last one for which a broker could not be reached */
         int64_t error_said_ms;

@@ -57,6 +57,9 @@ static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_
     }
     consumer->joined = true;
     consumer->read.wanted = consumer->read.wanted || list->cnt > 0;
+    if (consumer->rejoin_follows)
+        join_watch_expect(&consumer->join_watch, consumer->now_ms);
+    consumer->rejoin_follows = false;
     rd_kafka_error_t *error = rd_kafka_incremental_assign(consumer->rk, list);
     if (error != NULL) {
         trouble_fatal(consumer, "%d partitions that the group gave to this worker could not be taken: %s", list->cnt,
@@ -95,6 +98,7 @@ void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
 {
     struct consumer *consumer = opaque;
     trouble_over(consumer);
+    join_watch_over(&consumer->join_watch);
     log_event(LOG_DEBUG, "rebalance", "%s, %d partitions", rd_kafka_err2name(err), partitions->cnt);
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         take(consumer, partitions);
@@ -170,7 +174,22 @@ static void hand_over(struct consumer *consumer, struct revoke *revoke)
                   partition->topic->name, partition->assignment->partition, partition->committed, in_flight);
         partition_remove(consumer, partition);
     }
+    consumer->rejoin_follows = true;
     unassign(consumer, revoke->partitions);
+}
+
+/* While a revoke is open librdkafka itself does not say that the assignment is lost (2.0.2), but for the session's
+ * time-out. */
+static bool is_lost(struct consumer *consumer, const struct revoke *revoke)
+{
+    if (rd_kafka_assignment_lost(consumer->rk))
+        return true;
+    for (int i = 0; i < revoke->partitions->cnt; i++) {
+        const struct consumer_partition *partition = revoked_at(consumer, revoke, i);
+        if (partition != NULL && partition->evicted)
+            return true;
+    }
+    return false;
 }
 
 /* Has the revoke come to its end? */
@@ -194,7 +213,7 @@ void rebalance_serve(struct consumer *consumer)
 {
     while (!list_is_empty(&consumer->revokes)) {
         struct revoke *revoke = list_entry(consumer->revokes.next, struct revoke, node);
-        if (rd_kafka_assignment_lost(consumer->rk))
+        if (is_lost(consumer, revoke))
             lose(consumer, revoke->partitions);
         else if (!revoke_step(consumer, revoke))
             return;

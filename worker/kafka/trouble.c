@@ -9,6 +9,7 @@
 
 enum {
     SAY_EVERY_MS = 30000,
+    REASON_MS = 500,
     CONFIRM_TIMEOUT_MS = 500, /* the only call here that waits for a broker, once at the end of a missing topic's time */
 };
 
@@ -88,14 +89,17 @@ bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const 
 
 void trouble_over(struct consumer *consumer)
 {
+    consumer->trouble.reason[0] = '\0';
     if (!consumer->trouble.no_broker)
         return;
     consumer->trouble.no_broker = false;
-    log_event(LOG_INFO, "broker_reached", "a broker at %s answers again", consumer->brokers);
+    if (consumer->trouble.no_broker_said)
+        log_event(LOG_INFO, "broker_reached", "a broker at %s answers again", consumer->brokers);
 }
 
 static void say_no_broker(struct consumer *consumer)
 {
+    consumer->trouble.no_broker_said = true;
     consumer->trouble.no_broker_said_ms = consumer->now_ms;
     log_event(LOG_WARN, "no_broker", "no broker reachable at %s: %s; waiting", consumer->brokers,
               consumer->trouble.reason[0] != '\0' ? consumer->trouble.reason : "no reason known");
@@ -118,7 +122,8 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         if (!consumer->trouble.no_broker) {
             consumer->trouble.no_broker = true;
-            say_no_broker(consumer);
+            consumer->trouble.no_broker_said = false;
+            consumer->trouble.no_broker_said_ms = consumer->now_ms;
         }
         reset_missing(consumer);
         break;
@@ -129,7 +134,8 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
         /* librdkafka repeats them every 30 s at most, which shows that the trouble lasts. */
         snprintf(consumer->trouble.reason, sizeof consumer->trouble.reason, "%s", reason);
-        if (consumer->trouble.no_broker && consumer->now_ms >= consumer->trouble.no_broker_said_ms + SAY_EVERY_MS)
+        if (consumer->trouble.no_broker && consumer->trouble.no_broker_said &&
+            consumer->now_ms >= consumer->trouble.no_broker_said_ms + SAY_EVERY_MS)
             say_no_broker(consumer);
         else
             log_event(LOG_DEBUG, "broker_error", "%s", reason);
@@ -191,6 +197,11 @@ static void topic_confirm(struct consumer *consumer, struct consumer_topic *topi
 
 void trouble_serve(struct consumer *consumer)
 {
+    /* The reason is told apart, sometimes after that all brokers are down. */
+    const char *reason = consumer->trouble.reason;
+    if (consumer->trouble.no_broker && !consumer->trouble.no_broker_said &&
+        (reason[0] != '\0' || consumer->now_ms >= consumer->trouble.no_broker_said_ms + REASON_MS))
+        say_no_broker(consumer);
     for (size_t i = 0; i < consumer->n_topics && !consumer->fatal; i++) {
         struct consumer_topic *topic = &consumer->topics[i];
         if (topic->missing && consumer->now_ms >= topic->missing_since_ms + consumer->missing_topic_ms)
@@ -200,7 +211,9 @@ void trouble_serve(struct consumer *consumer)
 
 int64_t trouble_next_ms(const struct consumer *consumer)
 {
-    int64_t next_ms = CLOCK_NEVER;
+    int64_t next_ms = consumer->trouble.no_broker && !consumer->trouble.no_broker_said
+                          ? consumer->trouble.no_broker_said_ms + REASON_MS
+                          : CLOCK_NEVER;
     for (size_t i = 0; i < consumer->n_topics && !consumer->fatal; i++) {
         const struct consumer_topic *topic = &consumer->topics[i];
         int64_t ends_ms = topic->missing ? topic->missing_since_ms + consumer->missing_topic_ms : CLOCK_NEVER;

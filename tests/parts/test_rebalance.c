@@ -1,0 +1,227 @@
+#include "support/consumer_stage.h"
+
+static struct stage stage;
+
+static const struct side_wish plain = {0};
+
+static bool four_hundred_delivered(struct stage *s)
+{
+    return s->sides[0].delivered == 400;
+}
+
+static bool hundred_delivered(struct stage *s)
+{
+    return s->sides[0].delivered == 100;
+}
+
+static bool half_is_revoked(struct stage *s)
+{
+    return s->sides[0].revoked == 2;
+}
+
+static bool kept_half_is_committed(struct stage *s)
+{
+    struct side *side = &s->sides[0];
+    for (size_t i = side->n_jobs; i-- > 0;) {
+        if (atomic_load(&side->jobs[i].ref.assignment->alive))
+            side_finish(side, i);
+    }
+    int64_t sum = 0;
+    for (int p = 0; p < 4; p++)
+        sum += stage_committed(s, p, NULL) == 100;
+    return sum == 2;
+}
+
+static bool all_eight_hundred_finished(struct stage *s)
+{
+    side_finish_all(&s->sides[0]);
+    side_finish_all(&s->sides[1]);
+    return s->sides[0].delivered + s->sides[1].delivered >= 800;
+}
+
+/* Side 0 has four partitions, of 100 messages each in flight; side 1 joins, and half is revoked. */
+static void open_and_share(const struct side_wish *wish)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 4);
+    stage_fill(&stage, 4, 100, 20);
+    side_open(&stage, 0, wish);
+    TURN_UNTIL(&stage, four_hundred_delivered);
+    side_open(&stage, 1, &plain);
+    TURN_UNTIL(&stage, half_is_revoked);
+}
+
+START_TEST(revoked_partitions_wait_for_their_runs_while_the_others_go_on)
+{
+    open_and_share(&plain);
+    stage_fill(&stage, 4, 100, 20);
+    TURN_UNTIL(&stage, kept_half_is_committed);
+    ck_assert_uint_eq(stage.sides[0].counts.assigned, 4);
+    ck_assert_uint_eq(stage.sides[1].counts.assigned, 0);
+    ck_assert_uint_eq(stage.sides[1].delivered, 0);
+    TURN_UNTIL(&stage, all_eight_hundred_finished);
+    ck_assert_uint_eq(stage.sides[0].counts.assigned, 2);
+    ck_assert_uint_eq(stage.sides[1].counts.assigned, 2);
+    ck_assert_uint_eq(stage.sides[1].delivered, 200);
+    ck_assert_uint_eq(stage.sides[0].lost + stage.sides[1].lost, 0);
+    stage_leave(&stage);
+    stage_expect_seen(&stage, 4, 200, 1);
+    for (int p = 0; p < 4; p++)
+        ck_assert_int_eq(stage_committed(&stage, p, NULL), 200);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool is_leaving(const struct ref *ref)
+{
+    return !atomic_load(&ref->assignment->alive);
+}
+
+static bool two_came_again(struct stage *s)
+{
+    return s->sides[1].delivered == 2;
+}
+
+START_TEST(what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner)
+{
+    open_and_share(&(struct side_wish){.handover_ms = 300});
+    struct side *side = &stage.sides[0];
+    for (size_t i = 0; i < side->n_jobs;) {
+        if (is_leaving(&side->jobs[i].ref) && side->jobs[i].ref.offset == 7)
+            i++;
+        else
+            side_finish(side, i);
+    }
+    ck_assert_uint_eq(side->n_jobs, 2);
+    TURN_UNTIL(&stage, two_came_again);
+    /* Too late: the assignment is gone. */
+    int partition = side->jobs[0].ref.assignment->partition;
+    ck_assert_ptr_null(side->jobs[0].ref.assignment->own);
+    side_finish_all(side);
+    ck_assert_int_eq(stage_committed(&stage, partition, NULL), 7);
+    ck_assert_int_eq(stage.sides[1].jobs[0].ref.offset, 7);
+    side_finish_all(&stage.sides[1]);
+    stage_leave(&stage);
+    for (int p = 0; p < 4; p++)
+        ck_assert_int_eq(stage_committed(&stage, p, NULL), 100);
+    ck_assert_int_eq(stage.seen[partition][7], 2);
+    ck_assert_int_eq(stage.seen[partition][8], 1);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool is_lost(struct stage *s)
+{
+    return s->sides[0].lost == 1;
+}
+
+static bool came_again(struct stage *s)
+{
+    return s->sides[0].delivered == 200;
+}
+
+START_TEST(a_lost_assignment_commits_nothing)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.commit_interval_ms = 3600000});
+    TURN_UNTIL(&stage, hundred_delivered);
+    for (int i = 0; i < 50; i++)
+        side_finish(side, 0);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    TURN_UNTIL(&stage, is_lost);
+    ck_assert_uint_eq(side->revoked, 0);
+    ck_assert(!atomic_load(&side->jobs[0].ref.assignment->alive));
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
+    TURN_UNTIL(&stage, came_again);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
+    /* The old assignment's 50 jobs say nothing about the new one's. */
+    for (int i = 0; i < 50; i++)
+        side_finish(side, 0);
+    ck_assert_uint_eq(side->n_jobs, 100);
+    ck_assert_uint_eq(side->jobs[0].ref.assignment->epoch, 2);
+    TURN_UNTIL(&stage, came_again);
+    ck_assert_uint_eq(side->counts.in_flight, 100);
+    side_finish_all(side);
+    stage_leave(&stage);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 100);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool revoked_ones_are_lost(struct stage *s)
+{
+    return s->sides[0].lost >= 2;
+}
+
+START_TEST(a_revoke_that_turns_into_a_loss_commits_nothing_more)
+{
+    open_and_share(&plain);
+    struct side *side = &stage.sides[0];
+    for (size_t i = side->n_jobs; i-- > 0;) {
+        if (is_leaving(&side->jobs[i].ref) && side->jobs[i].ref.offset < 50)
+            side_finish(side, i);
+    }
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+    rd_kafka_mock_push_request_errors(stage.cluster, API_COMMIT, 1, err);
+    TURN_UNTIL(&stage, revoked_ones_are_lost);
+    ck_assert_uint_eq(side->revoked, 2);
+    for (int p = 0; p < 4; p++)
+        ck_assert_int_eq(stage_committed(&stage, p, NULL), -1);
+    side_forget_jobs(side);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool second_has_joined(struct stage *s)
+{
+    return s->sides[1].counts.joined;
+}
+
+static bool second_has_taken_over(struct stage *s)
+{
+    return s->sides[1].delivered == 3;
+}
+
+START_TEST(who_leaves_commits_what_is_done_and_the_next_runs_the_rest)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.commit_interval_ms = 3600000});
+    TURN_UNTIL(&stage, hundred_delivered);
+    side_open(&stage, 1, &plain);
+    TURN_UNTIL(&stage, second_has_joined);
+    /* One of the two has it, whichever. */
+    ck_assert_uint_eq(stage.sides[0].counts.assigned + stage.sides[1].counts.assigned, 1);
+    ck_assert_uint_eq(stage.sides[0].counts.assigned, 1);
+    while (side->n_jobs > 3)
+        side_finish(side, 1);
+    consumer_begin_close(side->consumer, clock_mono_ms());
+    TURN_UNTIL(&stage, second_has_taken_over);
+    ck_assert_int_eq(stage.seen[0][0], 2);
+    ck_assert_int_eq(stage.seen[0][1], 1);
+    ck_assert_int_eq(stage.seen[0][98], 2);
+    ck_assert_int_eq(stage.seen[0][99], 2);
+    side_finish_all(&stage.sides[1]);
+    stage_leave(&stage);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 100);
+    stage_close(&stage);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("rebalance");
+    TCase *tcase = tcase_create("rebalance");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, revoked_partitions_wait_for_their_runs_while_the_others_go_on);
+    tcase_add_test(tcase, what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner);
+    tcase_add_test(tcase, a_lost_assignment_commits_nothing);
+    tcase_add_test(tcase, a_revoke_that_turns_into_a_loss_commits_nothing_more);
+    tcase_add_test(tcase, who_leaves_commits_what_is_done_and_the_next_runs_the_rest);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
