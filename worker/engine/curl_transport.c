@@ -3,69 +3,34 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/list.h"
-#include "engine/exchange.h"
-#include "engine/fd_watch.h"
 #include "engine/origin.h"
 #include "engine/target.h"
 #include "engine/transfer.h"
-#include "ops/log.h"
+#include "engine/wire.h"
 
 #include <assert.h>
-#include <curl/curl.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
 
-#define MAX_SPARE_EXCHANGES 128
 #define BEGIN_BATCH 64
 #define REPORTS_A_CLOCK 4
 
 struct curl_transport {
     struct transport base;
-    struct curl_transport_config config;
-    CURLM *multi;
-    struct fd_watch watch;
-    struct exchange_settings settings;
+    const struct egress *egress;
+    struct wire wire;
     struct origins *origins;
     struct heap timers;
     struct list transfers; /* queued and on the wire */
     struct list finished;
-    struct list spare; /* exchanges */
-    size_t n_spare;
     size_t n_transfers;
-    size_t n_on_wire;
-    int64_t curl_at_ms; /* when curl wants to be called */
-    int64_t now_ms;     /* of this wake */
+    int64_t now_ms; /* of this wake */
 };
 
-/* ---- what curl calls ---- */
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *opaque, void *socket_opaque)
+static void set_now(struct curl_transport *transport, int64_t now_ms)
 {
-    struct curl_transport *transport = opaque;
-    (void)easy, (void)socket_opaque;
-    uint32_t events = 0;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
-        events |= EPOLLIN;
-    }
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
-        events |= EPOLLOUT;
-    }
-    if (fd_watch_want(&transport->watch, fd, events) != 0) {
-        /* An error returned from here would end every transfer; so this one waits for its timeout. */
-        log_event(LOG_ERROR, "socket_not_watched", "epoll_ctl: %s; a request will not be answered", strerror(errno));
-    }
-    return 0;
-}
-
-static int on_timer(CURLM *multi, long timeout_ms, void *opaque)
-{
-    struct curl_transport *transport = opaque;
-    (void)multi;
-    transport->curl_at_ms = timeout_ms < 0 ? CLOCK_NEVER : transport->now_ms + timeout_ms;
-    return 0;
+    transport->now_ms = now_ms;
+    transport->wire.now_ms = now_ms;
 }
 
 static void on_opened(void *opaque)
@@ -74,40 +39,20 @@ static void on_opened(void *opaque)
     origins_opened(transfer->transport->origins, &transfer->claim);
 }
 
-/* ---- exchanges ---- */
+/* ---- transfers ---- */
 
-static struct exchange *take_exchange(struct curl_transport *transport)
+/* Its exchange is off the wire: its place is free, and what was sent is known. */
+static void leave_wire(struct transfer *transfer)
 {
-    struct list *node = list_shift(&transport->spare);
-    if (node == NULL) {
-        return exchange_new(&transport->settings);
-    }
-    transport->n_spare--;
-    return list_entry(node, struct exchange, node);
+    transfer->sent = transfer->sent || transfer->exchange->sends > 0;
+    origins_leave(transfer->transport->origins, &transfer->claim);
 }
 
-static void give_back(struct curl_transport *transport, struct exchange *exchange)
-{
-    exchange_end(exchange);
-    if (transport->n_spare >= MAX_SPARE_EXCHANGES) {
-        exchange_free(exchange);
-        return;
-    }
-    list_push(&transport->spare, &exchange->node);
-    transport->n_spare++;
-}
-
-/* Off the wire; the exchange keeps its answer. */
 static void take_off_wire(struct transfer *transfer)
 {
-    struct curl_transport *transport = transfer->transport;
-    CURLMcode code = curl_multi_remove_handle(transport->multi, transfer->exchange->easy);
-    assert(code == CURLM_OK);
-    transport->n_on_wire--;
-    transfer->sent = transfer->sent || transfer->exchange->sends > 0;
+    wire_take(&transfer->transport->wire, transfer->exchange);
+    leave_wire(transfer);
 }
-
-/* ---- transfers ---- */
 
 /* From wherever it is. */
 static void drop(struct transfer *transfer)
@@ -117,7 +62,7 @@ static void drop(struct transfer *transfer)
         take_off_wire(transfer);
     }
     if (transfer->exchange != NULL) {
-        give_back(transport, transfer->exchange);
+        wire_give_back(&transport->wire, transfer->exchange);
     }
     origins_leave(transport->origins, &transfer->claim);
     heap_clear(&transport->timers, &transfer->timer);
@@ -143,7 +88,7 @@ static void enqueue(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
     char why[EGRESS_WHY_BYTES];
-    if (!egress_check_host(transport->config.egress, transfer->target.host, transfer->target.port, why)) {
+    if (!egress_check_host(transport->egress, transfer->target.host, transfer->target.port, why)) {
         fail(transfer, TRANSPORT_EGRESS, why);
         return;
     }
@@ -210,18 +155,11 @@ static void put_on_wire(struct transfer *transfer)
         .once = request->once,
         .opaque = transfer,
     };
-    transfer->exchange = take_exchange(transport);
-    if (transfer->exchange == NULL || exchange_begin(transfer->exchange, &hop) != 0 ||
-        curl_multi_add_handle(transport->multi, transfer->exchange->easy) != CURLM_OK) {
-        if (transfer->exchange != NULL) {
-            give_back(transport, transfer->exchange);
-            transfer->exchange = NULL;
-        }
+    transfer->exchange = wire_put(&transport->wire, &hop);
+    if (transfer->exchange == NULL) {
         origins_leave(transport->origins, &transfer->claim);
         fail(transfer, TRANSPORT_MEMORY, "out of memory");
-        return;
     }
-    transport->n_on_wire++;
 }
 
 static void begin(struct transfer *transfer)
@@ -242,42 +180,19 @@ static void begin(struct transfer *transfer)
     put_on_wire(transfer);
 }
 
-/* Finished exchanges, out of curl's hands. */
 static void collect(struct curl_transport *transport)
 {
-    int left;
-    CURLMsg *message;
-    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
-        assert(message->msg == CURLMSG_DONE);
-        struct exchange *exchange = exchange_of(message->easy_handle);
+    struct exchange *exchange;
+    while ((exchange = wire_next_finished(&transport->wire)) != NULL) {
         struct transfer *transfer = exchange->opaque;
-        exchange->code = message->data.result;
-        take_off_wire(transfer);
-        origins_leave(transport->origins, &transfer->claim);
+        leave_wire(transfer);
         finish(transfer);
-    }
-}
-
-static void act(struct curl_transport *transport, curl_socket_t fd, int events)
-{
-    int running;
-    CURLMcode code = curl_multi_socket_action(transport->multi, fd, events, &running);
-    assert(code == CURLM_OK || code == CURLM_OUT_OF_MEMORY || code == CURLM_INTERNAL_ERROR);
-    (void)code;
-}
-
-static void act_in_time(struct curl_transport *transport)
-{
-    if (transport->curl_at_ms <= transport->now_ms) {
-        transport->curl_at_ms = CLOCK_NEVER;
-        act(transport, CURL_SOCKET_TIMEOUT, 0);
-        collect(transport);
     }
 }
 
 void curl_transport_begin(struct curl_transport *transport, int64_t now_ms)
 {
-    transport->now_ms = now_ms;
+    set_now(transport, now_ms);
     for (int i = 0; i < BEGIN_BATCH; i++) {
         struct origin_claim *claim = origins_next(transport->origins);
         if (claim == NULL) {
@@ -285,21 +200,14 @@ void curl_transport_begin(struct curl_transport *transport, int64_t now_ms)
         }
         begin(list_entry(claim, struct transfer, claim));
     }
-    act_in_time(transport); /* what was added waits for a timer of 0 ms: one call starts the whole batch */
+    wire_serve_timer(&transport->wire);
+    collect(transport);
 }
 
 void curl_transport_serve_fd(struct curl_transport *transport, uint64_t data, uint32_t events, int64_t now_ms)
 {
-    int fd;
-    transport->now_ms = now_ms;
-    uint32_t matched = fd_watch_match(&transport->watch, data, events, &fd);
-    if (matched == 0) {
-        return;
-    }
-    int action = 0;
-    action |= (matched & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0;
-    action |= (matched & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0;
-    act(transport, fd, action);
+    set_now(transport, now_ms);
+    wire_serve_fd(&transport->wire, data, events);
 }
 
 /* ---- answers ---- */
@@ -328,7 +236,7 @@ static void follow(struct transfer *transfer, int code)
     if (location != NULL) {
         error = target_follow(&target, &transfer->target, location, why, sizeof why);
     }
-    give_back(transport, transfer->exchange);
+    wire_give_back(&transport->wire, transfer->exchange);
     transfer->exchange = NULL;
     if (error == TARGET_MEMORY) {
         fail(transfer, TRANSPORT_MEMORY, "out of memory");
@@ -388,16 +296,16 @@ static void expire(struct curl_transport *transport)
         if (transfer_is_on_wire(transfer)) {
             take_off_wire(transfer);
         }
-        origins_leave(transport->origins, &transfer->claim);
+        origins_leave(transport->origins, &transfer->claim); /* where it was queued */
         fail_by_timeout(transfer);
     }
 }
 
 void curl_transport_report(struct curl_transport *transport, int64_t now_ms, int64_t slice_ms)
 {
-    transport->now_ms = now_ms;
+    set_now(transport, now_ms);
+    wire_serve_timer(&transport->wire);
     collect(transport);
-    act_in_time(transport);
     expire(transport);
     struct list *node;
     int64_t begun_ms = clock_mono_ms();
@@ -415,12 +323,13 @@ int64_t curl_transport_next_ms(const struct curl_transport *transport)
         return INT64_MIN;
     }
     int64_t timer_ms = heap_next_ms(&transport->timers);
-    return timer_ms < transport->curl_at_ms ? timer_ms : transport->curl_at_ms;
+    int64_t wire_ms = wire_next_ms(&transport->wire);
+    return timer_ms < wire_ms ? timer_ms : wire_ms;
 }
 
 void curl_transport_read_counts(const struct curl_transport *transport, struct curl_transport_counts *out)
 {
-    *out = (struct curl_transport_counts){.transfers = transport->n_transfers, .on_wire = transport->n_on_wire};
+    *out = (struct curl_transport_counts){.transfers = transport->n_transfers, .on_wire = transport->wire.n_on_it};
 }
 
 /* ---- life ---- */
@@ -430,42 +339,27 @@ struct transport *curl_transport_base(struct curl_transport *transport)
     return &transport->base;
 }
 
-static int set_up_multi(struct curl_transport *transport)
-{
-    long max_connections = (long)transport->config.max_connections;
-    bool failed = false;
-    failed |= curl_multi_setopt(transport->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK;
-    failed |= curl_multi_setopt(transport->multi, CURLMOPT_SOCKETDATA, transport) != CURLM_OK;
-    failed |= curl_multi_setopt(transport->multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK;
-    failed |= curl_multi_setopt(transport->multi, CURLMOPT_TIMERDATA, transport) != CURLM_OK;
-    failed |= curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, max_connections) != CURLM_OK;
-    return failed ? -1 : 0;
-}
-
 struct curl_transport *curl_transport_new(const struct curl_transport_config *config)
 {
     struct curl_transport *transport = calloc(1, sizeof *transport);
     if (transport == NULL) {
         return NULL;
     }
-    transport->base = (struct transport){.start = start, .cancel = cancel};
-    transport->config = *config;
-    transport->curl_at_ms = CLOCK_NEVER;
-    list_init(&transport->transfers);
-    list_init(&transport->finished);
-    list_init(&transport->spare);
-    heap_init(&transport->timers);
-    fd_watch_init(&transport->watch, config->epoll_fd);
-    transport->settings = (struct exchange_settings){
+    const struct wire_config wire = {
         .egress = config->egress,
         .ca_file = config->ca_file,
         .max_response_bytes = config->max_response_bytes,
-        .watch = &transport->watch,
+        .max_connections = config->max_connections,
+        .epoll_fd = config->epoll_fd,
         .opened = on_opened,
     };
+    transport->base = (struct transport){.start = start, .cancel = cancel};
+    transport->egress = config->egress;
+    list_init(&transport->transfers);
+    list_init(&transport->finished);
+    heap_init(&transport->timers);
     transport->origins = origins_new(config->origin_max_active, config->max_active);
-    transport->multi = curl_multi_init();
-    if (transport->origins == NULL || transport->multi == NULL || set_up_multi(transport) != 0) {
+    if (wire_init(&transport->wire, &wire) != 0 || transport->origins == NULL) {
         curl_transport_free(transport);
         return NULL;
     }
@@ -481,13 +375,8 @@ void curl_transport_free(struct curl_transport *transport)
     while (!list_is_empty(&transport->transfers)) {
         cancel(&transport->base, list_entry(transport->transfers.next, struct transfer, node));
     }
-    struct list *node;
-    while ((node = list_shift(&transport->spare)) != NULL) {
-        exchange_free(list_entry(node, struct exchange, node));
-    }
-    curl_multi_cleanup(transport->multi); /* closes the connections: the watch must still stand */
+    wire_deinit(&transport->wire);
     origins_free(transport->origins);
-    fd_watch_deinit(&transport->watch);
     heap_deinit(&transport->timers);
     free(transport);
 }

@@ -1,0 +1,286 @@
+/* runner_stage: a runner with a transport that the test answers for, a clock that the test sets, and runs as core has
+ * them.
+ *
+ * For the test files of the runner. One thread; nothing waits. */
+#ifndef RXP_TESTS_RUNNER_STAGE_H
+#define RXP_TESTS_RUNNER_STAGE_H
+
+#include "base/clock.h"
+#include "engine/runner.h"
+#include "support/check_main.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
+#define SLICE_MS 1000
+#define MAX_TRANSFERS 64
+
+/* ---- a transport that the test answers for ---- */
+
+struct transfer {
+    char method[16];
+    char url[256];
+    char body[256];
+    char content_type[64];
+    char header[2][128];
+    size_t n_headers;
+    int64_t timeout_ms;
+    int64_t connect_timeout_ms;
+    bool once;
+    transfer_begun_fn begun;
+    transfer_done_fn done;
+    void *opaque;
+    bool cancelled;
+    bool is_over;
+};
+
+static struct transfer transfers[MAX_TRANSFERS];
+static size_t n_transfers;
+static bool out_of_memory;
+
+static inline struct transfer *fake_start(struct transport *transport, const struct http_request *request,
+                                   transfer_begun_fn begun, transfer_done_fn done, void *opaque)
+{
+    (void)transport;
+    if (out_of_memory) {
+        return NULL;
+    }
+    ck_assert_uint_lt(n_transfers, MAX_TRANSFERS);
+    struct transfer *transfer = &transfers[n_transfers++];
+    *transfer = (struct transfer){.timeout_ms = request->timeout_ms,
+                                  .connect_timeout_ms = request->connect_timeout_ms,
+                                  .once = request->once,
+                                  .n_headers = request->n_headers,
+                                  .begun = begun,
+                                  .done = done,
+                                  .opaque = opaque};
+    snprintf(transfer->method, sizeof transfer->method, "%s", request->method);
+    snprintf(transfer->url, sizeof transfer->url, "%s", request->url);
+    snprintf(transfer->body, sizeof transfer->body, "%.*s", (int)request->body_bytes,
+             request->body != NULL ? request->body : "");
+    snprintf(transfer->content_type, sizeof transfer->content_type, "%s",
+             request->content_type != NULL ? request->content_type : "");
+    for (size_t i = 0; i < request->n_headers && i < 2; i++) {
+        snprintf(transfer->header[i], sizeof transfer->header[i], "%s: %s", request->headers[i].name,
+                 request->headers[i].value);
+    }
+    return transfer;
+}
+
+static inline void fake_cancel(struct transport *transport, struct transfer *transfer)
+{
+    (void)transport;
+    ck_assert(!transfer->is_over);
+    transfer->cancelled = true;
+    transfer->is_over = true;
+}
+
+/* ---- runs, as a core has them ---- */
+
+struct subject {
+    const char *metadata; /* JSON of more http.* keys, with a leading comma, or "" */
+    const char *timeout;  /* JSON */
+    const char *id;
+    const char *kind;
+    atomic_bool alive;
+    bool rejects;
+    struct run *run; /* freed as it ends */
+    struct rxp_invocation *invocation;
+    struct rxp_http_plan plan;
+    int prepared;
+    int accepted;
+    int ended;
+    struct outcome outcome;
+    char summary[1400];
+    char run_id[64];
+    char state[64];
+    char result[64];
+    int polls;
+};
+
+static struct runner runner;
+static struct transport fake = {fake_start, fake_cancel};
+static struct pool_config config;
+static struct subject subjects[MAX_TRANSFERS];
+static size_t n_subjects;
+static int64_t now_ms;
+
+static inline struct subject *subject_new(void)
+{
+    ck_assert_uint_lt(n_subjects, MAX_TRANSFERS);
+    struct subject *subject = &subjects[n_subjects++];
+    *subject =
+        (struct subject){.metadata = "", .timeout = "10", .id = "inv-1", .kind = "http_async", .alive = true};
+    return subject;
+}
+
+static inline struct subject *subject_of(struct run *run)
+{
+    for (size_t i = 0; i < n_subjects; i++) {
+        if (subjects[i].run == run) {
+            return &subjects[i];
+        }
+    }
+    ck_abort_msg("a run that nobody has");
+    return NULL;
+}
+
+static inline int on_prepare(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    struct rxp_refusal why = {0};
+    char *text = NULL;
+    (void)opaque;
+    subject->prepared++;
+    if (subject->rejects) {
+        run->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
+        return -1;
+    }
+    ck_assert_int_gt(asprintf(&text,
+                              "{\"invocation_id\":\"%s\",\"runtime_name\":\"x\",\"runtime_kind\":\"%s\","
+                              "\"working_directory\":\"/\",\"command\":[\"x\"],\"timeout_seconds\":%s,"
+                              "\"metadata\":{\"http.url\":\"http://b.example/runs\","
+                              "\"http.poll_url_template\":\"http://b.example/runs/{run_id}\","
+                              "\"http.poll_run_id_path\":\"id\",\"http.poll_status_path\":\"status\","
+                              "\"http.poll_terminal_states\":\"completed,failed\"%s}}",
+                              subject->id, subject->kind, subject->timeout, subject->metadata),
+                     0);
+    int parsed = rxp_invocation_parse(text, strlen(text), 1 << 20, &subject->invocation, &why);
+    ck_assert_msg(parsed == 0, "%s", why.text);
+    ck_assert_msg(rxp_http_plan_make(subject->invocation, &subject->plan, &why) == 0, "%s", why.text);
+    free(text);
+    run->invocation = subject->invocation;
+    run->plan = &subject->plan;
+    return 0;
+}
+
+static inline void on_accepted(struct run *run, void *opaque)
+{
+    (void)opaque;
+    subject_of(run)->accepted++;
+}
+
+static inline void on_ended(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    (void)opaque;
+    ck_assert_int_eq(subject->ended, 0);
+    ck_assert_ptr_null(run->transfer);
+    ck_assert(!timer_is_set(&run->timer));
+    subject->ended++;
+    subject->outcome = run->outcome;
+    subject->outcome.summary = NULL;
+    subject->polls = run->cycle.polls;
+    snprintf(subject->summary, sizeof subject->summary, "%s", run->outcome.summary != NULL ? run->outcome.summary : "");
+    snprintf(subject->run_id, sizeof subject->run_id, "%s", run->run_id != NULL ? run->run_id : "");
+    snprintf(subject->state, sizeof subject->state, "%s", run->state != NULL ? run->state : "");
+    snprintf(subject->result, sizeof subject->result, "%s", run->result != NULL ? run->result : "");
+    rxp_http_plan_deinit(&subject->plan);
+    rxp_invocation_free(subject->invocation);
+    run_deinit(run);
+    free(run); /* the sanitizer sees whoever touches it again */
+    subject->run = NULL;
+}
+
+static const struct pool_hooks hooks = {.prepare = on_prepare, .accepted = on_accepted, .ended = on_ended};
+
+static inline void setup(void)
+{
+    config = (struct pool_config){
+        .threads = 1,
+        .max_run_ms = 86400000,
+        .connect_timeout_ms = 7000,
+        .poll_timeout_ms = 3000,
+        .poll_min_interval_ms = 100,
+        .poll_jitter = 0,
+        .poll_max_failures = 2,
+        .max_response_bytes = 1 << 20,
+        .max_result_bytes = 16,
+        .origin_max_connections = 64,
+    };
+    now_ms = 1000000;
+    n_transfers = 0;
+    n_subjects = 0;
+    out_of_memory = false;
+    runner_init(&runner, &config, &hooks, &fake, 42);
+}
+
+static inline void teardown(void)
+{
+    runner_command(&runner, RUNNER_ABANDON, now_ms);
+    while (runner_turn(&runner, now_ms, SLICE_MS)) {
+    }
+    runner_deinit(&runner);
+}
+
+static inline void submit(struct subject *subject)
+{
+    struct list submitted;
+    list_init(&submitted);
+    subject->run = malloc(sizeof *subject->run);
+    run_init(subject->run);
+    subject->run->alive = &subject->alive;
+    runner_announce(&runner, subject->run, now_ms, clock_wall_ms());
+    list_push(&submitted, &subject->run->node);
+    runner_add(&runner, &submitted);
+}
+
+static inline void turn(void)
+{
+    while (runner_turn(&runner, now_ms, SLICE_MS)) {
+    }
+}
+
+static inline void turn_at(int64_t at_ms)
+{
+    now_ms = at_ms;
+    turn();
+}
+
+static inline void begin(struct transfer *transfer)
+{
+    if (!transfer->begun(transfer->opaque, now_ms)) {
+        transfer->is_over = true;
+    }
+}
+
+static inline void reply_with(struct transfer *transfer, const struct http_reply *reply)
+{
+    ck_assert(!transfer->is_over);
+    transfer->is_over = true;
+    transfer->done(transfer->opaque, reply, now_ms);
+}
+
+static inline void answer(struct transfer *transfer, int code, const char *body)
+{
+    const struct http_reply reply = {.sent = true, .code = code, .body = body, .body_bytes = strlen(body)};
+    reply_with(transfer, &reply);
+}
+
+static inline void break_off(struct transfer *transfer, enum transport_error error, bool sent)
+{
+    const struct http_reply reply = {.error = error, .detail = "it broke", .sent = sent, .body = ""};
+    reply_with(transfer, &reply);
+}
+
+static inline struct transfer *last(void)
+{
+    ck_assert_uint_gt(n_transfers, 0);
+    return &transfers[n_transfers - 1];
+}
+
+/* To its first poll, which has begun. */
+static inline void kick_off(struct subject *subject)
+{
+    submit(subject);
+    turn();
+    ck_assert_uint_eq(n_transfers, 1);
+    begin(last());
+    answer(last(), 202, "{\"id\":\"r1\"}");
+    ck_assert_uint_eq(n_transfers, 2);
+    begin(last());
+}
+
+#endif

@@ -1,0 +1,172 @@
+#include "engine/wire.h"
+
+#include "base/clock.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define MAX_SPARE_EXCHANGES 128
+
+/* ---- what curl calls ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *opaque, void *socket_opaque)
+{
+    struct wire *wire = opaque;
+    (void)easy, (void)socket_opaque;
+    uint32_t events = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
+        events |= EPOLLIN;
+    }
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
+        events |= EPOLLOUT;
+    }
+    if (fd_watch_want(&wire->watch, fd, events) != 0) {
+        /* An error returned from here would end every transfer; so this one waits for its timeout. */
+        log_event(LOG_ERROR, "socket_not_watched", "epoll_ctl: %s; a request will not be answered", strerror(errno));
+    }
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *opaque)
+{
+    struct wire *wire = opaque;
+    (void)multi;
+    wire->curl_at_ms = timeout_ms < 0 ? CLOCK_NEVER : wire->now_ms + timeout_ms;
+    return 0;
+}
+
+/* ---- exchanges ---- */
+
+static struct exchange *take_spare(struct wire *wire)
+{
+    struct list *node = list_shift(&wire->spare);
+    if (node == NULL) {
+        return exchange_new(&wire->settings);
+    }
+    wire->n_spare--;
+    return list_entry(node, struct exchange, node);
+}
+
+void wire_give_back(struct wire *wire, struct exchange *exchange)
+{
+    exchange_end(exchange);
+    if (wire->n_spare >= MAX_SPARE_EXCHANGES) {
+        exchange_free(exchange);
+        return;
+    }
+    list_push(&wire->spare, &exchange->node);
+    wire->n_spare++;
+}
+
+struct exchange *wire_put(struct wire *wire, const struct hop *hop)
+{
+    struct exchange *exchange = take_spare(wire);
+    if (exchange == NULL) {
+        return NULL;
+    }
+    if (exchange_begin(exchange, hop) != 0 || curl_multi_add_handle(wire->multi, exchange->easy) != CURLM_OK) {
+        wire_give_back(wire, exchange);
+        return NULL;
+    }
+    wire->n_on_it++;
+    return exchange;
+}
+
+void wire_take(struct wire *wire, struct exchange *exchange)
+{
+    CURLMcode code = curl_multi_remove_handle(wire->multi, exchange->easy);
+    assert(code == CURLM_OK);
+    wire->n_on_it--;
+}
+
+struct exchange *wire_next_finished(struct wire *wire)
+{
+    int left;
+    CURLMsg *message = curl_multi_info_read(wire->multi, &left);
+    if (message == NULL) {
+        return NULL;
+    }
+    assert(message->msg == CURLMSG_DONE);
+    struct exchange *exchange = exchange_of(message->easy_handle);
+    exchange->code = message->data.result;
+    wire_take(wire, exchange);
+    return exchange;
+}
+
+/* ---- turning it ---- */
+
+static void act(struct wire *wire, curl_socket_t fd, int events)
+{
+    int running;
+    CURLMcode code = curl_multi_socket_action(wire->multi, fd, events, &running);
+    assert(code == CURLM_OK || code == CURLM_OUT_OF_MEMORY || code == CURLM_INTERNAL_ERROR);
+}
+
+void wire_serve_timer(struct wire *wire)
+{
+    if (wire->curl_at_ms <= wire->now_ms) {
+        wire->curl_at_ms = CLOCK_NEVER;
+        act(wire, CURL_SOCKET_TIMEOUT, 0);
+    }
+}
+
+void wire_serve_fd(struct wire *wire, uint64_t data, uint32_t events)
+{
+    int fd;
+    uint32_t matched = fd_watch_match(&wire->watch, data, events, &fd);
+    if (matched == 0) {
+        return;
+    }
+    int action = 0;
+    action |= (matched & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0;
+    action |= (matched & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0;
+    act(wire, fd, action);
+}
+
+int64_t wire_next_ms(const struct wire *wire)
+{
+    return wire->curl_at_ms;
+}
+
+/* ---- life ---- */
+
+int wire_init(struct wire *wire, const struct wire_config *config)
+{
+    *wire = (struct wire){
+        .multi = curl_multi_init(),
+        .settings = {.egress = config->egress,
+                     .ca_file = config->ca_file,
+                     .max_response_bytes = config->max_response_bytes,
+                     .watch = &wire->watch,
+                     .opened = config->opened},
+        .curl_at_ms = CLOCK_NEVER,
+    };
+    list_init(&wire->spare);
+    fd_watch_init(&wire->watch, config->epoll_fd);
+    if (wire->multi == NULL) {
+        return -1;
+    }
+    bool failed = false;
+    failed |= curl_multi_setopt(wire->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK;
+    failed |= curl_multi_setopt(wire->multi, CURLMOPT_SOCKETDATA, wire) != CURLM_OK;
+    failed |= curl_multi_setopt(wire->multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK;
+    failed |= curl_multi_setopt(wire->multi, CURLMOPT_TIMERDATA, wire) != CURLM_OK;
+    failed |= curl_multi_setopt(wire->multi, CURLMOPT_MAXCONNECTS, (long)config->max_connections) != CURLM_OK;
+    return failed ? -1 : 0;
+}
+
+void wire_deinit(struct wire *wire)
+{
+    struct list *node;
+    assert(wire->n_on_it == 0);
+    while ((node = list_shift(&wire->spare)) != NULL) {
+        exchange_free(list_entry(node, struct exchange, node));
+    }
+    if (wire->multi != NULL) {
+        curl_multi_cleanup(wire->multi); /* closes the connections: the watch must still stand */
+    }
+    fd_watch_deinit(&wire->watch);
+}
