@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""The demo, as somebody meets the program for the first time: with and without a terminal, and --keep with own clients."""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+
+from child import Child, plain_environment
+from tap import equal, holds, lacks, run_all, test
+from worker import PROGRAM, Backend, invocation, run_command
+
+SUMMARY = r"1,000 invocations: 940 succeeded, 30 failed, 20 timed_out, 10 rejected"
+
+
+@test("the demo ends by itself within 30 s in a summary, without a terminal")
+def _():
+    started = time.monotonic()
+    done = run_command("demo", seconds=60)
+    assert time.monotonic() - started < 30
+    equal(done.returncode, 0, done.stderr)
+    holds(done.stdout, SUMMARY, "Every invocation has exactly one result.")
+    lacks(done.stderr + done.stdout, "\033", "\r")
+
+
+@test("on a terminal the demo draws its progress in one line")
+def _():
+    master, slave = pty.openpty()
+    with subprocess.Popen([PROGRAM, "demo", "--invocations", "100"], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+                          env=plain_environment()) as process:
+        os.close(slave)
+        written = b""
+        try:
+            while True:
+                chunk = os.read(master, 65536)
+                if not chunk:
+                    break
+                written += chunk
+        except OSError:  # the other end has closed
+            pass
+        equal(process.wait(), 0)
+    os.close(master)
+    assert written.count(b"\r  ") > 5, written
+    holds(written.decode(), "100 invocations: ")
+
+
+@test("with --keep the demo serves one's own clients until Ctrl-C")
+def _():
+    with Child([PROGRAM, "demo", "--keep", "--invocations", "10"], name="demo") as demo, Backend() as backend:
+        servers = demo.wait_for(r"submit +--bootstrap-servers (\S+)", 40).group(1)
+        done = run_command("submit", "--wait", "--bootstrap-servers", servers,
+                           given=json.dumps(invocation("mine", backend, {"seconds": "0.2"})))
+        equal(done.returncode, 0, done.stderr)
+        result = json.loads(done.stdout)
+        equal((result["invocation_id"], result["status"]), ("mine", "succeeded"))
+        shown = run_command("results", "--bootstrap-servers", servers, "--invocation-id", "mine")
+        equal(shown.stdout, done.stdout, shown.stderr)
+        shown = run_command("offsets", "--bootstrap-servers", servers, "--json")
+        equal(shown.returncode, 0, shown.stderr)
+        equal(sum(json.loads(line)["end"] for line in shown.stdout.splitlines()), 11)
+        demo.signal(signal.SIGINT)
+        equal(demo.wait(), 0)
+        assert re.search(r"10 invocations: ", demo.output())
+
+
+if __name__ == "__main__":
+    run_all()
