@@ -69,7 +69,7 @@ void commit_serve(struct consumer *consumer)
         return;
     if (!consumer->commit.hurry && consumer->now_ms < consumer->commit.next_ms)
         return;
-    if (consumer->now_ms < consumer->commit.not_before_ms || join_watch_is_joining(&consumer->join_watch, consumer->now_ms))
+    if (consumer->now_ms < consumer->commit.not_before_ms || join_watch_is_joining(&consumer->join_watch))
         return;
     consumer->commit.hurry = false;
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;

@@ -2,17 +2,20 @@
 
 #include "base/clock.h"
 
-enum { API_JOIN_GROUP = 11, API_SYNC_GROUP = 14 };
+enum { API_JOIN_GROUP = 11, API_HEARTBEAT = 12, API_SYNC_GROUP = 14 };
 
 /* An expected request that does not come, and an answer that no SyncGroup follows since it was a refusal: nobody waits
  * for those longer. */
 enum { SOON_MS = 1000 };
 
+/* Much longer than from such an answer through librdkafka's main thread to the JoinGroup on the socket. */
+enum { ANSWER_MS = 30 };
+
 enum step { STEP_NONE, STEP_EXPECTED, STEP_JOINING, STEP_JOINED, STEP_SYNCING };
 
-static void set_step(struct join_watch *watch, enum step step, int64_t now_ms)
+static void set_step(struct join_watch *watch, enum step step)
 {
-    atomic_store(&watch->since_ms, now_ms);
+    atomic_store(&watch->since_ms, clock_mono_ms());
     atomic_store(&watch->step, (int)step);
 }
 
@@ -20,6 +23,7 @@ void join_watch_init(struct join_watch *watch)
 {
     atomic_init(&watch->step, STEP_NONE);
     atomic_init(&watch->since_ms, 0);
+    atomic_init(&watch->answer_ms, INT64_MIN / 2);
 }
 
 static rd_kafka_resp_err_t on_request(rd_kafka_t *rk, int sockfd, const char *broker, int32_t broker_id, int16_t api,
@@ -27,9 +31,9 @@ static rd_kafka_resp_err_t on_request(rd_kafka_t *rk, int sockfd, const char *br
 {
     (void)rk, (void)sockfd, (void)broker, (void)broker_id, (void)version, (void)id, (void)bytes;
     if (api == API_JOIN_GROUP)
-        set_step(opaque, STEP_JOINING, clock_mono_ms());
+        set_step(opaque, STEP_JOINING);
     else if (api == API_SYNC_GROUP)
-        set_step(opaque, STEP_SYNCING, clock_mono_ms());
+        set_step(opaque, STEP_SYNCING);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -38,10 +42,13 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int sockfd, const char *b
                                        rd_kafka_resp_err_t err, void *opaque)
 {
     (void)rk, (void)sockfd, (void)broker, (void)broker_id, (void)version, (void)id, (void)bytes, (void)rtt_us, (void)err;
+    struct join_watch *watch = opaque;
+    if (api == API_HEARTBEAT || api == API_SYNC_GROUP)
+        atomic_store(&watch->answer_ms, clock_mono_ms());
     if (api == API_JOIN_GROUP)
-        set_step(opaque, STEP_JOINED, clock_mono_ms());
+        set_step(watch, STEP_JOINED);
     else if (api == API_SYNC_GROUP)
-        set_step(opaque, STEP_NONE, clock_mono_ms());
+        set_step(watch, STEP_NONE);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -60,9 +67,9 @@ int join_watch_install(struct join_watch *watch, rd_kafka_conf_t *conf)
     return rd_kafka_conf_interceptor_add_on_new(conf, "join_watch", on_new, watch) == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
 }
 
-void join_watch_expect(struct join_watch *watch, int64_t now_ms)
+void join_watch_expect(struct join_watch *watch)
 {
-    set_step(watch, STEP_EXPECTED, now_ms);
+    set_step(watch, STEP_EXPECTED);
 }
 
 void join_watch_over(struct join_watch *watch)
@@ -70,8 +77,11 @@ void join_watch_over(struct join_watch *watch)
     atomic_store(&watch->step, STEP_NONE);
 }
 
-bool join_watch_is_joining(struct join_watch *watch, int64_t now_ms)
+bool join_watch_is_joining(struct join_watch *watch)
 {
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms < atomic_load(&watch->answer_ms) + ANSWER_MS)
+        return true;
     switch ((enum step)atomic_load(&watch->step)) {
     case STEP_NONE:
         return false;

@@ -58,7 +58,7 @@ static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_
     consumer->joined = true;
     consumer->read.wanted = consumer->read.wanted || list->cnt > 0;
     if (consumer->rejoin_follows)
-        join_watch_expect(&consumer->join_watch, consumer->now_ms);
+        join_watch_expect(&consumer->join_watch);
     consumer->rejoin_follows = false;
     rd_kafka_error_t *error = rd_kafka_incremental_assign(consumer->rk, list);
     if (error != NULL) {
@@ -165,13 +165,16 @@ static void hand_over(struct consumer *consumer, struct revoke *revoke)
         struct consumer_partition *partition = revoked_at(consumer, revoke, i);
         if (partition == NULL)
             continue;
-        size_t in_flight = partition->tracker != NULL ? tracker_in_flight(partition->tracker) : 0;
-        if (!commit_is_settled(partition))
-            log_event(LOG_WARN, "partition_left_uncommitted", "%s [%" PRId32 "]: the last commit was not answered in "
-                      "time; whoever has it next may start finished runs again", partition->topic->name,
-                      partition->assignment->partition);
-        log_event(LOG_INFO, "partition_left", "%s [%" PRId32 "]: committed offset %" PRId64 ", %zu runs were not finished",
-                  partition->topic->name, partition->assignment->partition, partition->committed, in_flight);
+        const char *topic = partition->topic->name;
+        int32_t number = partition->assignment->partition;
+        if (partition->tracker == NULL)
+            log_event(LOG_INFO, "partition_left", "%s [%" PRId32 "]: nothing of it was taken", topic, number);
+        else
+            log_event(commit_is_settled(partition) ? LOG_INFO : LOG_WARN, "partition_left", "%s [%" PRId32
+                      "]: committed offset %" PRId64 ", %zu runs were not finished%s", topic, number,
+                      partition->committed, tracker_in_flight(partition->tracker),
+                      commit_is_settled(partition) ? "" : "; its last commit was not answered in time, so that finished "
+                                                          "runs may start again elsewhere");
         partition_remove(consumer, partition);
     }
     consumer->rejoin_follows = true;
