@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "protocol": set(),
     "ops": {"base", "protocol"},
     "engine": {"base", "protocol", "ops"},
-    "kafka": {"base", "ops"},
+    "kafka": {"base", "protocol", "ops"},  # of protocol the words alone, for "did you mean"
     "core": {"base", "protocol", "ops", "engine", "kafka"},
     "backend": {"base", "protocol", "ops"},
     "cli": {"base", "protocol", "ops", "engine", "kafka", "core", "backend"},
