@@ -92,8 +92,8 @@ START_TEST(a_handshake_without_end_is_a_connect_timeout)
 }
 END_TEST
 
-static const char *const bad_urls[] = {"", "nonsense", "ftp://127.0.0.1/", "http://", "http://a b/", "http://[::1/", "/path",
-                                       "file:///etc/passwd"};
+static const char *const bad_urls[] = {"", "nonsense", "ftp://127.0.0.1/", "http://", "http://a b/", "http://[::1/",
+                                       "/path", "file:///etc/passwd"};
 
 START_TEST(a_url_that_cannot_be_requested_is_told_by_done)
 {

@@ -1,6 +1,7 @@
 #include "support/fetch_stage.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 /* ---- sent once ---- */
 
@@ -96,7 +97,8 @@ START_TEST(a_redirect_is_followed_with_the_method_of_its_code)
     char answer[128];
     snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nLocation: /there?a=b\r\nContent-Length: 0\r\n\r\n",
              redirects[_i].code);
-    const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = answer}, {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
+    const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = answer},
+                                      {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
     serve(RUDE_WHOLE_SERVER, steps, 2);
     const struct http_header header = {"Idempotency-Key", "k"};
     const struct http_request request = {.method = redirects[_i].method, .url = url_of(server, "/here"), .body = "{}",
@@ -127,7 +129,8 @@ START_TEST(headers_do_not_follow_to_another_origin_and_do_not_come_back)
     const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = forth}, {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
     serve(RUDE_WHOLE_SERVER, steps, 2);
     const struct http_header header = {"Idempotency-Key", "k"};
-    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .body = "{}", .body_bytes = 2,
+    const struct http_request request = {.method = "POST", .url = rude_server_url(server),
+                                         .body = "{}", .body_bytes = 2,
                                          .content_type = "application/json", .headers = &header, .n_headers = 1};
     struct seen seen = {0};
     fetch(&seen, &request);
@@ -153,13 +156,29 @@ START_TEST(a_location_may_be_relative)
     char answer[256];
     snprintf(answer, sizeof answer, "HTTP/1.1 302 X\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
              locations[_i].location);
-    const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = answer}, {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
+    const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = answer},
+                                      {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
     serve(RUDE_WHOLE_SERVER, steps, 2);
     struct seen seen = {0};
     get(&seen, url_of(server, "/a/b?q=1"));
     ck_assert_int_eq(seen.error, TRANSPORT_OK);
     const char *text = rude_server_request(server, 1);
     ck_assert_msg(strncmp(text, locations[_i].then, strlen(locations[_i].then)) == 0, "%s", text);
+}
+END_TEST
+
+START_TEST(an_absolute_location_may_hold_what_should_be_encoded)
+{
+    char answer[256];
+    other = rude_server_start(RUDE_WHOLE_SERVER, answer_ok, 1);
+    snprintf(answer, sizeof answer, "HTTP/1.1 302 X\r\nLocation: %s/a b\xC3\xA4\r\nContent-Length: 0\r\n\r\n",
+             rude_server_url(other));
+    const struct rude_step step = {.act = RUDE_ANSWER, .answer = answer};
+    serve(RUDE_WHOLE_SERVER, &step, 1);
+    struct seen seen = {0};
+    get(&seen, rude_server_url(server));
+    ck_assert_int_eq(seen.error, TRANSPORT_OK);
+    ck_assert_int_eq(strncasecmp(rude_server_request(other, 0), "GET /a%20b%c3%a4 HTTP", 21), 0);
 }
 END_TEST
 
@@ -210,7 +229,9 @@ START_TEST(a_redirect_s_body_is_limited_too)
     memset(body, 'b', MAX_RESPONSE_BYTES + 1);
     body[MAX_RESPONSE_BYTES + 1] = '\0';
     char *answer = NULL;
-    ck_assert_int_gt(asprintf(&answer, "HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body), 0);
+    ck_assert_int_gt(asprintf(&answer, "HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: %zu\r\n\r\n%s",
+                              strlen(body), body),
+                     0);
     const struct rude_step step = {.act = RUDE_ANSWER, .answer = answer};
     serve(RUDE_WHOLE_SERVER, &step, 1);
     struct seen seen = {0};
@@ -301,6 +322,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_redirect_is_followed_with_the_method_of_its_code, 0, COUNT(redirects));
     tcase_add_test(tests, headers_do_not_follow_to_another_origin_and_do_not_come_back);
     tcase_add_loop_test(tests, a_location_may_be_relative, 0, COUNT(locations));
+    tcase_add_test(tests, an_absolute_location_may_hold_what_should_be_encoded);
     tcase_add_loop_test(tests, five_redirects_are_followed_and_not_six, 0, 2);
     tcase_add_loop_test(tests, a_redirect_that_leads_nowhere_is_told_with_its_code, 0, COUNT(bad_redirects));
     tcase_add_test(tests, a_redirect_s_body_is_limited_too);

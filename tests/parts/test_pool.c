@@ -296,7 +296,7 @@ static const struct {
     {"instant=1&code=200", "30", "0.02", RXP_STATUS_SUCCEEDED, RXP_OK, NULL, 1},
     {"code=500", "30", "0.02", RXP_STATUS_FAILED, RXP_ERROR_KICKOFF_STATUS, "got 500", 1},
     /* deadlines */
-    {"stall=kickoff", "1", "0.02", RXP_STATUS_TIMED_OUT, RXP_ERROR_KICKOFF_TIMEOUT, "kickoff exceeded timeout of 1s", 1},
+    {"stall=kickoff", "1", "0.02", RXP_STATUS_TIMED_OUT, RXP_ERROR_KICKOFF_TIMEOUT, "exceeded timeout of 1s", 1},
     {"slow=kickoff", "1", "0.02", RXP_STATUS_TIMED_OUT, RXP_ERROR_KICKOFF_TIMEOUT, "kickoff exceeded timeout of 1s", 1},
     {"stall=poll", "1", "0.02", RXP_STATUS_TIMED_OUT, RXP_ERROR_POLL_TIMEOUT, "poll exceeded timeout of 1s", 1},
     {"seconds=100", "1", "50", RXP_STATUS_TIMED_OUT, RXP_ERROR_POLL_TIMEOUT,

@@ -56,6 +56,19 @@ START_TEST(a_run_is_kicked_off_polled_and_ends)
 }
 END_TEST
 
+START_TEST(a_result_over_its_limit_is_left_out)
+{
+    struct subject *subject = subject_new();
+    subject->metadata = ",\"http.result_path\":\"out\"";
+    kick_off(subject);
+    answer(last(), 200, _i == 0 ? "{\"status\":\"completed\",\"out\":\"0123456789abcd\"}"
+                                : "{\"status\":\"completed\",\"out\":\"0123456789abcde\"}");
+    ck_assert_int_eq(subject->outcome.status, RXP_STATUS_SUCCEEDED);
+    ck_assert_str_eq(subject->result, _i == 0 ? "\"0123456789abcd\"" : "");
+    ck_assert_int_eq(subject->result_truncated, _i == 1);
+}
+END_TEST
+
 START_TEST(a_run_that_fails_at_the_backend_says_so)
 {
     struct subject *subject = subject_new();
@@ -410,6 +423,7 @@ Suite *test_suite(void)
     TCase *tests = tcase_create("runner");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_run_is_kicked_off_polled_and_ends);
+    tcase_add_loop_test(tests, a_result_over_its_limit_is_left_out, 0, 2);
     tcase_add_test(tests, a_run_that_fails_at_the_backend_says_so);
     tcase_add_test(tests, an_exchange_that_breaks_has_no_exit_code);
     tcase_add_test(tests, kind_http_ends_with_its_kickoff);

@@ -97,6 +97,7 @@ struct subject {
     char run_id[64];
     char state[64];
     char result[64];
+    bool result_truncated;
     int polls;
 };
 
@@ -173,6 +174,7 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->outcome = run->outcome;
     subject->outcome.summary = NULL;
     subject->polls = run->cycle.polls;
+    subject->result_truncated = run->result_truncated;
     snprintf(subject->summary, sizeof subject->summary, "%s", run->outcome.summary != NULL ? run->outcome.summary : "");
     snprintf(subject->run_id, sizeof subject->run_id, "%s", run->run_id != NULL ? run->run_id : "");
     snprintf(subject->state, sizeof subject->state, "%s", run->state != NULL ? run->state : "");

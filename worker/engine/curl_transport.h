@@ -1,7 +1,7 @@
 /* curl_transport: the transport over libcurl's multi handle, without a thread of its own: the loop turns it.
  *
- * Owned by one loop thread, which alone calls curl. curl's callbacks only take notes; finished requests are gathered and
- * reported outside of them. A request goes through these hands:
+ * Owned by one loop thread, which alone calls curl. curl's callbacks only take notes; finished requests are gathered
+ * and reported outside of them. A request goes through these hands:
  *
  *   start ──> queued at its origin ──> on the wire (exchange) ──> finished ──> done
  *                     ^                                              │

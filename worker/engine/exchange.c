@@ -203,7 +203,6 @@ static int set_method(struct exchange *exchange, const struct hop *hop)
     bool failed = false;
     bool is_head = strcmp(hop->method, "HEAD") == 0;
     bool has_body = !is_head && (hop->body != NULL || expects_body(hop->method));
-    SET(CURLOPT_POSTFIELDS, NULL);
     if (has_body) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, hop->body != NULL ? (curl_off_t)hop->body_bytes : (curl_off_t)0);
         SET(CURLOPT_POSTFIELDS, hop->body != NULL ? hop->body : "");

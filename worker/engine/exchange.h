@@ -1,8 +1,8 @@
 /* exchange: one HTTP request and its answer on the wire: a curl easy handle, set up once and used again, and what its
  * callbacks collect.
  *
- * Owned by one loop thread. Its callbacks run inside curl's calls and never call curl. It follows no redirects and knows
- * no queue: curl_transport does. */
+ * Owned by one loop thread. Its callbacks run inside curl's calls and never call curl. It follows no redirects and
+ * knows no queue: curl_transport does. */
 #ifndef RXP_ENGINE_EXCHANGE_H
 #define RXP_ENGINE_EXCHANGE_H
 
@@ -43,7 +43,7 @@ struct exchange {
     int refusals; /* addresses that the egress policy refused */
     bool too_large;
     bool headers_too_large;
-    bool headers_end; /* of the last ones (there may be 1xx before): curl takes a head that is cut off for a whole one */
+    bool headers_end; /* seen: curl takes a head that is cut off for a whole one */
     CURLcode code;
     size_t header_bytes;
     struct buf body;

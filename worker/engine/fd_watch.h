@@ -1,9 +1,9 @@
 /* fd_watch: which of curl's sockets epoll watches for what, with as few system calls as can be.
  *
- * Owned by one loop thread. curl takes its wish back after every request and utters it again with the next one; epoll is
- * told only when it lacks a wanted event, or has reported one that nobody wants (level-triggered, so that none is lost).
- * That needs to know when a socket is closed, since its number is used again: it holds for the sockets opened through
- * fd_watch_open. Others (those of curl's resolver) are told to epoll at once. */
+ * Owned by one loop thread. curl takes its wish back after every request and utters it again with the next one; epoll
+ * is told only when it lacks a wanted event, or has reported one that nobody wants (level-triggered, so that none is
+ * lost). That needs to know when a socket is closed, since its number is used again: it holds for the sockets opened
+ * through fd_watch_open. Others (those of curl's resolver) are told to epoll at once. */
 #ifndef RXP_ENGINE_FD_WATCH_H
 #define RXP_ENGINE_FD_WATCH_H
 

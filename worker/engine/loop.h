@@ -1,8 +1,8 @@
 /* loop: one thread with one epoll: it turns a runner and its curl transport.
  *
  * A turn: wait for sockets, timers or the mailbox; read the clock; serve the sockets; report answers; due timers,
- * commands and new runs, a slice of each; begin what may leave the queues. So the oldest deadlines wait at most for a few
- * slices. Nothing blocks the thread but epoll, for a second at most.
+ * commands and new runs, a slice of each; begin what may leave the queues. So the oldest deadlines wait at most for a
+ * few slices. Nothing blocks the thread but epoll, for a second at most.
  *
  * loop_submit, loop_command and the counts are for any thread, the rest for the pool's owner. */
 #ifndef RXP_ENGINE_LOOP_H

@@ -48,13 +48,14 @@ void pool_free(struct pool *pool);
 /* Any thread. Takes the run until hooks.ended. */
 void pool_submit(struct pool *pool, struct run *run);
 
-/* Any thread. From now on no run is kicked off: those whose kickoff has not left the queue, and later ones, end
- * abandoned. */
+/* Any thread. No run is kicked off any more, as soon as each loop has seen it (at its next turn): those whose kickoff
+ * has not left the queue, and later ones, end abandoned. */
 void pool_stop_kickoffs(struct pool *pool);
 /* Any thread. Every run whose *alive is false ends abandoned. A run is also asked before prepare and when its kickoff
  * leaves the queue, so that none can slip past. */
 void pool_sweep(struct pool *pool);
-/* Any thread. Every run ends: cancelled (a result is due), or abandoned. */
+/* Any thread. Every run submitted before it ends: cancelled (a result is due; of one that is not prepared yet, prepare
+ * is asked first), or abandoned. */
 void pool_cancel_all(struct pool *pool);
 void pool_abandon_all(struct pool *pool);
 

@@ -1,7 +1,7 @@
 /* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
  *
- * Owned by the loop from pool_submit to the ended callback. Only `alive` is looked at by two threads. Between requests it
- * holds no memory but this struct, the poll URL and what the backend last said. */
+ * Owned by the loop from pool_submit to the ended callback. Only `alive` is looked at by two threads. Between requests
+ * it holds no memory but this struct, the poll URL and what the backend last said. */
 #ifndef RXP_ENGINE_RUN_H
 #define RXP_ENGINE_RUN_H
 

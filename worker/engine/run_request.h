@@ -15,8 +15,8 @@ struct run_request {
 };
 
 /* The kickoff. It bears the invocation_id in the plan's idempotency header, as visible ASCII: every other byte, and the
- * percent sign itself, becomes %XX, so that different ids stay different. It has no timeout of its own, since its answer
- * may be the result: the run's deadline cuts it. 0, or -1 for want of memory. */
+ * percent sign itself, becomes %XX, so that different ids stay different. It has no timeout of its own, since its
+ * answer may be the result: the run's deadline cuts it. 0, or -1 for want of memory. */
 int run_request_kickoff(struct run_request *made, const struct run *run, const struct pool_config *config);
 /* A poll, at most as long as the run has left. Makes run->poll_url where there is none yet. 0, or -1 for want of
  * memory. */

@@ -1,7 +1,7 @@
 /* transfer: one request on its way through curl_transport, over all its hops.
  *
- * Owned by its transport. What is queued by the ten thousand is kept small: the handle, the buffers and the answer are the
- * exchange's, which only a request on the wire has. */
+ * Owned by its transport. What is queued by the ten thousand is kept small: the handle, the buffers and the answer are
+ * the exchange's, which only a request on the wire has. */
 #ifndef RXP_ENGINE_TRANSFER_H
 #define RXP_ENGINE_TRANSFER_H
 

@@ -14,15 +14,15 @@ struct http_header {
 };
 
 struct http_request {
-    const char *method;
-    const char *url; /* absolute, http or https. Must live until done */
+    const char *method; /* upper case; copied by start, like content_type and headers */
+    const char *url;    /* absolute, http or https. Must live until done */
     const char *body; /* NULL: none. Must live until done */
     size_t body_bytes;
     const char *content_type; /* NULL: none */
-    const struct http_header *headers; /* copied by start */
+    const struct http_header *headers; /* sent to the origin of the URL only, not to where a redirect leads */
     size_t n_headers;
     int64_t connect_timeout_ms;
-    int64_t timeout_ms; /* from the moment it leaves the queue; 0: none */
+    int64_t timeout_ms; /* from the moment it leaves the queue, over all redirects; 0: none */
     bool once;          /* a kickoff: never sent a second time, whatever happens to the connection */
 };
 
@@ -35,7 +35,7 @@ enum transport_error {
     TRANSPORT_NETWORK,   /* broke after the request may have left */
     TRANSPORT_TIMEOUT,   /* timeout_ms ran out */
     TRANSPORT_TOO_LARGE, /* body or headers over their limit */
-    TRANSPORT_EGRESS,    /* the policy refuses the address or host */
+    TRANSPORT_EGRESS,    /* the policy refuses the host, or every address that it has */
     TRANSPORT_REDIRECT,  /* more than 5, without a Location, or to another scheme */
     TRANSPORT_MEMORY,
 };
@@ -45,7 +45,7 @@ enum transport_error {
 struct http_reply {
     enum transport_error error;
     char detail[TRANSPORT_DETAIL_BYTES]; /* a phrase for people, empty when OK */
-    bool sent;                           /* false: the request provably never left */
+    bool sent;                           /* false: the request provably never left, not even to a redirect's origin */
     int code;                            /* HTTP status; 0 unless OK (TRANSPORT_REDIRECT carries the 3xx) */
     const char *body;                    /* lives until the done callback returns; never NULL */
     size_t body_bytes;
@@ -54,7 +54,8 @@ struct http_reply {
 struct transfer; /* one request under way; the transport's own */
 
 /* The request leaves the queue now: name look-up and connecting begin. Once a request, before done, never from within
- * start. False: do not send it after all (its partition has gone); the transfer is then gone without a done. */
+ * start; not at all where it is refused before (BAD_URL, EGRESS of the host that it names, MEMORY). False: do not send
+ * it after all (its partition has gone); the transfer is then gone without a done. */
 typedef bool (*transfer_begun_fn)(void *opaque, int64_t now_ms);
 /* The end, once, never from within start or cancel. The transfer is gone when this is called (cancel must not be); the
  * reply lives until it returns. Starting or cancelling others in it is allowed. */

@@ -1,7 +1,7 @@
 /* wire: libcurl's multi handle and what is on it: exchanges under way, sockets in epoll, curl's one timer.
  *
- * Owned by one loop thread, which alone calls curl. curl's callbacks only take notes; a finished exchange is fetched with
- * wire_next_finished, outside of them. Exchanges are kept and used again. */
+ * Owned by one loop thread, which alone calls curl. curl's callbacks only take notes; a finished exchange is fetched
+ * with wire_next_finished, outside of them. Exchanges are kept and used again. */
 #ifndef RXP_ENGINE_WIRE_H
 #define RXP_ENGINE_WIRE_H
 
