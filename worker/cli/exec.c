@@ -75,9 +75,9 @@ static int write_result_file(const char *path, const char *text, size_t bytes)
     return written ? 0 : -1;
 }
 
-static int write_result(const struct execution *execution)
+static int write_result(const struct execution *execution, const char *worker_id)
 {
-    const struct answer_context context = {.worker_id = "exec"};
+    const struct answer_context context = {.worker_id = worker_id[0] != '\0' ? worker_id : "exec"};
     size_t bytes = 0;
     char *text = answer_write(&execution->run, &context, &bytes);
     if (text == NULL) {
@@ -156,7 +156,10 @@ static int exec_main(const struct options *options)
     struct execution execution = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     run_init(&execution.run);
     execution_read(&execution, options, text, bytes);
-    int status = execution_wait(&execution, &config) == 0 ? write_result(&execution) : EXIT_FATAL;
+    int status = EXIT_FATAL;
+    if (execution_wait(&execution, &config) == 0) {
+        status = write_result(&execution, options_text(options, "worker-id"));
+    }
     run_deinit(&execution.run);
     rxp_http_plan_deinit(&execution.plan);
     rxp_invocation_free(execution.invocation);
