@@ -352,7 +352,7 @@ void exchange_read(struct exchange *exchange, struct http_reply *reply)
         reply->error = TRANSPORT_TOO_LARGE;
         snprintf(reply->detail, sizeof reply->detail, "the response's %s exceed %zu bytes",
                  exchange->headers_too_large ? "headers" : "body",
-                 exchange->headers_too_large ? (size_t)EXCHANGE_MAX_HEADER_BYTES
+                 exchange->headers_too_large ? EXCHANGE_MAX_HEADER_BYTES
                                              : exchange->settings->max_response_bytes);
     } else if (exchange->refusals > 0 && exchange->sockets == 0) {
         reply->error = TRANSPORT_EGRESS;

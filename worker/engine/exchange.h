@@ -15,7 +15,7 @@
 
 #include <curl/curl.h>
 
-#define EXCHANGE_MAX_HEADER_BYTES (64 * 1024)
+#define EXCHANGE_MAX_HEADER_BYTES ((size_t)64 * 1024)
 
 /* Shared by the exchanges of a loop; outlives them. */
 struct exchange_settings {

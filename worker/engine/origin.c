@@ -41,7 +41,7 @@ struct origins *origins_new(size_t max_active, size_t max_total)
     if (origins == NULL) {
         return NULL;
     }
-    origins->bucket = calloc(FIRST_BUCKETS, sizeof *origins->bucket);
+    origins->bucket = calloc(FIRST_BUCKETS, sizeof(struct origin *));
     if (origins->bucket == NULL) {
         free(origins);
         return NULL;
@@ -95,7 +95,7 @@ static void grow(struct origins *origins)
 {
     struct origin **old = origins->bucket;
     size_t n_old = origins->n_buckets;
-    struct origin **bucket = calloc(n_old * 2, sizeof *bucket);
+    struct origin **bucket = calloc(n_old * 2, sizeof(struct origin *));
     if (bucket == NULL) {
         return;
     }

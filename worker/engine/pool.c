@@ -16,16 +16,16 @@
 
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 /* File descriptors that are not the loops': Kafka's, the log, listeners. */
-#define RESERVED_FDS 256
+#define RESERVED_FDS ((size_t)256)
 #define MAX_CONNECTIONS 4096
 
 struct pool {
     struct pool_config config;
     struct pool_hooks hooks;
     char *ca_file;
-    struct loop **loop;
-    size_t n_loops; /* that stand */
     atomic_size_t next;
+    size_t n_loops; /* that stand */
+    struct loop *loop[];
 };
 
 /* As many file descriptors as the process may have. Each loop gets its share: a quarter for connections that rest, the
@@ -111,7 +111,7 @@ struct pool *pool_new(const struct pool_config *config, const struct pool_hooks 
         snprintf(why, why_bytes, "libcurl could not be initialised");
         return NULL;
     }
-    struct pool *pool = calloc(1, sizeof *pool);
+    struct pool *pool = calloc(1, sizeof *pool + (size_t)config->threads * sizeof(struct loop *));
     if (pool == NULL) {
         snprintf(why, why_bytes, "out of memory");
         curl_global_cleanup();
@@ -119,19 +119,12 @@ struct pool *pool_new(const struct pool_config *config, const struct pool_hooks 
     }
     pool->config = *config;
     pool->hooks = *hooks;
-    pool->loop = calloc((size_t)config->threads, sizeof *pool->loop);
-    if (pool->loop == NULL) {
-        snprintf(why, why_bytes, "out of memory");
-        goto fail;
-    }
     if (choose_ca_file(config->ca_file, &pool->ca_file, why, why_bytes) != 0 ||
         start_loops(pool, why, why_bytes) != 0) {
-        goto fail;
+        pool_free(pool);
+        return NULL;
     }
     return pool;
-fail:
-    pool_free(pool);
-    return NULL;
 }
 
 void pool_free(struct pool *pool)
@@ -142,7 +135,6 @@ void pool_free(struct pool *pool)
     for (size_t i = 0; i < pool->n_loops; i++) {
         loop_free(pool->loop[i]);
     }
-    free(pool->loop);
     free(pool->ca_file);
     free(pool);
     curl_global_cleanup();

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define HOST_MAX_BYTES 255
-#define URL_MAX_BYTES (64 * 1024)
+#define URL_MAX_BYTES ((size_t)64 * 1024)
 
 void target_deinit(struct target *target)
 {
@@ -81,7 +81,7 @@ static enum target_error set_url(struct target *target, const char *url, unsigne
         return TARGET_MEMORY;
     }
     if (strlen(url) > URL_MAX_BYTES) {
-        snprintf(why, why_bytes, "the URL is longer than %d bytes", URL_MAX_BYTES);
+        snprintf(why, why_bytes, "the URL is longer than %zu bytes", URL_MAX_BYTES);
         return TARGET_MALFORMED;
     }
     CURLUcode code = curl_url_set(target->url, CURLUPART_URL, url, flags);
