@@ -48,15 +48,13 @@ const char **settings_list(const char *text, size_t *n)
     for (const char *at = text; *at != '\0'; at++) {
         most += *at == ',';
     }
-    char *copy;
-    const char **item = malloc((most + 1) * sizeof *item + strlen(text) + 1);
+    size_t text_bytes = strlen(text) + 1;
+    const char **item = malloc((most + 1) * sizeof *item + text_bytes);
     if (item == NULL) {
         return NULL;
     }
-    copy = (char *)(item + most + 1);
-    strcpy(copy, text);
+    char *rest = memcpy(item + most + 1, text, text_bytes);
     *n = 0;
-    char *rest = copy;
     char *word;
     while ((word = strsep(&rest, ",")) != NULL) {
         while (isspace((unsigned char)*word)) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ECHO_MAX_BYTES (16 * 1024)
+#define ECHO_MAX_BYTES ((size_t)16 * 1024)
 #define IDENTITY_MAX_BYTES 1024
 /* http.run_id, http.status, http.polls, http.result, http.result_truncated, error.code, worker.id, source.* (3), rxp.shed */
 #define OWN_KEYS 11

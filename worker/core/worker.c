@@ -155,17 +155,15 @@ static void serve_phase(struct worker *worker, int64_t now_ms)
         }
         break;
     case PHASE_DRAINING:
-        if (flight_jobs(worker->flight) == 0) {
+        if (flight_jobs(worker->flight) == 0 || (now_ms >= worker->phase_ends_ms && worker->runs_abandoned)) {
             begin_leaving(worker, now_ms, worker->drain_ends_ms);
-        } else if (now_ms >= worker->phase_ends_ms && !worker->runs_abandoned) {
+        } else if (now_ms >= worker->phase_ends_ms) {
             log_event(LOG_WARN, "drain_time_up", "%zu runs have not ended in the drain time: they are handed back "
                       "uncommitted and will start again elsewhere", flight_jobs(worker->flight));
             worker->runs_abandoned = true;
             flight_abandon_all(worker->flight);
             /* The results of those that ended just now still deserve their acknowledgement. */
             worker->phase_ends_ms = worker->drain_ends_ms - (worker->drain_ends_ms - now_ms) / 2;
-        } else if (now_ms >= worker->phase_ends_ms) {
-            begin_leaving(worker, now_ms, worker->drain_ends_ms);
         }
         break;
     case PHASE_LEAVING:

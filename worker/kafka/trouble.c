@@ -176,7 +176,7 @@ static void topic_confirm(struct consumer *consumer, struct consumer_topic *topi
     rd_kafka_topic_t *handle = rd_kafka_topic_new(consumer->rk, topic->name, NULL);
     rd_kafka_resp_err_t err = handle == NULL ? rd_kafka_last_error()
                                              : rd_kafka_metadata(consumer->rk, 0, handle, &metadata, CONFIRM_TIMEOUT_MS);
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1) {
         err = metadata->topics[0].err;
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
             trouble_topic_seen(consumer, topic);

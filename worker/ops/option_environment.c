@@ -11,7 +11,7 @@ static void name_of(const char *variable, char separator, char out[OPTION_NAME_B
 {
     snprintf(out, OPTION_NAME_BYTES, "%s", variable);
     for (char *at = out; *at != '\0'; at++)
-        *at = *at == '_' ? separator : (char)tolower((unsigned char)*at);
+        *at = (char)(*at == '_' ? separator : tolower((unsigned char)*at));
 }
 
 static const char *environment_value(char **environment, const char *variable)

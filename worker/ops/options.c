@@ -107,7 +107,7 @@ void option_variable_write(const char *name, char out[OPTION_NAME_BYTES])
 {
     size_t n = (size_t)snprintf(out, OPTION_NAME_BYTES, "RXP_%s", name);
     for (size_t i = 0; i < n && i < OPTION_NAME_BYTES; i++)
-        out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
+        out[i] = (char)(out[i] == '-' ? '_' : toupper((unsigned char)out[i]));
 }
 
 /* ---- the file ---- */
