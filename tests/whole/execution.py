@@ -132,3 +132,6 @@ class Executions:
         """Until all have ended, well or not."""
         self.start()
         concurrent.futures.wait(self._started.values())
+
+    def names(self):
+        return list(self._planned)

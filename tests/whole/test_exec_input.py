@@ -57,6 +57,8 @@ TEXTS = [
     ("a number that ends in a dot", TEXT.replace(": 10", ": 10."), "invalid_json", "", UNREADABLE),
     ("nesting without end", "[" * 100000, "invalid_json", "64", UNREADABLE),
     ("nesting of 65", TEXT[:-1] + ', "x": ' + "[" * 64 + "]" * 64 + "}", "invalid_json", "64", UNREADABLE),
+    ("nesting of 64 in an unknown field", TEXT[:-1] + ', "x": ' + "[" * 63 + "]" * 63 + "}", "invalid_invocation", "'x'",
+     "a"),
     ("a key twice", TEXT[:-1] + ', "command": ["x"]}', None, "command", "a"),
     ("an id twice", TEXT[:-1] + ', "invocation_id": "b"}', None, "invocation_id", UNREADABLE),
     ("a metadata key twice", TEXT.replace('"metadata": {', '"metadata": {"http.url": "http://x/", '), None, "http.url",
@@ -231,7 +233,7 @@ def _(kind):
 def _(option, value, host, part):
     run = execute(made(http_url=f"http://{host}:{STAGE.port}/never"), option, value)
     run.is_one("rejected", None, "egress_denied")
-    holds(run.result["error_summary"], f"kickoff to http://{host}:{STAGE.port}/never refused: address ", part)
+    holds(run.result["error_summary"], f"kickoff to http://{host}:{STAGE.port}/never refused: ", part)
 
 
 @test("a message over the limit is refused, and one at the limit is not")
