@@ -309,7 +309,7 @@ RUNS.plan("named", usual("named"), "--worker-id", "night shift")
 RUNS.plan(ODD_ID, usual(ODD_ID, change={"invocation_id": ODD_ID}))
 RUNS.plan("own header", usual("own header", http_idempotency_header="X-Request-Id"))
 RUNS.plan("no header", usual("no header", http_idempotency_header=""))
-RUNS.plan("other case", usual("other case", {"outcome": "Completed"}, timeout_seconds=1))
+RUNS.plan("other case", usual("other case", {"outcome": "Completed"}, timeout_seconds=2))
 RUNS.plan("echo", usual("echo", change={"environment": {"E": "e"}}, **{
     "tenant": "t \u00fc\n", "": "empty", "source.topic": "mine", "worker.id": "mine", "error.code": "mine",
     "resumed": "mine", "HTTP.x": "kept", "httpx": "kept", "zlarge": "z" * 16384, "small": "s"}))
@@ -383,7 +383,7 @@ def _():
 
 @test("a state is compared exactly")
 def _():
-    RUNS["other case"].is_one("timed_out", None, "poll_timeout", "poll exceeded timeout of 1s", state="Completed")
+    RUNS["other case"].is_one("timed_out", None, "poll_timeout", "poll exceeded timeout of 2s", state="Completed")
 
 
 @test("a result echoes the invocation's own keys, under the worker's, in 16 KiB")

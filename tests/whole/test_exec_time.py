@@ -99,7 +99,7 @@ play("/terminal", late(0.7, answer(200, '{"status":"completed"}')))
 RUNS.plan("ceiling", made("/ceiling", timeout_seconds=3600), "--max-run-seconds", "0.4")
 RUNS.plan("null", made("/null", timeout_seconds=None), "--max-run-seconds", "1.25")
 RUNS.plan("below", made("/below"), "--max-run-seconds", "3600")
-RUNS.plan("terminal", made("/terminal"))
+RUNS.plan("terminal", made("/terminal", timeout_seconds=5))
 
 
 @test("the worker's ceiling ends what asks for more time, or for no end")
@@ -114,7 +114,7 @@ def _():
 @test("an answer within the time is in time")
 def _():
     RUNS["terminal"].is_one("succeeded", 0, polls=0)
-    equal(0.69 <= RUNS["terminal"].seconds < 1, True, f"{RUNS['terminal'].seconds} s")
+    equal(0.69 <= RUNS["terminal"].seconds < 5, True, f"{RUNS['terminal'].seconds} s")
 
 
 @test("the deadline reaches no further than the run: nothing is asked after it")
@@ -179,13 +179,6 @@ def _():
     found = gaps("/codes")
     equal(len(found), 3)
     equal(min(found) >= 0.4 - CLOCK_SECONDS, True, f"{found}")
-
-
-@test("the first poll comes at once")
-def _():
-    kickoff = STAGE.sent_at("/codes")[0]
-    poll = STAGE.requests("/codes/poll")[0].at
-    equal(poll - kickoff < 0.4, True, f"after {poll - kickoff:.3f} s")
 
 
 if __name__ == "__main__":
