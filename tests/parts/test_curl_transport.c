@@ -194,6 +194,29 @@ START_TEST(connections_are_used_again)
 }
 END_TEST
 
+/* Left to itself, curl keeps four connections for each request that is under way, and none for those to come. */
+START_TEST(connections_are_kept_while_nothing_is_under_way)
+{
+    enum { N = 8 };
+    struct rude_step steps[2 * N];
+    for (int i = 0; i < 2 * N; i++) { /* they end one after the other */
+        steps[i] = (struct rude_step){.act = RUDE_ANSWER_SLOWLY, .answer = OK_ANSWER, .interval_ms = 1 + i % N};
+    }
+    serve(RUDE_WHOLE_SERVER, steps, 2 * N);
+    const struct http_request request = {.method = "GET", .url = rude_server_url(server)};
+    for (int round = 0; round < 2; round++) {
+        struct seen seen[N] = {{0}};
+        for (int i = 0; i < N; i++) {
+            start_request(&seen[i], &request);
+        }
+        for (int i = 0; i < N; i++) {
+            turn_until_done(&seen[i]);
+        }
+        ck_assert_uint_eq(connections_of(server), N);
+    }
+}
+END_TEST
+
 START_TEST(a_connection_that_is_closed_while_it_rests_is_replaced)
 {
     static const struct rude_step steps[] = {{.act = RUDE_ANSWER_CLOSE, .answer = OK_ANSWER}};
@@ -476,6 +499,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, the_environment_s_proxy_is_not_asked);
     tcase_add_loop_test(tests, any_code_is_an_answer, 0, 10);
     tcase_add_test(tests, connections_are_used_again);
+    tcase_add_test(tests, connections_are_kept_while_nothing_is_under_way);
     tcase_add_test(tests, a_connection_that_is_closed_while_it_rests_is_replaced);
     tcase_add_loop_test(tests, a_body_up_to_the_limit_is_read_whole, 0, 2);
     tcase_add_loop_test(tests, an_answer_without_end_is_cut_off, 0, COUNT(floods));

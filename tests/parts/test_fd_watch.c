@@ -57,6 +57,27 @@ START_TEST(an_event_of_a_number_closed_behind_our_back_does_not_reach_the_next)
 }
 END_TEST
 
+START_TEST(a_number_that_goes_to_somebody_else_is_told_to_epoll_again)
+{
+    struct fd_watch watch;
+    struct epoll_event event;
+    int matched_fd;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    fd_watch_init(&watch, epoll);
+    int fd = fd_watch_open(&watch, AF_INET, SOCK_DGRAM, 0);
+    ck_assert_int_eq(fd_watch_want(&watch, fd, EPOLLOUT), 0);
+    fd_watch_close(&watch, fd);
+    int foreign = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(foreign, fd);
+    ck_assert_int_eq(fd_watch_want(&watch, foreign, EPOLLOUT), 0);
+    ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
+    ck_assert_uint_eq(fd_watch_match(&watch, event.data.u64, event.events, &matched_fd), EPOLLOUT);
+    close(foreign);
+    fd_watch_deinit(&watch);
+    close(epoll);
+}
+END_TEST
+
 START_TEST(an_event_that_nobody_wants_does_not_come_twice)
 {
     struct fd_watch watch;
@@ -85,6 +106,7 @@ Suite *test_suite(void)
     TCase *tests = tcase_create("fd_watch");
     tcase_add_test(tests, a_number_that_is_used_again_is_told_to_epoll_again);
     tcase_add_test(tests, an_event_of_a_number_closed_behind_our_back_does_not_reach_the_next);
+    tcase_add_test(tests, a_number_that_goes_to_somebody_else_is_told_to_epoll_again);
     tcase_add_test(tests, an_event_that_nobody_wants_does_not_come_twice);
     suite_add_tcase(suite, tests);
     return suite;

@@ -320,6 +320,39 @@ START_TEST(many_unknown_origins_do_not_hold_up_a_known_one)
 }
 END_TEST
 
+START_TEST(a_kickoff_that_leaves_makes_room_for_the_next)
+{
+    make(4, 100);
+    struct origin_claim kickoffs[12];
+    struct origin_claim stays;
+    enter(&stays, 1, A, ORIGIN_POLL);
+    open_all();
+    enter(kickoffs, 12, A, ORIGIN_KICKOFF);
+    for (int i = 0; i < 12; i += 3) {
+        ck_assert_uint_eq(open_all(), 3);
+        leave(&kickoffs[i], 3);
+    }
+    leave(&stays, 1);
+}
+END_TEST
+
+START_TEST(those_of_an_origin_that_became_known_hold_up_no_other)
+{
+    make(4, 10000);
+    for (int i = 0; i < ORIGINS_MAX_OPENING; i++) {
+        char key[64];
+        struct origin_claim polls[4];
+        snprintf(key, sizeof key, "http://u%d.example:80", i);
+        enter(polls, 4, key, ORIGIN_POLL);
+        for (int k = 0; k < 4; k++) {
+            ck_assert_ptr_nonnull(origins_next(origins));
+        }
+        origins_opened(origins, &polls[0]);
+        leave(polls, 4);
+    }
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("origin");
@@ -340,6 +373,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, thousands_of_origins_are_told_apart);
     tcase_add_test(tests, an_origin_that_nobody_knows_is_looked_up_by_few);
     tcase_add_test(tests, many_unknown_origins_do_not_hold_up_a_known_one);
+    tcase_add_test(tests, a_kickoff_that_leaves_makes_room_for_the_next);
+    tcase_add_test(tests, those_of_an_origin_that_became_known_hold_up_no_other);
     suite_add_tcase(suite, tests);
     return suite;
 }
