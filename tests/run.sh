@@ -154,8 +154,7 @@ run_tsan() {
     fi
     echo "tests with threads under ThreadSanitizer"
     run_suite tsan 600 "$jobs" CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=5 \
-        "TSAN_OPTIONS=suppressions=$root/tests/support/tsan.supp:second_deadlock_stack=1:history_size=4" \
-        -- "${programs[@]}"
+        TSAN_OPTIONS=second_deadlock_stack=1:history_size=7 -- "${programs[@]}"
 }
 
 run_whole() {

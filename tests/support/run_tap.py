@@ -5,7 +5,8 @@
 
 A PROGRAM ending in .py is run by Python and writes TAP to stdout; any other is a libcheck binary, which writes it to the
 file that CK_TAP_LOG_FILE_NAME names. Whatever a program does that a passing one does not do is a failure: a crash, a
-hang, no plan, fewer tests than planned, an exit status other than 0, a sanitizer's report. One line is appended to
+hang, no plan, fewer tests than planned, an exit status other than 0, a sanitizer's report (of ThreadSanitizer's, those
+that race_reports.py lets count; they are in files of their own beside the log). One line is appended to
 FILE for the suite: `total<TAB>passed<TAB>failed<TAB>skipped`, then one for every failed or skipped case:
 `failed|skipped<TAB>sentence`. With CI=true a test that is skipped for want of a Kafka broker has failed.
 """
@@ -20,9 +21,11 @@ import sys
 import threading
 import time
 
+from race_reports import read_reports
+
 RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*#\s*(skip|todo)\b:?\s*(.*))?$", re.IGNORECASE)
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
-SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|ThreadSanitizer: |runtime error:)")
+SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|ThreadSanitizer: |ThreadSanitizer:DEADLYSIGNAL|runtime error:)")
 ROOT = f"{pathlib.Path(__file__).resolve().parents[2]}/"
 NO_PLAN = "wrote no TAP plan"
 NO_BROKER = "no Kafka broker"  # how broker.py begins the reason
@@ -136,10 +139,15 @@ class Runner:
         name = pathlib.Path(program).stem
         log = self.options.logs / f"{self.options.suite}-{name}.log"
         tap = self.options.logs / f"{self.options.suite}-{name}.tap"
-        tap.unlink(missing_ok=True)
+        races = self.options.logs / f"{self.options.suite}-{name}.races"
+        for old in [tap, *self.options.logs.glob(f"{races.name}.*")]:
+            old.unlink(missing_ok=True)
         outcome = Outcome(name, log)
         environment = dict(os.environ, CK_TAP_LOG_FILE_NAME=str(tap), PYTHONUNBUFFERED="1",
                            PYTHONDONTWRITEBYTECODE="1", RXP_TEST_LOGS=str(self.options.logs))
+        if "TSAN_OPTIONS" in environment:
+            # Its reports fail the program here, not by its exit status: it can't know which of them count.
+            environment["TSAN_OPTIONS"] += f":exitcode=0:log_path={races}"
         command = [sys.executable, program] if script else self.options.prefix + [program]
         # Whoever kills this runner outright kills what it runs, too. The kernel looks at the thread that started the
         # program; it is in this function until the program has ended.
@@ -169,6 +177,9 @@ class Runner:
             outcome.fail(f"no test failed, but it ended with {describe(status)}")
         if not outcome.failures and SANITIZER.search(said):
             outcome.fail("a sanitizer reported something")
+        for file in sorted(self.options.logs.glob(f"{races.name}.*")):
+            for report in read_reports(file.read_text(errors="replace")):
+                outcome.fail(report.splitlines()[-1].removeprefix("SUMMARY: "), report.splitlines()[:60])
         with self.lock:
             show(outcome, said)
         return outcome
