@@ -112,6 +112,22 @@ START_TEST(a_topic_that_stays_missing_is_fatal)
 }
 END_TEST
 
+START_TEST(a_topic_that_goes_away_while_it_is_read_is_fatal_and_lets_the_worker_end)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    side_open(&stage, 0, &(struct side_wish){.missing_topic_ms = 500});
+    TURN_UNTIL(&stage, all_hundred_delivered);
+    rd_kafka_mock_topic_set_error(stage.cluster, STAGE_TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    TURN_UNTIL(&stage, is_fatal);
+    int64_t begin_ms = clock_mono_ms();
+    stage_leave(&stage);
+    ck_assert_int_lt(clock_mono_ms() - begin_ms, 14000);
+    stage_close(&stage);
+}
+END_TEST
+
 static bool first_second_is_over(struct stage *s)
 {
     ck_assert_uint_eq(s->sides[0].fatal, 0);
@@ -186,6 +202,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_topic_made_anew_is_read_from_its_beginning);
     tcase_add_test(tcase, messages_gone_by_retention_are_a_gap);
     tcase_add_test(tcase, a_topic_that_stays_missing_is_fatal);
+    tcase_add_test(tcase, a_topic_that_goes_away_while_it_is_read_is_fatal_and_lets_the_worker_end);
     tcase_add_test(tcase, a_topic_that_appears_in_time_is_read);
     tcase_add_test(tcase, a_broker_that_is_down_is_waited_for_and_runs_no_clock);
     tcase_add_test(tcase, a_broker_that_goes_away_and_comes_back_costs_nothing);

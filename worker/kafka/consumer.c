@@ -387,8 +387,7 @@ void consumer_free(struct consumer *consumer)
     queue_free(consumer->queue);
     queue_free(consumer->replies);
     queue_free(consumer->closing);
-    if (consumer->rk != NULL)
-        rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    bool ended = consumer->rk == NULL || close_destroy(consumer->rk);
     for (size_t i = 0; i < consumer->n_topics; i++) {
         free(consumer->topics[i].name);
         free(consumer->topics[i].partitions);
@@ -396,5 +395,6 @@ void consumer_free(struct consumer *consumer)
     free(consumer->topics);
     free(consumer->brokers);
     free(consumer->group_id);
-    free(consumer);
+    if (ended)
+        free(consumer);
 }

@@ -201,6 +201,8 @@ void commit_hurry(struct consumer *consumer);
 void close_serve(struct consumer *consumer);
 void close_serve_queue(struct consumer *consumer);
 int64_t close_next_ms(const struct consumer *consumer);
+/* False where librdkafka does not end: its threads live on, and see join_watch. */
+bool close_destroy(rd_kafka_t *rk);
 
 /* ---- trouble.c: errors, and who gets told ---- */
 

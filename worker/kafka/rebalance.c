@@ -97,10 +97,10 @@ void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
                         void *opaque)
 {
     struct consumer *consumer = opaque;
-    trouble_over(consumer);
     join_watch_over(&consumer->join_watch);
     log_event(LOG_DEBUG, "rebalance", "%s, %d partitions", rd_kafka_err2name(err), partitions->cnt);
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        trouble_over(consumer);
         take(consumer, partitions);
     } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !rd_kafka_assignment_lost(rk)) {
         note_revoke(consumer, partitions);
