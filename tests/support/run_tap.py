@@ -177,9 +177,12 @@ class Runner:
             outcome.fail(f"no test failed, but it ended with {describe(status)}")
         if not outcome.failures and SANITIZER.search(said):
             outcome.fail("a sanitizer reported something")
+        reports = {}  # the first of each that says the same
         for file in sorted(self.options.logs.glob(f"{races.name}.*")):
             for report in read_reports(file.read_text(errors="replace")):
-                outcome.fail(report.splitlines()[-1].removeprefix("SUMMARY: "), report.splitlines()[:60])
+                reports.setdefault(report.splitlines()[-1].removeprefix("SUMMARY: "), report)
+        for summary, report in reports.items():
+            outcome.fail(summary, report.splitlines()[:60])
         with self.lock:
             show(outcome, said)
         return outcome
