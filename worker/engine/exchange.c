@@ -32,7 +32,12 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *opaque)
     struct exchange *exchange = opaque;
     assert(size == 1);
     exchange->header_bytes += n;
-    exchange->headers_end = n <= 2 && bytes[n - 1] == '\n'; /* the empty line */
+    /* Trailers come this way too, without an empty line behind them. */
+    if (n >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        exchange->headers_end = false;
+    } else if (n <= 2 && bytes[n - 1] == '\n') {
+        exchange->headers_end = true;
+    }
     if (exchange->header_bytes > EXCHANGE_MAX_HEADER_BYTES) {
         exchange->too_large = true;
         exchange->headers_too_large = true;
