@@ -223,6 +223,29 @@ START_TEST(a_redirect_that_leads_nowhere_is_told_with_its_code)
 }
 END_TEST
 
+/* Its time runs: behind a long queue it would run out. */
+START_TEST(a_redirected_request_does_not_queue_again_behind_the_others)
+{
+    enum { N = 6 };
+    static const struct rude_step steps[] = {
+        {.act = RUDE_ANSWER, .answer = "HTTP/1.1 307 X\r\nLocation: /on\r\nContent-Length: 0\r\n\r\n"},
+        {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
+    set_up_with("*", true, 1);
+    serve(RUDE_WHOLE_SERVER, steps, 2);
+    struct seen seen[N] = {{0}};
+    const struct http_request request = {.method = "POST", .url = url_of(server, "/start"), .once = true};
+    for (int i = 0; i < N; i++) {
+        start_request(&seen[i], &request);
+    }
+    for (int i = 0; i < N; i++) {
+        turn_until_done(&seen[i]);
+    }
+    ck_assert_ptr_nonnull(strstr(rude_server_request(server, 0), "POST /start"));
+    ck_assert_ptr_nonnull(strstr(rude_server_request(server, 1), "POST /on"));
+    ck_assert_uint_eq(requests_of(server), N + 1);
+}
+END_TEST
+
 START_TEST(a_redirect_s_body_is_limited_too)
 {
     char *body = malloc(MAX_RESPONSE_BYTES + 2);
@@ -327,13 +350,14 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_redirect_that_leads_nowhere_is_told_with_its_code, 0, COUNT(bad_redirects));
     tcase_add_test(tests, a_redirect_s_body_is_limited_too);
     suite_add_tcase(suite, tests);
-    TCase *refusals = tcase_create("egress"); /* each has a policy of its own */
+    TCase *refusals = tcase_create("of its own"); /* each has a policy, or places, of its own */
     tcase_set_timeout(refusals, 60);
     tcase_add_checked_fixture(refusals, NULL, teardown);
     tcase_add_test(refusals, a_refused_host_gets_no_connection);
     tcase_add_test(refusals, a_name_is_refused_by_the_address_it_has);
     tcase_add_test(refusals, a_failure_after_a_refusal_is_no_refusal);
     tcase_add_loop_test(refusals, a_redirect_to_a_refused_host_is_not_followed, 0, 2);
+    tcase_add_test(refusals, a_redirected_request_does_not_queue_again_behind_the_others);
     suite_add_tcase(suite, refusals);
     return suite;
 }

@@ -25,7 +25,7 @@ static void enter(struct origin_claim *claims, size_t n, const char *key, enum o
 {
     for (size_t i = 0; i < n; i++) {
         origin_claim_init(&claims[i]);
-        ck_assert_int_eq(origins_enter(origins, &claims[i], key, class), 0);
+        ck_assert_int_eq(origins_enter(origins, &claims[i], key, class, ORIGIN_LAST), 0);
     }
 }
 
@@ -90,6 +90,23 @@ START_TEST(polls_go_before_kickoffs)
     ck_assert_ptr_eq(origins_next(origins), &polls[1]);
     ck_assert_ptr_eq(origins_next(origins), &kickoffs[0]);
     leave(kickoffs, 2);
+    leave(polls, 2);
+}
+END_TEST
+
+/* A later hop of a redirect: its time runs. */
+START_TEST(one_that_is_under_way_goes_before_those_that_wait)
+{
+    make(8, 100);
+    struct origin_claim polls[2];
+    struct origin_claim hop;
+    enter(polls, 2, A, ORIGIN_POLL);
+    origin_claim_init(&hop);
+    ck_assert_int_eq(origins_enter(origins, &hop, A, ORIGIN_POLL, ORIGIN_FIRST), 0);
+    ck_assert_ptr_eq(origins_next(origins), &hop);
+    ck_assert_ptr_eq(origins_next(origins), &polls[0]);
+    ck_assert_ptr_eq(origins_next(origins), &polls[1]);
+    leave(&hop, 1);
     leave(polls, 2);
 }
 END_TEST
@@ -361,6 +378,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, nobody_is_next_where_nobody_waits);
     tcase_add_test(tests, those_of_one_class_go_in_the_order_they_came);
     tcase_add_test(tests, polls_go_before_kickoffs);
+    tcase_add_test(tests, one_that_is_under_way_goes_before_those_that_wait);
     tcase_add_loop_test(tests, kickoffs_leave_the_last_quarter_to_polls, 0, sizeof reserves / sizeof reserves[0]);
     tcase_add_test(tests, polls_may_take_every_place);
     tcase_add_test(tests, a_place_that_is_left_goes_to_the_next);

@@ -93,7 +93,8 @@ static void enqueue(struct transfer *transfer)
         return;
     }
     enum origin_class class = transfer->request.once ? ORIGIN_KICKOFF : ORIGIN_POLL;
-    if (origins_enter(transport->origins, &transfer->claim, transfer->target.origin, class) != 0) {
+    enum origin_end end = transfer->redirects > 0 ? ORIGIN_FIRST : ORIGIN_LAST;
+    if (origins_enter(transport->origins, &transfer->claim, transfer->target.origin, class, end) != 0) {
         fail(transfer, TRANSPORT_MEMORY, "out of memory");
     }
 }

@@ -178,7 +178,8 @@ static void refresh(struct origins *origins, struct origin *origin)
     }
 }
 
-int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class)
+int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class,
+                  enum origin_end end)
 {
     assert(claim->place == ORIGIN_NOWHERE);
     struct origin *origin = find_or_make(origins, key);
@@ -188,7 +189,8 @@ int origins_enter(struct origins *origins, struct origin_claim *claim, const cha
     claim->origin = origin;
     claim->class = class;
     claim->place = ORIGIN_QUEUED;
-    list_push(&origin->queue[class], &claim->node);
+    struct list *queue = &origin->queue[class];
+    list_push(end == ORIGIN_FIRST ? queue->next : queue, &claim->node); /* pushes before the node that it is given */
     if (list_is_empty(&origin->ready_node)) {
         refresh(origins, origin);
     }

@@ -25,6 +25,9 @@
 enum origin_class { ORIGIN_POLL, ORIGIN_KICKOFF };
 #define ORIGIN_CLASSES 2
 
+/* Where in its queue. FIRST is for later hops of a redirect, whose time runs already. */
+enum origin_end { ORIGIN_LAST, ORIGIN_FIRST };
+
 enum origin_place { ORIGIN_NOWHERE, ORIGIN_QUEUED, ORIGIN_OPENING, ORIGIN_OPEN };
 
 struct origin_claim {
@@ -45,7 +48,8 @@ void origins_free(struct origins *origins);
 void origin_claim_init(struct origin_claim *claim);
 
 /* Queues a claim that is nowhere. `key` is copied. 0, or -1 for want of memory. */
-int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class);
+int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class,
+                  enum origin_end end);
 /* The next claim that may go, now OPENING; NULL when none may. */
 struct origin_claim *origins_next(struct origins *origins);
 /* Would origins_next return one? */
