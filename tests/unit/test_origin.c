@@ -48,6 +48,26 @@ static size_t open_all(void)
     return n;
 }
 
+/* Those of n origins, one each, named by `name` and a number. */
+static void enter_each(struct origin_claim *claims, int n, const char *name, enum origin_class class)
+{
+    for (int i = 0; i < n; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "http://%s%d.example:80", name, i);
+        enter(&claims[i], 1, key, class);
+    }
+}
+
+/* Lets go what may, and leaves it there. */
+static size_t begin_all(void)
+{
+    size_t n = 0;
+    while (origins_next(origins) != NULL) {
+        n++;
+    }
+    return n;
+}
+
 static size_t count(const struct origin_claim *claims, size_t n, enum origin_place place)
 {
     size_t found = 0;
@@ -170,7 +190,7 @@ START_TEST(a_claim_may_leave_from_every_place_and_twice)
     leave(claims, 3);
     leave(claims, 3);
     ck_assert_uint_eq(count(claims, 3, ORIGIN_NOWHERE), 3);
-    ck_assert_uint_eq(origins_count(origins), 0);
+    ck_assert_uint_eq(origins_count(origins), 1); /* at rest */
     /* and all places are free again */
     enter(claims, 3, A, ORIGIN_KICKOFF);
     ck_assert_uint_eq(open_all(), 3);
@@ -236,7 +256,26 @@ START_TEST(all_origins_together_stay_below_the_bound)
 }
 END_TEST
 
-START_TEST(an_origin_is_freed_with_its_last_claim)
+START_TEST(kickoffs_leave_the_last_quarter_of_all_places_to_polls)
+{
+    make(4, 8);
+    struct origin_claim kickoffs[10];
+    struct origin_claim polls[4];
+    enter_each(kickoffs, 10, "k", ORIGIN_KICKOFF);
+    ck_assert_uint_eq(open_all(), 6);
+    enter(polls, 4, A, ORIGIN_POLL);
+    ck_assert_uint_eq(open_all(), 2);
+    ck_assert_uint_eq(count(polls, 4, ORIGIN_OPEN), 2);
+    leave(&polls[0], 2);
+    ck_assert_uint_eq(open_all(), 2);
+    leave(&kickoffs[0], 1);
+    ck_assert_uint_eq(open_all(), 1);
+    leave(kickoffs, 10);
+    leave(polls, 4);
+}
+END_TEST
+
+START_TEST(an_unknown_origin_is_freed_with_its_last_claim)
 {
     make(4, 100);
     struct origin_claim of_a[2];
@@ -268,7 +307,6 @@ START_TEST(thousands_of_origins_are_told_apart)
     ck_assert_uint_eq(open_all(), N);
     ck_assert_uint_eq(count(claims, N, ORIGIN_OPEN), N);
     leave(claims, 2 * N);
-    ck_assert_uint_eq(origins_count(origins), 0);
     free(claims);
 }
 END_TEST
@@ -333,7 +371,113 @@ START_TEST(many_unknown_origins_do_not_hold_up_a_known_one)
     }
     ck_assert_uint_eq(count(unknown, N * 4, ORIGIN_NOWHERE), N * 4);
     leave(known, 4);
+}
+END_TEST
+
+/* An origin that is known, and has no claim. */
+static void make_known(const char *key)
+{
+    struct origin_claim claim;
+    enter(&claim, 1, key, ORIGIN_POLL);
+    ck_assert_ptr_eq(origins_next(origins), &claim);
+    origins_opened(origins, &claim);
+    origins_leave(origins, &claim);
+}
+
+START_TEST(a_known_origin_stays_known_between_polls)
+{
+    make(8, 10000);
+    struct origin_claim hanging[ORIGINS_MAX_OPENING];
+    struct origin_claim polls[8];
+    origins_turn(origins, 5000);
+    make_known(A);
+    enter_each(hanging, ORIGINS_MAX_OPENING, "u", ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGINS_MAX_OPENING);
+    origins_turn(origins, 5000 + ORIGIN_KNOWN_MS - 1);
+    enter(polls, 8, A, ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), 8);
+    /* it has claims: time is no matter */
+    leave(&polls[1], 7);
+    origins_turn(origins, 5000 + 3 * ORIGIN_KNOWN_MS);
+    enter(&polls[1], 7, A, ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), 7);
+    leave(polls, 8);
+    leave(hanging, ORIGINS_MAX_OPENING);
+}
+END_TEST
+
+START_TEST(a_known_origin_is_forgotten_after_a_while)
+{
+    make(8, 100);
+    struct origin_claim polls[8];
+    origins_turn(origins, 5000);
+    make_known(A);
+    origins_turn(origins, 6000);
+    make_known(B);
+    origins_turn(origins, 5000 + ORIGIN_KNOWN_MS);
+    ck_assert_uint_eq(origins_count(origins), 1);
+    origins_turn(origins, 6000 + ORIGIN_KNOWN_MS);
     ck_assert_uint_eq(origins_count(origins), 0);
+    enter(polls, 8, A, ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGIN_MAX_OPENING);
+    leave(polls, 8);
+}
+END_TEST
+
+START_TEST(of_many_origins_at_rest_the_oldest_is_forgotten)
+{
+    make(8, 100);
+    make_known(A);
+    for (int i = 0; i < ORIGINS_MAX_RESTING; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "http://k%d.example:80", i);
+        make_known(key);
+    }
+    ck_assert_uint_eq(origins_count(origins), ORIGINS_MAX_RESTING);
+    struct origin_claim polls[8];
+    enter(polls, 8, A, ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGIN_MAX_OPENING);
+    leave(polls, 8);
+}
+END_TEST
+
+START_TEST(polls_of_unknown_origins_need_not_wait_for_their_kickoffs)
+{
+    enum { N = 200 };
+    make(8, 10000);
+    struct origin_claim kickoffs[N];
+    struct origin_claim polls[N];
+    enter_each(kickoffs, N, "k", ORIGIN_KICKOFF);
+    ck_assert_uint_eq(begin_all(), ORIGINS_MAX_OPENING - ORIGINS_OPENING_FOR_POLLS);
+    enter_each(polls, N, "p", ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGINS_OPENING_FOR_POLLS);
+    /* what a kickoff leaves goes to a poll that waits */
+    leave(kickoffs, 1);
+    ck_assert_uint_eq(begin_all(), 1);
+    ck_assert_uint_eq(count(polls, N, ORIGIN_OPENING), ORIGINS_OPENING_FOR_POLLS + 1);
+    /* and one that becomes known takes no part any more */
+    origins_opened(origins, &kickoffs[1]);
+    origins_opened(origins, &polls[0]);
+    ck_assert_uint_eq(begin_all(), 2);
+    leave(polls, N);
+    ck_assert_uint_eq(begin_all(), 2);
+    leave(kickoffs, N);
+}
+END_TEST
+
+START_TEST(an_unknown_origin_that_gets_a_poll_goes_before_those_with_kickoffs)
+{
+    enum { N = 200 };
+    make(8, 10000);
+    struct origin_claim kickoffs[N];
+    struct origin_claim poll;
+    enter_each(kickoffs, N, "k", ORIGIN_KICKOFF);
+    begin_all();
+    enter(&poll, 1, "http://k199.example:80", ORIGIN_POLL);
+    ck_assert_ptr_eq(origins_next(origins), &poll);
+    ck_assert(!origins_has_next(origins));
+    leave(kickoffs, N);
+    leave(&poll, 1);
 }
 END_TEST
 
@@ -387,7 +531,13 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_full_origin_takes_nothing_from_another);
     tcase_add_test(tests, origins_take_turns);
     tcase_add_test(tests, all_origins_together_stay_below_the_bound);
-    tcase_add_test(tests, an_origin_is_freed_with_its_last_claim);
+    tcase_add_test(tests, kickoffs_leave_the_last_quarter_of_all_places_to_polls);
+    tcase_add_test(tests, an_unknown_origin_is_freed_with_its_last_claim);
+    tcase_add_test(tests, a_known_origin_stays_known_between_polls);
+    tcase_add_test(tests, a_known_origin_is_forgotten_after_a_while);
+    tcase_add_test(tests, of_many_origins_at_rest_the_oldest_is_forgotten);
+    tcase_add_test(tests, polls_of_unknown_origins_need_not_wait_for_their_kickoffs);
+    tcase_add_test(tests, an_unknown_origin_that_gets_a_poll_goes_before_those_with_kickoffs);
     tcase_add_test(tests, thousands_of_origins_are_told_apart);
     tcase_add_test(tests, an_origin_that_nobody_knows_is_looked_up_by_few);
     tcase_add_test(tests, many_unknown_origins_do_not_hold_up_a_known_one);

@@ -31,6 +31,7 @@ static void set_now(struct curl_transport *transport, int64_t now_ms)
 {
     transport->now_ms = now_ms;
     transport->wire.now_ms = now_ms;
+    origins_turn(transport->origins, now_ms);
 }
 
 static void on_opened(void *opaque)

@@ -1,38 +1,54 @@
 #include "engine/origin.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_BUCKETS 64
 
-/* Invariant: it is in one of the lists of origins that can go (known or unknown) just as one of its claims could go by
- * its own limits, and then in the one of its `known`. */
+/* Invariant: it is in one of the lists of origins that can go just as one of its claims could go by its own limits, and
+ * then in the one of its `known` and of that claim's class. One that is known and has no claim rests. */
 struct origin {
     struct list ready_node;
+    struct list resting_node;
     struct origin *next_in_bucket;
     struct list queue[ORIGIN_CLASSES];
-    size_t active;   /* opening or open */
-    size_t kickoffs; /* of these */
-    size_t opening;  /* of these */
-    bool known;      /* one of its claims was opened */
+    size_t active;                  /* opening or open */
+    size_t kickoffs;                /* of these */
+    size_t opening[ORIGIN_CLASSES]; /* of these */
+    bool known;                     /* one of its claims was opened */
+    int64_t forget_ms;              /* while it rests */
     uint64_t hash;
     char key[];
 };
 
 struct origins {
+    int64_t now_ms;
     size_t max_active;
     size_t max_kickoffs; /* places of an origin that kickoffs may take */
     size_t max_total;
-    size_t total;   /* claims opening or open */
-    size_t opening; /* of these, of origins that are not known */
-    struct list ready_known;
-    struct list ready_unknown;
+    size_t max_total_kickoffs;
+    size_t total;                   /* claims opening or open */
+    size_t kickoffs;                /* of these */
+    size_t opening[ORIGIN_CLASSES]; /* of these, of origins that are not known */
+    struct list ready[ORIGIN_CLASSES];
+    struct list ready_unknown[ORIGIN_CLASSES];
+    struct list resting; /* the one that is forgotten first in front */
+    size_t n_resting;
     struct origin **bucket;
     size_t n_buckets; /* a power of two */
     size_t n_origins;
 };
+
+/* Without the last quarter, which is for polls. */
+static size_t for_kickoffs(size_t places)
+{
+    size_t reserve = places / 4;
+    if (reserve == 0 && places > 1) {
+        reserve = 1;
+    }
+    return places - reserve;
+}
 
 struct origins *origins_new(size_t max_active, size_t max_total)
 {
@@ -47,26 +63,16 @@ struct origins *origins_new(size_t max_active, size_t max_total)
         return NULL;
     }
     origins->n_buckets = FIRST_BUCKETS;
-    size_t reserve = max_active / 4;
-    if (reserve == 0 && max_active > 1) {
-        reserve = 1;
-    }
     origins->max_active = max_active;
-    origins->max_kickoffs = max_active - reserve;
+    origins->max_kickoffs = for_kickoffs(max_active);
     origins->max_total = max_total;
-    list_init(&origins->ready_known);
-    list_init(&origins->ready_unknown);
-    return origins;
-}
-
-void origins_free(struct origins *origins)
-{
-    if (origins == NULL) {
-        return;
+    origins->max_total_kickoffs = for_kickoffs(max_total);
+    for (int class = 0; class < ORIGIN_CLASSES; class++) {
+        list_init(&origins->ready[class]);
+        list_init(&origins->ready_unknown[class]);
     }
-    assert(origins->n_origins == 0 && origins->total == 0);
-    free(origins->bucket);
-    free(origins);
+    list_init(&origins->resting);
+    return origins;
 }
 
 void origin_claim_init(struct origin_claim *claim)
@@ -129,6 +135,7 @@ static struct origin *find_or_make(struct origins *origins, const char *key)
     memcpy(origin->key, key, key_bytes);
     origin->hash = hash;
     list_init(&origin->ready_node);
+    list_init(&origin->resting_node);
     for (int class = 0; class < ORIGIN_CLASSES; class++) {
         list_init(&origin->queue[class]);
     }
@@ -154,29 +161,86 @@ static void drop(struct origins *origins, struct origin *origin)
     free(origin);
 }
 
-/* The queue whose first claim may go by this origin's own limits, or NULL. */
-static struct list *next_queue(const struct origins *origins, struct origin *origin)
+static size_t opening_of(const struct origin *origin)
 {
-    if (origin->active >= origins->max_active || (!origin->known && origin->opening >= ORIGIN_MAX_OPENING)) {
-        return NULL;
+    return origin->opening[ORIGIN_POLL] + origin->opening[ORIGIN_KICKOFF];
+}
+
+/* The queue whose first claim may go by this origin's own limits: its class, or -1. */
+static int next_class(const struct origins *origins, const struct origin *origin)
+{
+    if (origin->active >= origins->max_active || (!origin->known && opening_of(origin) >= ORIGIN_MAX_OPENING)) {
+        return -1;
     }
     if (!list_is_empty(&origin->queue[ORIGIN_POLL])) {
-        return &origin->queue[ORIGIN_POLL];
+        return ORIGIN_POLL;
     }
     if (!list_is_empty(&origin->queue[ORIGIN_KICKOFF]) && origin->kickoffs < origins->max_kickoffs) {
-        return &origin->queue[ORIGIN_KICKOFF];
+        return ORIGIN_KICKOFF;
     }
-    return NULL;
+    return -1;
 }
 
 /* Restores the invariant after a change. An origin that was served goes behind the others. */
 static void refresh(struct origins *origins, struct origin *origin)
 {
     list_remove(&origin->ready_node);
-    if (next_queue(origins, origin) != NULL) {
-        list_push(origin->known ? &origins->ready_known : &origins->ready_unknown, &origin->ready_node);
+    int class = next_class(origins, origin);
+    if (class >= 0) {
+        list_push(origin->known ? &origins->ready[class] : &origins->ready_unknown[class], &origin->ready_node);
     }
 }
+
+/* ---- rest ---- */
+
+static void wake(struct origins *origins, struct origin *origin)
+{
+    if (!list_is_empty(&origin->resting_node)) {
+        list_remove(&origin->resting_node);
+        origins->n_resting--;
+    }
+}
+
+static void forget_first(struct origins *origins)
+{
+    struct origin *origin = list_entry(origins->resting.next, struct origin, resting_node);
+    wake(origins, origin);
+    drop(origins, origin);
+}
+
+static void rest(struct origins *origins, struct origin *origin)
+{
+    origin->forget_ms = origins->now_ms + ORIGIN_KNOWN_MS;
+    list_push(&origins->resting, &origin->resting_node);
+    origins->n_resting++;
+    if (origins->n_resting > ORIGINS_MAX_RESTING) {
+        forget_first(origins);
+    }
+}
+
+void origins_turn(struct origins *origins, int64_t now_ms)
+{
+    origins->now_ms = now_ms;
+    while (origins->n_resting > 0 &&
+           list_entry(origins->resting.next, struct origin, resting_node)->forget_ms <= now_ms) {
+        forget_first(origins);
+    }
+}
+
+void origins_free(struct origins *origins)
+{
+    if (origins == NULL) {
+        return;
+    }
+    while (origins->n_resting > 0) {
+        forget_first(origins);
+    }
+    assert(origins->n_origins == 0 && origins->total == 0);
+    free(origins->bucket);
+    free(origins);
+}
+
+/* ---- claims ---- */
 
 int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class,
                   enum origin_end end)
@@ -191,55 +255,68 @@ int origins_enter(struct origins *origins, struct origin_claim *claim, const cha
     claim->place = ORIGIN_QUEUED;
     struct list *queue = &origin->queue[class];
     list_push(end == ORIGIN_FIRST ? queue->next : queue, &claim->node); /* pushes before the node that it is given */
-    if (list_is_empty(&origin->ready_node)) {
+    wake(origins, origin);
+    /* A poll may take it to those whose polls wait. */
+    if (list_is_empty(&origin->ready_node) || (class == ORIGIN_POLL && queue->next->next == queue)) {
         refresh(origins, origin);
     }
     return 0;
 }
 
-/* Origins that are not known come first: their few claims are soon opened, and cannot keep the others waiting. */
-static struct origin *next_origin(const struct origins *origins)
+/* Polls come first, and of each class the origins that are not known: their few claims are soon opened, and cannot keep
+ * the others waiting. */
+static const struct list *next_ready(const struct origins *origins)
 {
-    const struct list *ready = NULL;
+    size_t opening = origins->opening[ORIGIN_POLL] + origins->opening[ORIGIN_KICKOFF];
     if (origins->total >= origins->max_total) {
         return NULL;
     }
-    if (!list_is_empty(&origins->ready_unknown) && origins->opening < ORIGINS_MAX_OPENING) {
-        ready = &origins->ready_unknown;
-    } else if (!list_is_empty(&origins->ready_known)) {
-        ready = &origins->ready_known;
+    if (!list_is_empty(&origins->ready_unknown[ORIGIN_POLL]) && opening < ORIGINS_MAX_OPENING) {
+        return &origins->ready_unknown[ORIGIN_POLL];
     }
-    return ready != NULL ? list_entry(ready->next, struct origin, ready_node) : NULL;
+    if (!list_is_empty(&origins->ready[ORIGIN_POLL])) {
+        return &origins->ready[ORIGIN_POLL];
+    }
+    if (origins->kickoffs >= origins->max_total_kickoffs) {
+        return NULL;
+    }
+    if (!list_is_empty(&origins->ready_unknown[ORIGIN_KICKOFF]) && opening < ORIGINS_MAX_OPENING &&
+        origins->opening[ORIGIN_KICKOFF] < ORIGINS_MAX_OPENING - ORIGINS_OPENING_FOR_POLLS) {
+        return &origins->ready_unknown[ORIGIN_KICKOFF];
+    }
+    return list_is_empty(&origins->ready[ORIGIN_KICKOFF]) ? NULL : &origins->ready[ORIGIN_KICKOFF];
 }
 
 bool origins_has_next(const struct origins *origins)
 {
-    return next_origin(origins) != NULL;
+    return next_ready(origins) != NULL;
 }
 
 struct origin_claim *origins_next(struct origins *origins)
 {
-    struct origin *origin = next_origin(origins);
-    if (origin == NULL) {
+    const struct list *ready = next_ready(origins);
+    if (ready == NULL) {
         return NULL;
     }
-    struct list *queue = next_queue(origins, origin);
-    assert(queue != NULL);
-    struct origin_claim *claim = list_entry(list_shift(queue), struct origin_claim, node);
+    struct origin *origin = list_entry(ready->next, struct origin, ready_node);
+    int class = next_class(origins, origin);
+    assert(class >= 0);
+    struct origin_claim *claim = list_entry(list_shift(&origin->queue[class]), struct origin_claim, node);
     claim->place = ORIGIN_OPENING;
     origin->active++;
-    origin->opening++;
-    origin->kickoffs += claim->class == ORIGIN_KICKOFF;
+    origin->opening[class]++;
+    origin->kickoffs += class == ORIGIN_KICKOFF;
     origins->total++;
-    origins->opening += !origin->known;
+    origins->kickoffs += class == ORIGIN_KICKOFF;
+    origins->opening[class] += !origin->known;
     refresh(origins, origin);
     return claim;
 }
 
-static void end_opening(struct origins *origins, struct origin *origin)
+static void end_opening(struct origins *origins, struct origin *origin, enum origin_class class)
 {
-    origin->opening--;
-    origins->opening -= !origin->known;
+    origin->opening[class]--;
+    origins->opening[class] -= !origin->known;
 }
 
 void origins_opened(struct origins *origins, struct origin_claim *claim)
@@ -248,13 +325,28 @@ void origins_opened(struct origins *origins, struct origin_claim *claim)
         return;
     }
     struct origin *origin = claim->origin;
-    end_opening(origins, origin);
+    end_opening(origins, origin, claim->class);
     claim->place = ORIGIN_OPEN;
-    if (!origin->known) {
-        origins->opening -= origin->opening;
-        origin->known = true;
+    for (int class = 0; class < ORIGIN_CLASSES && !origin->known; class++) {
+        origins->opening[class] -= origin->opening[class];
     }
+    origin->known = true;
     refresh(origins, origin);
+}
+
+/* After its last claim, maybe: rests, or goes. */
+static void settle(struct origins *origins, struct origin *origin)
+{
+    refresh(origins, origin);
+    if (origin->active > 0 || !list_is_empty(&origin->queue[ORIGIN_POLL]) ||
+        !list_is_empty(&origin->queue[ORIGIN_KICKOFF])) {
+        return;
+    }
+    if (origin->known) {
+        rest(origins, origin);
+    } else {
+        drop(origins, origin);
+    }
 }
 
 void origins_leave(struct origins *origins, struct origin_claim *claim)
@@ -267,21 +359,17 @@ void origins_leave(struct origins *origins, struct origin_claim *claim)
         list_remove(&claim->node);
         break;
     case ORIGIN_OPENING:
-        end_opening(origins, origin);
+        end_opening(origins, origin, claim->class);
         /* fall through */
     case ORIGIN_OPEN:
         origin->active--;
         origin->kickoffs -= claim->class == ORIGIN_KICKOFF;
         origins->total--;
+        origins->kickoffs -= claim->class == ORIGIN_KICKOFF;
         break;
     }
     origin_claim_init(claim);
-    if (origin->active == 0 && list_is_empty(&origin->queue[ORIGIN_POLL]) &&
-        list_is_empty(&origin->queue[ORIGIN_KICKOFF])) {
-        drop(origins, origin);
-    } else {
-        refresh(origins, origin);
-    }
+    settle(origins, origin);
 }
 
 size_t origins_count(const struct origins *origins)

@@ -6,11 +6,13 @@
  *   enter ──> QUEUED ── next ──> OPENING ── opened ──> OPEN ── leave
  *
  * Polls go before kickoffs, and kickoffs never get the last quarter of an origin's places (at least one, where there
- * are two): backends whose kickoffs stall must not keep the polls of others waiting. Each queue is first come, first
- * served, and origins take turns. An origin without claims is freed.
+ * are two), nor the last quarter of the places of all: backends whose kickoffs stall must not keep polls waiting. Each
+ * queue is first come, first served, and origins take turns.
  *
- * Each claim that is OPENING may hold a name look-up, and with it a thread that outlives a cancelled request. So an
- * origin of which nothing is known yet has at most 4 of them, and all such origins together at most 128. */
+ * Each claim that is OPENING may hold a name look-up, and with it a thread. So an origin of which nothing is known yet
+ * has at most 4 of them, and all such origins together at most 128, of which kickoffs leave 32 to polls. Once a claim
+ * was opened the origin is known, and stays so for a minute after its last claim (curl keeps the address as long), so
+ * that a run between polls need not wait among names that hang. An unknown one is freed with its last claim. */
 #ifndef RXP_ENGINE_ORIGIN_H
 #define RXP_ENGINE_ORIGIN_H
 
@@ -18,9 +20,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define ORIGIN_MAX_OPENING 4
 #define ORIGINS_MAX_OPENING 128
+#define ORIGINS_OPENING_FOR_POLLS 32
+#define ORIGIN_KNOWN_MS 60000
+#define ORIGINS_MAX_RESTING 4096 /* known ones without a claim */
 
 enum origin_class { ORIGIN_POLL, ORIGIN_KICKOFF };
 #define ORIGIN_CLASSES 2
@@ -45,6 +51,9 @@ struct origins *origins_new(size_t max_active, size_t max_total);
 /* No claim may be left. */
 void origins_free(struct origins *origins);
 
+/* What time it is, for all that follows. Forgets what is due; begins with 0. */
+void origins_turn(struct origins *origins, int64_t now_ms);
+
 void origin_claim_init(struct origin_claim *claim);
 
 /* Queues a claim that is nowhere. `key` is copied. 0, or -1 for want of memory. */
@@ -59,7 +68,7 @@ void origins_opened(struct origins *origins, struct origin_claim *claim);
 /* From any place to nowhere. */
 void origins_leave(struct origins *origins, struct origin_claim *claim);
 
-/* How many origins there are. */
+/* How many origins there are, those at rest too. */
 size_t origins_count(const struct origins *origins);
 
 #endif
