@@ -352,9 +352,12 @@ class _Offsets:
 
     def read(self):
         self._check(self.library.rd_kafka_committed(self.handle, self.list, 20000))
-        # Not by metadata_size: librdkafka copies the metadata as a C string but tells the length that the broker sent, so
-        # that after a NUL it would point behind the copy.
-        return {element.partition: Commit(element.offset, ctypes.string_at(element.metadata or b"").decode())
+        # Up to a NUL: librdkafka may copy the metadata as a C string, and then its size points behind the copy; or as
+        # bytes, and then there is no NUL at its end.
+        text = ctypes.CDLL(None).strnlen
+        text.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        return {element.partition: Commit(element.offset, ctypes.string_at(
+                    element.metadata, text(element.metadata, element.metadata_size)).decode() if element.metadata else "")
                 for element in self._elements()}
 
     def write(self, commits):

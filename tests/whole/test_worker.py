@@ -321,6 +321,18 @@ def _():
             assert result["error_summary"], simulate
 
 
+@test("client commands name a topic that is missing")
+def _():
+    kafka = cluster()
+    value = json.dumps(invocation("x", type("B", (), {"url": staticmethod(lambda path, **_: "http://h" + path)})))
+    for command, option in (("results", "results"), ("offsets", "invocations"), ("submit", "invocations")):
+        topics = "topics" if option == "invocations" else "topic"
+        done = run_command(command, "--bootstrap-servers", kafka.bootstrap, f"--{option}-{topics}", "not-there",
+                           given=value)
+        equal(done.returncode, 1, done.stderr)
+        holds(done.stderr, "topic 'not-there' does not exist")
+
+
 @test("submit --wait, results and offsets against a real broker")
 def _():
     with Scene(partitions=3) as scene:

@@ -2,6 +2,7 @@
 #include "cli/settings.h"
 #include "kafka/client_conf.h"
 #include "kafka/offset_map.h"
+#include "kafka/topic.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -18,7 +19,6 @@ struct position {
     int64_t committed; /* -1: none */
     int64_t low, end;
     int64_t done_beyond;
-    int64_t span; /* from the committed offset to the highest that is done, inclusive */
     bool map_unreadable;
 };
 
@@ -30,8 +30,8 @@ static int64_t position_lag(const struct position *position)
 static void count_done(int64_t i, int64_t n, void *opaque)
 {
     struct position *position = opaque;
+    (void)i;
     position->done_beyond += n;
-    position->span = i + n;
 }
 
 static int read_position(rd_kafka_t *client, const rd_kafka_topic_partition_t *committed, struct position *position,
@@ -46,8 +46,10 @@ static int read_position(rd_kafka_t *client, const rd_kafka_topic_partition_t *c
     if (committed->offset >= 0) {
         position->committed = committed->offset;
     }
-    position->map_unreadable =
-        offset_map_read(committed->metadata, committed->metadata_size, count_done, position) != 0;
+    const char *map = committed->metadata;
+    /* Up to a NUL: of foreign metadata that holds one, librdkafka keeps no more, whatever its size says. */
+    size_t map_bytes = map != NULL ? strnlen(map, committed->metadata_size) : 0;
+    position->map_unreadable = offset_map_read(map, map_bytes, count_done, position) != 0;
     rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(client, committed->topic, committed->partition,
                                                                  &position->low, &position->end, BROKER_TIMEOUT_MS);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -64,23 +66,13 @@ static rd_kafka_topic_partition_list_t *list_partitions(rd_kafka_t *client, cons
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
     for (size_t i = 0; i < n_topics; i++) {
-        rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topics[i], NULL);
-        const struct rd_kafka_metadata *metadata = NULL;
-        rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, handle, &metadata, BROKER_TIMEOUT_MS);
-        rd_kafka_topic_destroy(handle);
-        if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
-            error = metadata->topics[0].err;
-        }
-        for (int p = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && p < metadata->topics[0].partition_cnt; p++) {
-            rd_kafka_topic_partition_list_add(list, topics[i], p);
-        }
-        if (metadata != NULL) {
-            rd_kafka_metadata_destroy(metadata);
-        }
-        if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            snprintf(why, SETTINGS_WHY_BYTES, "topic '%s': %s", topics[i], rd_kafka_err2str(error));
+        int n = topic_count_partitions(client, topics[i], BROKER_TIMEOUT_MS, why, SETTINGS_WHY_BYTES);
+        if (n < 0) {
             rd_kafka_topic_partition_list_destroy(list);
             return NULL;
+        }
+        for (int p = 0; p < n; p++) {
+            rd_kafka_topic_partition_list_add(list, topics[i], p);
         }
     }
     return list;

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/settings.h"
@@ -53,6 +54,7 @@ static int print_message(const rd_kafka_message_t *message)
 
 static int print_results(struct reader *reader, const struct filter *filter, bool follow)
 {
+    int64_t progress_ms = clock_mono_ms();
     while (!interrupt_seen() && (follow || !reader_is_at_end(reader))) {
         char why[READER_WHY_BYTES];
         bool failed = false;
@@ -61,9 +63,15 @@ static int print_results(struct reader *reader, const struct filter *filter, boo
             fprintf(stderr, "rxp-worker results: %s\n", why);
             return EXIT_FATAL;
         }
+        if (message == NULL && !follow && clock_mono_ms() > progress_ms + BROKER_TIMEOUT_MS) {
+            fprintf(stderr, "rxp-worker results: the broker has not answered for %d s: the results above are not all\n",
+                    BROKER_TIMEOUT_MS / 1000);
+            return EXIT_FATAL;
+        }
         if (message == NULL) {
             continue;
         }
+        progress_ms = clock_mono_ms();
         int printed = filter_matches(filter, message) ? print_message(message) : 0;
         rd_kafka_message_destroy(message);
         if (printed != 0) {

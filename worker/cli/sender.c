@@ -1,6 +1,7 @@
 #include "cli/sender.h"
 
 #include "base/clock.h"
+#include "kafka/topic.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -59,6 +60,9 @@ struct sender *sender_new(const struct kafka_settings *settings, const char *top
     sender->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, SENDER_WHY_BYTES);
     if (sender->producer == NULL) {
         rd_kafka_conf_destroy(conf);
+        goto fail;
+    }
+    if (topic_count_partitions(sender->producer, topic, (int)patience_ms, why, SENDER_WHY_BYTES) < 0) {
         goto fail;
     }
     return sender;

@@ -19,7 +19,8 @@ struct sent {
 
 #define SENDER_WHY_BYTES 512
 
-/* NULL with why. patience_ms: how long no progress is borne, by send and finish. */
+/* NULL with why, also where the topic is not there. patience_ms: how long no progress is borne, here and by send and
+ * finish. */
 struct sender *sender_new(const struct kafka_settings *settings, const char *topic, int64_t patience_ms,
                           char why[SENDER_WHY_BYTES]);
 void sender_free(struct sender *sender);

@@ -14,6 +14,7 @@
 
 /* What the local queue or memory refused is tried again so much later at the latest. */
 #define RETRY_MS 50
+#define REFUSAL_LOG_MS 1000
 
 struct flight {
     struct flight_config config;
@@ -25,6 +26,11 @@ struct flight {
     bool closing;        /* being freed: nothing lands any more */
     size_t jobs;         /* the Kafka thread's own counts */
     size_t input_bytes;
+    int64_t now_ms;      /* of this turn */
+    int64_t retry_at_ms; /* not before, so that a long outage costs no CPU */
+    int64_t refusal_told_ms;
+    size_t refusals_untold;
+    atomic_size_t result_bytes; /* grows on the loops, shrinks here */
     /* For flight_read_counts. */
     atomic_size_t jobs_shown;
     atomic_uint_fast64_t taken;
@@ -42,6 +48,7 @@ static void end_job(struct flight *flight, struct job *job)
     assert(flight->jobs > 0);
     flight->jobs--;
     flight->input_bytes -= job->input_bytes;
+    atomic_fetch_sub_explicit(&flight->result_bytes, job->result_bytes, memory_order_relaxed);
     count_jobs(flight);
     job_free(job);
 }
@@ -106,6 +113,8 @@ static void on_ended(struct run *run, void *opaque)
         return_job(flight, job, JOB_ABANDONED);
         return;
     }
+    job->result_bytes = run->result != NULL ? strlen(run->result) : 0;
+    atomic_fetch_add_explicit(&flight->result_bytes, job->result_bytes, memory_order_relaxed);
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:
         break; /* the Kafka thread's now, perhaps freed already */
@@ -127,18 +136,20 @@ static void give_up(struct flight *flight, struct job *job)
     hand_back(flight, job);
 }
 
-static void send_job(struct flight *flight, struct job *job)
+/* False where nothing can be sent just now. */
+static bool send_job(struct flight *flight, struct job *job)
 {
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:
         break;
     case SETTLE_LATER:
         list_push(&flight->retries, &job->node);
-        break;
+        return false;
     case SETTLE_NEVER:
         give_up(flight, job);
         break;
     }
+    return true;
 }
 
 static void land(struct flight *flight, struct job *job)
@@ -146,6 +157,20 @@ static void land(struct flight *flight, struct job *job)
     atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
     flight->hooks.landed(&job->ref, flight->hooks.opaque);
     end_job(flight, job);
+}
+
+/* At most one line a second: a topic with a low limit refuses batch after batch. */
+static void tell_refusal(struct flight *flight, const struct job *job, const char *reason)
+{
+    if (flight->now_ms < flight->refusal_told_ms + REFUSAL_LOG_MS) {
+        flight->refusals_untold++;
+        return;
+    }
+    log_event(LOG_WARN, "result_refused", "%s [%" PRId32 "] offset %" PRId64 ": %s; it goes again, %s (and %zu others "
+              "since the last such line)", job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
+              reason, settle_describe(job), flight->refusals_untold);
+    flight->refusal_told_ms = flight->now_ms;
+    flight->refusals_untold = 0;
 }
 
 static void on_delivered(void *message_opaque, enum delivery delivery, const char *reason, void *opaque)
@@ -163,9 +188,7 @@ static void on_delivered(void *message_opaque, enum delivery delivery, const cha
         break;
     case SETTLE_AGAIN:
         if (delivery == DELIVERY_REFUSED)
-            log_event(LOG_WARN, "result_refused", "%s [%" PRId32 "] offset %" PRId64 ": %s; it goes again, %s",
-                      job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset, reason,
-                      settle_describe(job));
+            tell_refusal(flight, job, reason);
         send_job(flight, job);
         break;
     case SETTLE_LOST:
@@ -203,21 +226,27 @@ static void serve_mailbox(struct flight *flight)
 
 static void serve_retries(struct flight *flight)
 {
+    if (flight->now_ms < flight->retry_at_ms)
+        return;
     struct list due;
     list_init(&due);
     list_splice(&due, &flight->retries);
     struct list *node;
-    while ((node = list_shift(&due)) != NULL)
-        send_job(flight, list_entry(node, struct job, node));
+    bool goes = true;
+    while (goes && (node = list_shift(&due)) != NULL)
+        goes = send_job(flight, list_entry(node, struct job, node));
+    list_splice(&flight->retries, &due);
+    flight->retry_at_ms = goes ? 0 : flight->now_ms + RETRY_MS;
 }
 
 void flight_turn(struct flight *flight, int64_t now_ms, int64_t *next_ms)
 {
+    flight->now_ms = now_ms;
     serve_mailbox(flight);
     publisher_turn(flight->publisher, now_ms, next_ms);
     serve_retries(flight);
-    if (!list_is_empty(&flight->retries) && *next_ms > now_ms + RETRY_MS)
-        *next_ms = now_ms + RETRY_MS;
+    if (!list_is_empty(&flight->retries) && *next_ms > flight->retry_at_ms)
+        *next_ms = flight->retry_at_ms;
 }
 
 void flight_stop_kickoffs(struct flight *flight)
@@ -240,9 +269,9 @@ size_t flight_jobs(const struct flight *flight)
     return flight->jobs;
 }
 
-size_t flight_input_bytes(const struct flight *flight)
+size_t flight_bytes(const struct flight *flight)
 {
-    return flight->input_bytes;
+    return flight->input_bytes + atomic_load_explicit(&flight->result_bytes, memory_order_relaxed);
 }
 
 void flight_read_counts(const struct flight *flight, struct flight_counts *out)

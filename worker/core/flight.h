@@ -52,7 +52,7 @@ void flight_sweep(struct flight *flight);
 void flight_abandon_all(struct flight *flight);
 
 size_t flight_jobs(const struct flight *flight);        /* under way */
-size_t flight_input_bytes(const struct flight *flight); /* of their inputs */
+size_t flight_bytes(const struct flight *flight);       /* of their inputs, and of results that wait to be sent */
 
 struct flight_counts {
     uint64_t taken;

@@ -36,7 +36,8 @@ struct job {
     /* The input, copied: the message itself would pin its whole fetch buffer. */
     char *value; /* freed once parsed, unless dead letters are on */
     size_t value_bytes;
-    size_t input_bytes; /* value and key, for the limit on bytes in flight */
+    size_t input_bytes;  /* value and key, for the limit on bytes in flight */
+    size_t result_bytes; /* of http.result, for the same */
     char *key; /* NULL: none */
     size_t key_bytes;
     rd_kafka_headers_t *headers; /* NULL: none */

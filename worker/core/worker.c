@@ -75,11 +75,28 @@ static void worker_fail(struct worker *worker, const char *reason)
     log_event(LOG_ERROR, "worker_fatal", "%s", reason);
 }
 
+/* Holds at either limit, goes on at seven eighths: each pause throws prefetched messages away. */
+static void serve_back_pressure(struct worker *worker)
+{
+    size_t limit = worker->config.max_in_flight;
+    size_t limit_bytes = worker->config.max_in_flight_bytes;
+    size_t jobs = flight_jobs(worker->flight);
+    size_t bytes = flight_bytes(worker->flight);
+    size_t go_on = limit - (limit < 8 ? 1 : limit / 8);
+    bool hold = worker->held ? jobs > go_on || bytes > limit_bytes - limit_bytes / 8
+                             : jobs >= limit || bytes >= limit_bytes;
+    if (hold != worker->held) {
+        worker->held = hold;
+        consumer_hold(worker->consumer, hold);
+    }
+}
+
 static void on_message(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque)
 {
     struct worker *worker = opaque;
     if (flight_take(worker->flight, assignment, message) != 0)
         worker_fail(worker, "out of memory for a message; it stays uncommitted");
+    serve_back_pressure(worker); /* the limit holds within a turn, too */
 }
 
 static void on_landed(const struct ref *ref, void *opaque)
@@ -102,21 +119,6 @@ static void on_fatal(const char *reason, void *opaque)
 }
 
 /* ---- the loop ---- */
-
-/* Holds at either limit, goes on at seven eighths: each pause throws prefetched messages away. */
-static void serve_back_pressure(struct worker *worker)
-{
-    size_t limit = worker->config.max_in_flight;
-    size_t limit_bytes = worker->config.max_in_flight_bytes;
-    size_t jobs = flight_jobs(worker->flight);
-    size_t bytes = flight_input_bytes(worker->flight);
-    bool hold = worker->held ? jobs > limit - limit / 8 || bytes > limit_bytes - limit_bytes / 8
-                             : jobs >= limit || bytes >= limit_bytes;
-    if (hold != worker->held) {
-        worker->held = hold;
-        consumer_hold(worker->consumer, hold);
-    }
-}
 
 /* At least one: a turn also serves rebalances, and while held no messages come. */
 static int messages_wanted(const struct worker *worker)

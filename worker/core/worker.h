@@ -26,7 +26,7 @@ struct worker_config {
     struct settle_config settle;
     struct pool_config pool;
     size_t max_in_flight;
-    size_t max_in_flight_bytes; /* of their input messages */
+    size_t max_in_flight_bytes; /* of their input messages and unsent results */
     size_t max_message_bytes;
     int64_t commit_interval_ms;
     int64_t drain_ms;

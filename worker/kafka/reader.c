@@ -1,6 +1,7 @@
 #include "kafka/reader.h"
 
 #include "base/clock.h"
+#include "kafka/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,33 +18,6 @@ static int remaining_ms(int64_t until_ms)
 {
     int64_t left_ms = until_ms - clock_mono_ms();
     return left_ms > 0 ? (int)left_ms : 0;
-}
-
-/* How many partitions the topic has; -1 with why. A topic may be unknown for a moment after its creation. */
-static int count_partitions(rd_kafka_t *client, const char *topic, int64_t until_ms, char *why)
-{
-    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
-    if (handle == NULL) {
-        snprintf(why, READER_WHY_BYTES, "topic '%s': %s", topic, rd_kafka_err2str(rd_kafka_last_error()));
-        return -1;
-    }
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, handle, &metadata, remaining_ms(until_ms));
-    int n = -1;
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        snprintf(why, READER_WHY_BYTES, "the broker did not answer: %s", rd_kafka_err2str(error));
-    } else if (metadata->topic_cnt != 1 || metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        snprintf(why, READER_WHY_BYTES, "topic '%s' cannot be read: %s", topic,
-                 rd_kafka_err2str(metadata->topic_cnt == 1 ? metadata->topics[0].err
-                                                           : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART));
-    } else {
-        n = metadata->topics[0].partition_cnt;
-    }
-    if (metadata != NULL) {
-        rd_kafka_metadata_destroy(metadata);
-    }
-    rd_kafka_topic_destroy(handle);
-    return n;
 }
 
 static int start_partitions(struct reader *reader, const char *topic, enum reader_from from, int64_t until_ms,
@@ -92,7 +66,7 @@ struct reader *reader_new(const struct kafka_settings *settings, const char *top
         goto fail;
     }
     rd_kafka_poll_set_consumer(reader->client);
-    int n = count_partitions(reader->client, topic, until_ms, why);
+    int n = topic_count_partitions(reader->client, topic, timeout_ms, why, READER_WHY_BYTES);
     if (n < 0) {
         goto fail;
     }

@@ -98,7 +98,9 @@ static void restored(struct consumer *consumer, struct consumer_partition *parti
                      const rd_kafka_topic_partition_t *at)
 {
     int64_t committed = at->offset >= 0 ? at->offset : OFFSET_NONE;
-    partition->tracker = tracker_new(committed, at->metadata, at->metadata_size);
+    /* Up to a NUL: of foreign metadata that holds one, librdkafka keeps no more, whatever its size says. */
+    size_t map_bytes = at->metadata != NULL ? strnlen(at->metadata, at->metadata_size) : 0;
+    partition->tracker = tracker_new(committed, at->metadata, map_bytes);
     if (partition->tracker == NULL) {
         trouble_fatal(consumer, "out of memory for the window of %s [%" PRId32 "]", at->topic, at->partition);
         return;
