@@ -1,4 +1,6 @@
 #include "engine/origin.h"
+
+#include "base/clock.h"
 #include "support/check_main.h"
 
 #include <stdio.h>
@@ -481,6 +483,95 @@ START_TEST(an_unknown_origin_that_gets_a_poll_goes_before_those_with_kickoffs)
 }
 END_TEST
 
+static void abandon(struct origin_claim *claims, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        origins_abandon(origins, &claims[i]);
+    }
+    ck_assert_uint_eq(count(claims, n, ORIGIN_NOWHERE), n);
+}
+
+START_TEST(a_look_up_that_goes_on_without_its_claim_is_counted)
+{
+    enum { N = 300, KICKOFFS = ORIGINS_MAX_OPENING - ORIGINS_OPENING_FOR_POLLS };
+    make(8, 10000);
+    struct origin_claim kickoffs[N];
+    struct origin_claim polls[N];
+    origins_turn(origins, 1000);
+    ck_assert_int_eq(origins_next_ms(origins), CLOCK_NEVER);
+    enter_each(kickoffs, N, "k", ORIGIN_KICKOFF);
+    begin_all();
+    abandon(kickoffs, N);
+    enter_each(kickoffs, N, "m", ORIGIN_KICKOFF);
+    ck_assert_uint_eq(begin_all(), 0);
+    enter_each(polls, N, "p", ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGINS_OPENING_FOR_POLLS);
+    ck_assert_int_eq(origins_next_ms(origins), 1000 + ORIGIN_LOOK_UP_MS);
+    leave(polls, N);
+    origins_turn(origins, 1000 + ORIGIN_LOOK_UP_MS - 1);
+    ck_assert_uint_eq(begin_all(), 0);
+    origins_turn(origins, 1000 + ORIGIN_LOOK_UP_MS);
+    ck_assert_uint_eq(begin_all(), KICKOFFS);
+    ck_assert_int_eq(origins_next_ms(origins), CLOCK_NEVER);
+    leave(kickoffs, N);
+    ck_assert_uint_eq(origins_count(origins), 0);
+}
+END_TEST
+
+START_TEST(look_ups_that_go_on_leave_one_to_their_origin)
+{
+    make(8, 100);
+    struct origin_claim polls[8];
+    enter(polls, 8, A, ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGIN_MAX_OPENING);
+    abandon(polls, 2);
+    ck_assert_uint_eq(begin_all(), 0);
+    abandon(&polls[2], 2);
+    ck_assert_uint_eq(begin_all(), 1);
+    origins_turn(origins, ORIGIN_LOOK_UP_MS);
+    ck_assert_uint_eq(begin_all(), 3);
+    leave(polls, 8);
+}
+END_TEST
+
+START_TEST(an_origin_whose_look_up_did_not_end_is_unknown_again)
+{
+    make(8, 100);
+    struct origin_claim polls[8];
+    make_known(A);
+    enter(polls, 8, A, ORIGIN_POLL);
+    ck_assert_ptr_eq(origins_next(origins), &polls[0]);
+    abandon(polls, 1);
+    ck_assert_uint_eq(begin_all(), ORIGIN_MAX_OPENING - 1);
+    origins_opened(origins, &polls[1]);
+    ck_assert_uint_eq(begin_all(), 8 - ORIGIN_MAX_OPENING);
+    leave(polls, 8);
+    /* known and at rest, while that look-up may go on */
+    ck_assert_uint_eq(origins_count(origins), 1);
+    origins_turn(origins, ORIGIN_LOOK_UP_MS);
+    ck_assert_uint_eq(origins_count(origins), 1);
+    origins_turn(origins, ORIGIN_LOOK_UP_MS + ORIGIN_KNOWN_MS);
+    ck_assert_uint_eq(origins_count(origins), 0);
+}
+END_TEST
+
+START_TEST(only_what_opens_can_be_abandoned_with_a_look_up)
+{
+    make(2, 100);
+    struct origin_claim polls[3];
+    enter(polls, 3, A, ORIGIN_POLL);
+    origins_opened(origins, origins_next(origins));
+    abandon(polls, 1);
+    abandon(&polls[2], 1);
+    ck_assert_int_eq(origins_next_ms(origins), CLOCK_NEVER);
+    ck_assert_ptr_eq(origins_next(origins), &polls[1]);
+    abandon(&polls[1], 1);
+    abandon(&polls[1], 1);
+    ck_assert_int_eq(origins_next_ms(origins), ORIGIN_LOOK_UP_MS);
+    ck_assert_uint_eq(origins_count(origins), 1); /* and is freed with all origins */
+}
+END_TEST
+
 START_TEST(a_kickoff_that_leaves_makes_room_for_the_next)
 {
     make(4, 100);
@@ -541,6 +632,10 @@ Suite *test_suite(void)
     tcase_add_test(tests, thousands_of_origins_are_told_apart);
     tcase_add_test(tests, an_origin_that_nobody_knows_is_looked_up_by_few);
     tcase_add_test(tests, many_unknown_origins_do_not_hold_up_a_known_one);
+    tcase_add_test(tests, a_look_up_that_goes_on_without_its_claim_is_counted);
+    tcase_add_test(tests, look_ups_that_go_on_leave_one_to_their_origin);
+    tcase_add_test(tests, an_origin_whose_look_up_did_not_end_is_unknown_again);
+    tcase_add_test(tests, only_what_opens_can_be_abandoned_with_a_look_up);
     tcase_add_test(tests, a_kickoff_that_leaves_makes_room_for_the_next);
     tcase_add_test(tests, those_of_an_origin_that_became_known_hold_up_no_other);
     suite_add_tcase(suite, tests);

@@ -42,17 +42,22 @@ static void on_opened(void *opaque)
 
 /* ---- transfers ---- */
 
-/* Its exchange is off the wire: its place is free, and what was sent is known. */
-static void leave_wire(struct transfer *transfer)
+/* Its exchange is off the wire: its place is free, and what was sent is known. Where time or patience ran out, a look-up
+ * of its name goes on without it. */
+static void leave_wire(struct transfer *transfer, bool has_ended)
 {
     transfer->sent = transfer->sent || transfer->exchange->sends > 0;
-    origins_leave(transfer->transport->origins, &transfer->claim);
+    if (has_ended) {
+        origins_leave(transfer->transport->origins, &transfer->claim);
+    } else {
+        origins_abandon(transfer->transport->origins, &transfer->claim);
+    }
 }
 
 static void take_off_wire(struct transfer *transfer)
 {
     wire_take(&transfer->transport->wire, transfer->exchange);
-    leave_wire(transfer);
+    leave_wire(transfer, false);
 }
 
 /* From wherever it is. */
@@ -187,7 +192,7 @@ static void collect(struct curl_transport *transport)
     struct exchange *exchange;
     while ((exchange = wire_next_finished(&transport->wire)) != NULL) {
         struct transfer *transfer = exchange->opaque;
-        leave_wire(transfer);
+        leave_wire(transfer, exchange->code != CURLE_OPERATION_TIMEDOUT);
         finish(transfer);
     }
 }
@@ -326,7 +331,9 @@ int64_t curl_transport_next_ms(const struct curl_transport *transport)
     }
     int64_t timer_ms = heap_next_ms(&transport->timers);
     int64_t wire_ms = wire_next_ms(&transport->wire);
-    return timer_ms < wire_ms ? timer_ms : wire_ms;
+    int64_t origins_ms = origins_next_ms(transport->origins);
+    int64_t next_ms = timer_ms < wire_ms ? timer_ms : wire_ms;
+    return next_ms < origins_ms ? next_ms : origins_ms;
 }
 
 void curl_transport_read_counts(const struct curl_transport *transport, struct curl_transport_counts *out)

@@ -1,5 +1,7 @@
 #include "engine/origin.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,8 @@ struct origin {
     struct list queue[ORIGIN_CLASSES];
     size_t active;                  /* opening or open */
     size_t kickoffs;                /* of these */
-    size_t opening[ORIGIN_CLASSES]; /* of these */
+    size_t opening[ORIGIN_CLASSES]; /* of these, and stray look-ups */
+    size_t strays;
     bool known;                     /* one of its claims was opened */
     int64_t forget_ms;              /* while it rests */
     uint64_t hash;
@@ -30,7 +33,8 @@ struct origins {
     size_t max_total_kickoffs;
     size_t total;                   /* claims opening or open */
     size_t kickoffs;                /* of these */
-    size_t opening[ORIGIN_CLASSES]; /* of these, of origins that are not known */
+    size_t opening[ORIGIN_CLASSES]; /* of these, and stray look-ups, of origins that are not known */
+    struct list strays;             /* the one that ends first in front */
     struct list ready[ORIGIN_CLASSES];
     struct list ready_unknown[ORIGIN_CLASSES];
     struct list resting; /* the one that is forgotten first in front */
@@ -40,14 +44,18 @@ struct origins {
     size_t n_origins;
 };
 
+/* A look-up whose claim has gone. */
+struct stray {
+    struct list node;
+    struct origin *origin;
+    enum origin_class class;
+    int64_t ends_ms;
+};
+
 /* Without the last quarter, which is for polls. */
 static size_t for_kickoffs(size_t places)
 {
-    size_t reserve = places / 4;
-    if (reserve == 0 && places > 1) {
-        reserve = 1;
-    }
-    return places - reserve;
+    return places == 1 ? 1 : places - (places < 4 ? 1 : places / 4);
 }
 
 struct origins *origins_new(size_t max_active, size_t max_total)
@@ -72,6 +80,7 @@ struct origins *origins_new(size_t max_active, size_t max_total)
         list_init(&origins->ready_unknown[class]);
     }
     list_init(&origins->resting);
+    list_init(&origins->strays);
     return origins;
 }
 
@@ -161,15 +170,16 @@ static void drop(struct origins *origins, struct origin *origin)
     free(origin);
 }
 
-static size_t opening_of(const struct origin *origin)
+static bool may_look_up(const struct origin *origin)
 {
-    return origin->opening[ORIGIN_POLL] + origin->opening[ORIGIN_KICKOFF];
+    size_t opening = origin->opening[ORIGIN_POLL] + origin->opening[ORIGIN_KICKOFF];
+    return origin->known || opening < ORIGIN_MAX_OPENING || opening == origin->strays;
 }
 
 /* The queue whose first claim may go by this origin's own limits: its class, or -1. */
 static int next_class(const struct origins *origins, const struct origin *origin)
 {
-    if (origin->active >= origins->max_active || (!origin->known && opening_of(origin) >= ORIGIN_MAX_OPENING)) {
+    if (origin->active >= origins->max_active || !may_look_up(origin)) {
         return -1;
     }
     if (!list_is_empty(&origin->queue[ORIGIN_POLL])) {
@@ -218,9 +228,77 @@ static void rest(struct origins *origins, struct origin *origin)
     }
 }
 
+/* After its last claim or stray, maybe: rests, or goes. */
+static void settle(struct origins *origins, struct origin *origin)
+{
+    refresh(origins, origin);
+    if (origin->active > 0 || origin->strays > 0 || !list_is_empty(&origin->queue[ORIGIN_POLL]) ||
+        !list_is_empty(&origin->queue[ORIGIN_KICKOFF])) {
+        return;
+    }
+    if (origin->known) {
+        rest(origins, origin);
+    } else {
+        drop(origins, origin);
+    }
+}
+
+/* ---- stray look-ups ---- */
+
+static void end_opening(struct origins *origins, struct origin *origin, enum origin_class class)
+{
+    origin->opening[class]--;
+    origins->opening[class] -= !origin->known;
+}
+
+/* Without memory for it, it is not counted. */
+static void keep_stray(struct origins *origins, struct origin *origin, enum origin_class class)
+{
+    struct stray *stray = malloc(sizeof *stray);
+    if (stray == NULL) {
+        return;
+    }
+    *stray = (struct stray){.origin = origin, .class = class, .ends_ms = origins->now_ms + ORIGIN_LOOK_UP_MS};
+    list_push(&origins->strays, &stray->node);
+    origin->strays++;
+    for (int i = 0; i < ORIGIN_CLASSES && origin->known; i++) {
+        origins->opening[i] += origin->opening[i];
+    }
+    origin->known = false;
+    origin->opening[class]++;
+    origins->opening[class]++;
+}
+
+static struct stray *first_stray(const struct origins *origins)
+{
+    return list_is_empty(&origins->strays) ? NULL : list_entry(origins->strays.next, struct stray, node);
+}
+
+static void end_strays(struct origins *origins, int64_t until_ms)
+{
+    struct stray *stray;
+    while ((stray = first_stray(origins)) != NULL && stray->ends_ms <= until_ms) {
+        struct origin *origin = stray->origin;
+        end_opening(origins, origin, stray->class);
+        origin->strays--;
+        list_remove(&stray->node);
+        free(stray);
+        settle(origins, origin);
+    }
+}
+
+int64_t origins_next_ms(const struct origins *origins)
+{
+    const struct stray *stray = first_stray(origins);
+    return stray != NULL ? stray->ends_ms : CLOCK_NEVER;
+}
+
+/* ---- time ---- */
+
 void origins_turn(struct origins *origins, int64_t now_ms)
 {
     origins->now_ms = now_ms;
+    end_strays(origins, now_ms);
     while (origins->n_resting > 0 &&
            list_entry(origins->resting.next, struct origin, resting_node)->forget_ms <= now_ms) {
         forget_first(origins);
@@ -232,6 +310,7 @@ void origins_free(struct origins *origins)
     if (origins == NULL) {
         return;
     }
+    end_strays(origins, INT64_MAX);
     while (origins->n_resting > 0) {
         forget_first(origins);
     }
@@ -313,12 +392,6 @@ struct origin_claim *origins_next(struct origins *origins)
     return claim;
 }
 
-static void end_opening(struct origins *origins, struct origin *origin, enum origin_class class)
-{
-    origin->opening[class]--;
-    origins->opening[class] -= !origin->known;
-}
-
 void origins_opened(struct origins *origins, struct origin_claim *claim)
 {
     if (claim->place != ORIGIN_OPENING) {
@@ -334,22 +407,7 @@ void origins_opened(struct origins *origins, struct origin_claim *claim)
     refresh(origins, origin);
 }
 
-/* After its last claim, maybe: rests, or goes. */
-static void settle(struct origins *origins, struct origin *origin)
-{
-    refresh(origins, origin);
-    if (origin->active > 0 || !list_is_empty(&origin->queue[ORIGIN_POLL]) ||
-        !list_is_empty(&origin->queue[ORIGIN_KICKOFF])) {
-        return;
-    }
-    if (origin->known) {
-        rest(origins, origin);
-    } else {
-        drop(origins, origin);
-    }
-}
-
-void origins_leave(struct origins *origins, struct origin_claim *claim)
+static void leave(struct origins *origins, struct origin_claim *claim, bool strays)
 {
     struct origin *origin = claim->origin;
     switch (claim->place) {
@@ -360,6 +418,9 @@ void origins_leave(struct origins *origins, struct origin_claim *claim)
         break;
     case ORIGIN_OPENING:
         end_opening(origins, origin, claim->class);
+        if (strays) {
+            keep_stray(origins, origin, claim->class);
+        }
         /* fall through */
     case ORIGIN_OPEN:
         origin->active--;
@@ -370,6 +431,16 @@ void origins_leave(struct origins *origins, struct origin_claim *claim)
     }
     origin_claim_init(claim);
     settle(origins, origin);
+}
+
+void origins_leave(struct origins *origins, struct origin_claim *claim)
+{
+    leave(origins, claim, false);
+}
+
+void origins_abandon(struct origins *origins, struct origin_claim *claim)
+{
+    leave(origins, claim, true);
 }
 
 size_t origins_count(const struct origins *origins)

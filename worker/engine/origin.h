@@ -12,7 +12,11 @@
  * Each claim that is OPENING may hold a name look-up, and with it a thread. So an origin of which nothing is known yet
  * has at most 4 of them, and all such origins together at most 128, of which kickoffs leave 32 to polls. Once a claim
  * was opened the origin is known, and stays so for a minute after its last claim (curl keeps the address as long), so
- * that a run between polls need not wait among names that hang. An unknown one is freed with its last claim. */
+ * that a run between polls need not wait among names that hang. An unknown one is freed with its last claim.
+ *
+ * The thread goes on when the request is cancelled or its time is out: origins_abandon counts it for another half
+ * minute, about as long as a resolver tries. Such strays leave one look-up to their origin, lest a handful of cancelled
+ * requests stop it. */
 #ifndef RXP_ENGINE_ORIGIN_H
 #define RXP_ENGINE_ORIGIN_H
 
@@ -26,6 +30,7 @@
 #define ORIGINS_MAX_OPENING 128
 #define ORIGINS_OPENING_FOR_POLLS 32
 #define ORIGIN_KNOWN_MS 60000
+#define ORIGIN_LOOK_UP_MS 30000
 #define ORIGINS_MAX_RESTING 4096 /* known ones without a claim */
 
 enum origin_class { ORIGIN_POLL, ORIGIN_KICKOFF };
@@ -67,6 +72,10 @@ bool origins_has_next(const struct origins *origins);
 void origins_opened(struct origins *origins, struct origin_claim *claim);
 /* From any place to nowhere. */
 void origins_leave(struct origins *origins, struct origin_claim *claim);
+/* The same, of one whose look-up, if it is OPENING, goes on. Its origin is unknown then. */
+void origins_abandon(struct origins *origins, struct origin_claim *claim);
+/* When origins_turn may let others go; CLOCK_NEVER. */
+int64_t origins_next_ms(const struct origins *origins);
 
 /* How many origins there are, those at rest too. */
 size_t origins_count(const struct origins *origins);
