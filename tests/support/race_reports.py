@@ -1,6 +1,6 @@
 """race_reports: ThreadSanitizer's reports, but for those that librdkafka's invisible atomic operations make.
 
-Debian builds librdkafka without instrumentation. Thanks to c11_threads.c its threads, mutexes and conditions are seen, but
+Debian builds librdkafka without instrumentation. Thanks to tsan_threads.c its threads, mutexes and conditions are seen, but
 not the atomic operations by which it counts references and publishes flags. So two kinds of data races are reported that
 are none, and passed over here:
 - the code that made each of the two accesses is librdkafka's: one thread's strcmp() or lock, then another's free();
@@ -17,6 +17,7 @@ BAR = "=" * 18
 ACCESS = re.compile(r"^  ((?:Previous )?(?:atomic )?(?:read|write)) of size ", re.IGNORECASE)
 FRAME = re.compile(r"^    #\d+ ")
 FREE = re.compile(r"^    #0 free ")
+STAND_IN = re.compile(r"libtsan\.so|libsanitizer/|/tests/support/tsan_threads\.c:")
 LIBRARY = "librdkafka.so"
 
 
@@ -28,9 +29,8 @@ class Access:
         self.frames = []
 
     def is_of_library(self):
-        # The innermost frame behind ThreadSanitizer's own stand-ins for free, strcmp, … did it.
-        frame = next((frame for frame in self.frames if "libtsan.so" not in frame and "libsanitizer/" not in frame), "")
-        return LIBRARY in frame
+        # The innermost frame behind the stand-ins for free, strcmp, mtx_lock, … did it.
+        return LIBRARY in next((frame for frame in self.frames if not STAND_IN.search(frame)), "")
 
     def is_free(self):
         return bool(self.frames) and FREE.match(self.frames[0]) is not None

@@ -1,15 +1,17 @@
-/* c11_threads: C11's threads, mutexes and conditions, made of POSIX ones. For builds with ThreadSanitizer alone.
+/* tsan_threads: functions for threads that ThreadSanitizer (gcc 12 to 14) does not know, made of those that it knows. For
+ * builds with it alone.
  *
- * Debian's librdkafka calls glibc's thrd_create, mtx_lock and so on. ThreadSanitizer (gcc 12 to 14) does not know them: in
- * a thread that it has not seen begin it crashes, and without the mutexes it takes every hand-over through librdkafka's
- * queues for a race. It does know the pthread functions. glibc's types are the same memory under two names, so an
- * executable that brings these definitions, which win over glibc's, makes librdkafka's threads and locks visible. */
+ * Debian's librdkafka calls glibc's C11 thrd_create, mtx_lock and so on. In a thread that ThreadSanitizer has not seen begin
+ * it crashes, and without the mutexes it takes every hand-over through librdkafka's queues for a race. glibc's types are the
+ * same memory under two names, so an executable that brings these definitions, which win over glibc's, makes librdkafka's
+ * threads and locks visible. A thread that is joined by pthread_clockjoin_np counts as leaked otherwise. */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <threads.h>
+#include <time.h>
 
 static_assert(sizeof(mtx_t) == sizeof(pthread_mutex_t), "mtx_t is a pthread_mutex_t");
 static_assert(sizeof(cnd_t) == sizeof(pthread_cond_t), "cnd_t is a pthread_cond_t");
@@ -135,4 +137,20 @@ int cnd_wait(cnd_t *condition, mtx_t *mutex)
 int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until)
 {
     return thrd_status(pthread_cond_timedwait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, until));
+}
+
+static int64_t to_ns(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const struct timespec *until)
+{
+    struct timespec now;
+    struct timespec wall;
+    clock_gettime(clock, &now);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    int64_t wall_until_ns = to_ns(wall) + to_ns(*until) - to_ns(now);
+    wall = (struct timespec){.tv_sec = wall_until_ns / 1000000000, .tv_nsec = wall_until_ns % 1000000000};
+    return pthread_timedjoin_np(thread, result, &wall);
 }
