@@ -541,8 +541,9 @@ START_TEST(an_origin_whose_look_up_did_not_end_is_unknown_again)
     make_known(A);
     enter(polls, 8, A, ORIGIN_POLL);
     ck_assert_ptr_eq(origins_next(origins), &polls[0]);
+    ck_assert_ptr_eq(origins_next(origins), &polls[1]);
     abandon(polls, 1);
-    ck_assert_uint_eq(begin_all(), ORIGIN_MAX_OPENING - 1);
+    ck_assert_uint_eq(begin_all(), ORIGIN_MAX_OPENING - 2);
     origins_opened(origins, &polls[1]);
     ck_assert_uint_eq(begin_all(), 8 - ORIGIN_MAX_OPENING);
     leave(polls, 8);
@@ -552,6 +553,24 @@ START_TEST(an_origin_whose_look_up_did_not_end_is_unknown_again)
     ck_assert_uint_eq(origins_count(origins), 1);
     origins_turn(origins, ORIGIN_LOOK_UP_MS + ORIGIN_KNOWN_MS);
     ck_assert_uint_eq(origins_count(origins), 0);
+}
+END_TEST
+
+START_TEST(look_ups_of_an_origin_that_is_unknown_again_are_counted_once)
+{
+    make(8, 100);
+    struct origin_claim polls[2];
+    make_known(A);
+    enter(polls, 2, A, ORIGIN_POLL);
+    begin_all();
+    abandon(polls, 1);
+    leave(polls, 2);
+    origins_turn(origins, ORIGIN_LOOK_UP_MS);
+    ck_assert_uint_eq(origins_count(origins), 0);
+    struct origin_claim others[ORIGINS_MAX_OPENING + 1];
+    enter_each(others, ORIGINS_MAX_OPENING + 1, "u", ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), 100); /* all places */
+    leave(others, ORIGINS_MAX_OPENING + 1);
 }
 END_TEST
 
@@ -635,6 +654,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_look_up_that_goes_on_without_its_claim_is_counted);
     tcase_add_test(tests, look_ups_that_go_on_leave_one_to_their_origin);
     tcase_add_test(tests, an_origin_whose_look_up_did_not_end_is_unknown_again);
+    tcase_add_test(tests, look_ups_of_an_origin_that_is_unknown_again_are_counted_once);
     tcase_add_test(tests, only_what_opens_can_be_abandoned_with_a_look_up);
     tcase_add_test(tests, a_kickoff_that_leaves_makes_room_for_the_next);
     tcase_add_test(tests, those_of_an_origin_that_became_known_hold_up_no_other);

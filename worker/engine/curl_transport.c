@@ -42,8 +42,8 @@ static void on_opened(void *opaque)
 
 /* ---- transfers ---- */
 
-/* Its exchange is off the wire: its place is free, and what was sent is known. Where time or patience ran out, a look-up
- * of its name goes on without it. */
+/* Its exchange is off the wire: its place is free, and what was sent is known. Where it was cut short, a look-up of its
+ * name goes on without it. */
 static void leave_wire(struct transfer *transfer, bool has_ended)
 {
     transfer->sent = transfer->sent || transfer->exchange->sends > 0;
