@@ -247,7 +247,7 @@ START_TEST(a_body_up_to_the_limit_is_read_whole)
         ck_assert_uint_eq(seen.body_bytes, MAX_RESPONSE_BYTES);
     } else {
         ck_assert_int_eq(seen.error, TRANSPORT_TOO_LARGE);
-        ck_assert_ptr_nonnull(strstr(seen.detail, "body exceed 10000 bytes"));
+        ck_assert_ptr_nonnull(strstr(seen.detail, "body exceeds 10000 bytes"));
         ck_assert(seen.sent);
     }
     stop_server(); /* it reads the answer */
@@ -260,7 +260,7 @@ static const struct {
     struct rude_step step;
     const char *detail;
 } floods[] = {
-    {{.act = RUDE_ENDLESS_BODY}, "body exceed 10000 bytes"},
+    {{.act = RUDE_ENDLESS_BODY}, "body exceeds 10000 bytes"},
     {{.act = RUDE_ENDLESS_HEADERS}, "headers exceed 65536 bytes"},
 };
 

@@ -4,10 +4,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/tcp.h> /* the C library's tcp_info ends before the byte counts */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#define PROGRESS_A_LOOK 16
 #define MAX_LIFETIME_SECONDS 120L /* so that changes of DNS arrive */
 /* An idle connection that its server is about to close costs a kickoff its life, since it is not sent twice. */
 #define ONCE_MAX_IDLE_SECONDS 2L
@@ -44,6 +48,44 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *opaque)
         return CURL_WRITEFUNC_ERROR;
     }
     return n;
+}
+
+/* 0 where it is no TCP connection: curl's resolver has sockets too. */
+static uint64_t bytes_received(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t bytes = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0 ? info.tcpi_bytes_received : 0;
+}
+
+void exchange_set_fd(struct exchange *exchange, int fd)
+{
+    if (exchange->fd != fd) {
+        exchange->fd = fd;
+        exchange->fd_received = bytes_received(fd);
+    }
+}
+
+static size_t max_wire_bytes(const struct exchange *exchange)
+{
+    return EXCHANGE_MAX_HEADER_BYTES + EXCHANGE_WIRE_FACTOR * exchange->settings->max_response_bytes;
+}
+
+/* Called at least each time that something was read. */
+static int on_progress(void *opaque, curl_off_t to_get, curl_off_t got, curl_off_t to_put, curl_off_t put)
+{
+    struct exchange *exchange = opaque;
+    (void)to_get, (void)got, (void)to_put, (void)put;
+    if (exchange->fd < 0 || ++exchange->progress % PROGRESS_A_LOOK != 0) {
+        return 0;
+    }
+    uint64_t received = bytes_received(exchange->fd);
+    if (received > exchange->fd_received && received - exchange->fd_received > max_wire_bytes(exchange)) {
+        exchange->too_large = true;
+        exchange->wire_too_large = true;
+        return 1;
+    }
+    return 0;
 }
 
 /* The connection stands and the request is about to be written. curl writes it a second time where a reused connection
@@ -105,6 +147,9 @@ static int set_up(struct exchange *exchange)
     SET(CURLOPT_WRITEDATA, exchange);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, exchange);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, exchange);
+    SET(CURLOPT_NOPROGRESS, 0L);
     SET(CURLOPT_PREREQFUNCTION, on_send);
     SET(CURLOPT_PREREQDATA, exchange);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
@@ -161,7 +206,7 @@ struct exchange *exchange_of(CURL *easy)
 {
     char *found = NULL;
     CURLcode code = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &found);
-    assert(code == CURLE_OK && found != NULL);
+    assert(code == CURLE_OK);
     return (struct exchange *)(void *)found;
 }
 
@@ -240,8 +285,11 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     exchange->refusals = 0;
     exchange->too_large = false;
     exchange->headers_too_large = false;
+    exchange->wire_too_large = false;
     exchange->headers_end = false;
     exchange->header_bytes = 0;
+    exchange->fd = -1;
+    exchange->progress = 0;
     exchange->why[0] = '\0';
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
@@ -337,6 +385,20 @@ static void say_failure(const struct exchange *exchange, struct http_reply *repl
     }
 }
 
+static void say_too_large(const struct exchange *exchange, struct http_reply *reply)
+{
+    const char *what = "body exceeds";
+    size_t limit = exchange->settings->max_response_bytes;
+    if (exchange->headers_too_large) {
+        what = "headers exceed";
+        limit = EXCHANGE_MAX_HEADER_BYTES;
+    } else if (exchange->wire_too_large) {
+        what = "bytes on the wire, chunk extensions and all, exceed";
+        limit = max_wire_bytes(exchange);
+    }
+    snprintf(reply->detail, sizeof reply->detail, "the response's %s %zu bytes", what, limit);
+}
+
 void exchange_read(struct exchange *exchange, struct http_reply *reply)
 {
     long code = 0;
@@ -355,10 +417,7 @@ void exchange_read(struct exchange *exchange, struct http_reply *reply)
         reply->body_bytes = exchange->body.bytes;
     } else if (exchange->too_large) {
         reply->error = TRANSPORT_TOO_LARGE;
-        snprintf(reply->detail, sizeof reply->detail, "the response's %s exceed %zu bytes",
-                 exchange->headers_too_large ? "headers" : "body",
-                 exchange->headers_too_large ? EXCHANGE_MAX_HEADER_BYTES
-                                             : exchange->settings->max_response_bytes);
+        say_too_large(exchange, reply);
     } else if (exchange->refusals > 0 && exchange->sockets == 0) {
         reply->error = TRANSPORT_EGRESS;
         say(reply, exchange->why);

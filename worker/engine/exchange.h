@@ -16,6 +16,9 @@
 #include <curl/curl.h>
 
 #define EXCHANGE_MAX_HEADER_BYTES ((size_t)64 * 1024)
+/* Bytes of an answer on the wire for each byte that its body may have, headers aside: more than a body needs that comes
+ * in chunks of one byte each. curl shows nobody the extensions of chunks, which may be endless. */
+#define EXCHANGE_WIRE_FACTOR ((size_t)8)
 
 /* Shared by the exchanges of a loop; outlives them. */
 struct exchange_settings {
@@ -43,9 +46,13 @@ struct exchange {
     int refusals; /* addresses that the egress policy refused */
     bool too_large;
     bool headers_too_large;
+    bool wire_too_large;
     bool headers_end; /* seen: curl takes a head that is cut off for a whole one */
     CURLcode code;
     size_t header_bytes;
+    int fd;               /* of its connection; -1: not known yet */
+    uint64_t fd_received; /* by that connection before */
+    unsigned progress;    /* calls */
     struct buf body;
     char why[EGRESS_WHY_BYTES]; /* the last refusal, or why there was no socket */
     char error[CURL_ERROR_SIZE];
@@ -79,7 +86,10 @@ const char *exchange_location(struct exchange *exchange);
 /* Forgets the request; the handle may be used for the next one. */
 void exchange_end(struct exchange *exchange);
 
-/* Of the pointer that curl hands back (CURLINFO_PRIVATE). */
+/* Its connection's socket is this. */
+void exchange_set_fd(struct exchange *exchange, int fd);
+
+/* Of the pointer that curl hands back (CURLINFO_PRIVATE). NULL: a handle of curl's own. */
 struct exchange *exchange_of(CURL *easy);
 
 #endif

@@ -15,7 +15,11 @@
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *opaque, void *socket_opaque)
 {
     struct wire *wire = opaque;
-    (void)easy, (void)socket_opaque;
+    (void)socket_opaque;
+    struct exchange *exchange = exchange_of(easy);
+    if (what != CURL_POLL_REMOVE && exchange != NULL) {
+        exchange_set_fd(exchange, fd);
+    }
     uint32_t events = 0;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
         events |= EPOLLIN;
@@ -91,6 +95,7 @@ struct exchange *wire_next_finished(struct wire *wire)
     }
     assert(message->msg == CURLMSG_DONE);
     struct exchange *exchange = exchange_of(message->easy_handle);
+    assert(exchange != NULL);
     exchange->code = message->data.result;
     wire_take(wire, exchange);
     return exchange;
