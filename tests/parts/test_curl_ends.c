@@ -1,6 +1,7 @@
 #include "support/fetch_stage.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -89,6 +90,21 @@ START_TEST(a_handshake_without_end_is_a_connect_timeout)
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_CONNECT);
     ck_assert(!seen.sent);
+}
+END_TEST
+
+START_TEST(a_socket_that_cannot_be_watched_fails_its_request)
+{
+    int no_epoll = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(dup2(no_epoll, epoll_fd), epoll_fd);
+    serve(RUDE_WHOLE_SERVER, answer_ok, 1);
+    struct seen seen = {0};
+    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .once = true};
+    fetch(&seen, &request);
+    ck_assert_int_eq(seen.error, TRANSPORT_CONNECT);
+    ck_assert(!seen.sent);
+    ck_assert_msg(strstr(seen.detail, "cannot be watched") != NULL, "%s", seen.detail);
+    close(no_epoll);
 }
 END_TEST
 
@@ -234,6 +250,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_name_without_an_address_was_never_sent);
     tcase_add_test(tests, a_handshake_that_fails_was_never_sent);
     tcase_add_test(tests, a_handshake_without_end_is_a_connect_timeout);
+    tcase_add_test(tests, a_socket_that_cannot_be_watched_fails_its_request);
     tcase_add_loop_test(tests, a_url_that_cannot_be_requested_is_told_by_done, 0, COUNT(bad_urls));
     tcase_add_loop_test(tests, a_timeout_cuts_a_request_that_gets_no_whole_answer, 0, COUNT(slow_steps));
     tcase_add_test(tests, a_timeout_counts_over_all_hops);

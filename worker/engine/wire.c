@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -28,8 +29,13 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *opaque, void 
         events |= EPOLLOUT;
     }
     if (fd_watch_want(&wire->watch, fd, events) != 0) {
-        /* An error returned from here would end every transfer; so this one waits for its timeout. */
-        log_event(LOG_ERROR, "socket_not_watched", "epoll_ctl: %s; a request will not be answered", strerror(errno));
+        /* An error returned from here would end every transfer. */
+        int error = errno;
+        log_event(LOG_ERROR, "socket_not_watched", "epoll_ctl: %s; its request fails", strerror(error));
+        if (exchange != NULL && list_is_empty(&exchange->node)) {
+            snprintf(exchange->why, sizeof exchange->why, "the socket cannot be watched: %s", strerror(error));
+            list_push(&wire->unwatched, &exchange->node);
+        }
     }
     return 0;
 }
@@ -83,11 +89,19 @@ void wire_take(struct wire *wire, struct exchange *exchange)
 {
     CURLMcode code = curl_multi_remove_handle(wire->multi, exchange->easy);
     assert(code == CURLM_OK);
+    list_remove(&exchange->node);
     wire->n_on_it--;
 }
 
 struct exchange *wire_next_finished(struct wire *wire)
 {
+    if (!list_is_empty(&wire->unwatched)) {
+        struct exchange *unwatched = list_entry(wire->unwatched.next, struct exchange, node);
+        unwatched->code = CURLE_COULDNT_CONNECT;
+        snprintf(unwatched->error, sizeof unwatched->error, "%s", unwatched->why);
+        wire_take(wire, unwatched);
+        return unwatched;
+    }
     int left;
     CURLMsg *message = curl_multi_info_read(wire->multi, &left);
     if (message == NULL) {
@@ -150,6 +164,7 @@ int wire_init(struct wire *wire, const struct wire_config *config)
         .curl_at_ms = CLOCK_NEVER,
     };
     list_init(&wire->spare);
+    list_init(&wire->unwatched);
     fd_watch_init(&wire->watch, config->epoll_fd);
     if (wire->multi == NULL) {
         return -1;

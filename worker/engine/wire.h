@@ -26,7 +26,8 @@ struct wire {
     CURLM *multi;
     struct fd_watch watch;
     struct exchange_settings settings;
-    struct list spare; /* exchanges */
+    struct list spare;     /* exchanges */
+    struct list unwatched; /* on the wire, but epoll refused their socket: they end with wire_next_finished */
     size_t n_spare;
     size_t n_on_it;
     int64_t curl_at_ms; /* when curl wants to be called */
