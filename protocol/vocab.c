@@ -1,5 +1,6 @@
 #include "protocol/vocab.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const char *const kind_names[] = {
@@ -117,6 +118,8 @@ bool rxp_status_is_terminal(enum rxp_status status)
 /* Longer entries are passed over. Since lengths may differ by a third at most, this also bounds what a peer's word of
  * any length can cost. */
 #define NEAREST_MAX_BYTES 64
+/* So many bytes in common at the beginning say that a longer or shorter word was meant: http.poll_url. */
+#define NEAREST_MIN_BEGINNING 6
 
 static char lower(char c)
 {
@@ -157,6 +160,24 @@ static size_t edit_distance(const char *a, size_t a_bytes, const char *b, size_t
     return last[b_bytes];
 }
 
+/* The word that begins as `word` does, or that `word` begins with, and is nearest to it in length. */
+static const char *nearest_by_beginning(const char *word, size_t word_bytes, const char *const *words, size_t n)
+{
+    const char *nearest = NULL;
+    size_t least = SIZE_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = strlen(words[i]);
+        size_t common = bytes < word_bytes ? bytes : word_bytes;
+        size_t difference = bytes + word_bytes - 2 * common;
+        if (common >= NEAREST_MIN_BEGINNING && memcmp(word, words[i], common) == 0 && difference < least) {
+            nearest = words[i];
+            least = difference;
+        }
+    }
+    return nearest;
+}
+
 const char *rxp_nearest(const char *word, const char *const *words, size_t n)
 {
     size_t word_bytes = strlen(word);
@@ -174,5 +195,5 @@ const char *rxp_nearest(const char *word, const char *const *words, size_t n)
             limit = distance;
         }
     }
-    return nearest;
+    return nearest != NULL ? nearest : nearest_by_beginning(word, word_bytes, words, n);
 }

@@ -73,7 +73,8 @@ bool rxp_status_parse(const char *word, enum rxp_status *out);
 bool rxp_status_is_terminal(enum rxp_status status);
 
 /* The entry of words[0..n) nearest to `word` by edit distance, or NULL where none is near enough to be meant
- * (more than a third of its letters, at least 2, would have to change). For "did you mean". */
+ * (more than a third of its letters, at least 2, would have to change); then the one that is the nearest in length of
+ * those that continue `word`, or that it continues. For "did you mean". */
 const char *rxp_nearest(const char *word, const char *const *words, size_t n);
 
 #endif

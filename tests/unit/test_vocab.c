@@ -84,6 +84,9 @@ static const struct {
     {"x", NULL},
     {"", NULL},
     {"completely-different", NULL},
+    {"max-message", "max-message-bytes"}, /* it goes on so */
+    {"group-id-of-mine", "group-id"},     /* it stops sooner */
+    {"group", NULL},                      /* too short to tell */
 };
 
 START_TEST(the_nearest_word_is_the_one_that_was_meant)

@@ -61,7 +61,18 @@ static int start_log(const struct options *options)
     return log_start(STDOUT_FILENO, strcmp(options_text(options, "log-format"), "text") == 0 ? LOG_TEXT : LOG_JSON);
 }
 
-static int run_worker(const struct worker_config *config)
+static void tell_start(const struct worker_config *config, bool egress_is_open)
+{
+    if (egress_is_open) {
+        log_event(LOG_WARN, "egress_open", "egress-allow is not set: a message may make this worker call any host but "
+                  "loopback, link-local and metadata addresses; name the backends in --egress-allow");
+    }
+    log_event(LOG_INFO, "worker_starting", "rxp-worker %s, %d loop threads, at most %zu runs in flight, group %s on %s",
+              RXP_VERSION, config->pool.threads, config->max_in_flight, config->kafka.group_id,
+              config->kafka.bootstrap_servers);
+}
+
+static int run_worker(const struct worker_config *config, bool egress_is_open)
 {
     char why[WORKER_WHY_BYTES] = "";
     struct worker *worker = worker_new(config, why);
@@ -69,6 +80,7 @@ static int run_worker(const struct worker_config *config)
         fprintf(stderr, "rxp-worker run: %s\n", why);
         return EXIT_USAGE;
     }
+    tell_start(config, egress_is_open);
     atomic_store(&signalled_worker, worker);
     if (atomic_load(&signals_seen) > 0) {
         worker_stop(worker);
@@ -125,14 +137,7 @@ static int run_main(const struct options *options)
         snprintf(why, sizeof why, "the log could not be started");
         goto out;
     }
-    if (options_source(options, "egress-allow") == OPTION_DEFAULT) {
-        log_event(LOG_WARN, "egress_open", "egress-allow is not set: a message may make this worker call any host but "
-                  "loopback, link-local and metadata addresses; name the backends in --egress-allow");
-    }
-    log_event(LOG_INFO, "worker_starting", "rxp-worker %s, %d loop threads, at most %zu runs in flight, group %s on %s",
-              RXP_VERSION, config.pool.threads, config.max_in_flight, config.kafka.group_id,
-              config.kafka.bootstrap_servers);
-    status = run_worker(&config);
+    status = run_worker(&config, options_source(options, "egress-allow") == OPTION_DEFAULT);
     log_stop();
     why[0] = '\0';
 out:
