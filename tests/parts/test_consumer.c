@@ -216,6 +216,26 @@ START_TEST(closing_right_after_the_start_does_not_hang)
 }
 END_TEST
 
+static bool sync_was_refused(struct stage *s)
+{
+    size_t n = 0;
+    ck_assert_int_eq(rd_kafka_mock_broker_error_stack_cnt(s->cluster, 1, API_SYNC, &n), 0);
+    return n < 3;
+}
+
+START_TEST(closing_between_join_and_first_assignment_does_not_abort)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    rd_kafka_mock_broker_push_request_error_rtts(stage.cluster, 1, API_SYNC, 3, err, 0, err, 0, err, 0);
+    side_open(&stage, 0, &plain);
+    TURN_UNTIL(&stage, sync_was_refused);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(freeing_without_closing_leaves_assignments_to_those_who_hold_them)
 {
     stage_open(&stage);
@@ -271,6 +291,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_held_consumer_takes_nothing_and_a_hook_sees_the_limit_kept);
     tcase_add_test(tcase, stopped_intake_takes_nothing_more_and_finished_runs_are_still_committed);
     tcase_add_loop_test(tcase, closing_right_after_the_start_does_not_hang, 0, 3);
+    tcase_add_test(tcase, closing_between_join_and_first_assignment_does_not_abort);
     tcase_add_test(tcase, freeing_without_closing_leaves_assignments_to_those_who_hold_them);
     tcase_add_loop_test(tcase, refuses_what_cannot_be_a_topic, 0, ROWS(bad_topics));
     suite_add_tcase(suite, tcase);

@@ -14,6 +14,20 @@ static bool hundred_delivered(struct stage *s)
     return s->sides[0].delivered == 100;
 }
 
+/* Now and then the mock cluster begins a rebalance anew while a revoke is open, refuses commits meanwhile (brokers do not)
+ * and drops the member that cannot join now. Such a try is void; a second and a third are not. */
+static bool is_void(const struct stage *s)
+{
+    return s->sides[0].lost > 0;
+}
+
+static void try_thrice(bool (*scenario)(void))
+{
+    int tries = 1;
+    while (!scenario())
+        ck_assert_int_lt(tries++, 3);
+}
+
 static bool half_is_revoked(struct stage *s)
 {
     return s->sides[0].revoked == 2;
@@ -29,14 +43,14 @@ static bool kept_half_is_committed(struct stage *s)
     int64_t sum = 0;
     for (int p = 0; p < 4; p++)
         sum += stage_committed(s, p, NULL) == 100;
-    return sum == 2;
+    return sum == 2 || is_void(s);
 }
 
 static bool all_eight_hundred_finished(struct stage *s)
 {
     side_finish_all(&s->sides[0]);
     side_finish_all(&s->sides[1]);
-    return s->sides[0].delivered + s->sides[1].delivered >= 800;
+    return s->sides[0].delivered + s->sides[1].delivered >= 800 || is_void(s);
 }
 
 /* Side 0 has four partitions, of 100 messages each in flight; side 1 joins, and half is revoked. */
@@ -51,15 +65,23 @@ static void open_and_share(const struct side_wish *wish)
     TURN_UNTIL(&stage, half_is_revoked);
 }
 
-START_TEST(revoked_partitions_wait_for_their_runs_while_the_others_go_on)
+static bool hand_over_in_time(void)
 {
     open_and_share(&plain);
     stage_fill(&stage, 4, 100, 20);
     TURN_UNTIL(&stage, kept_half_is_committed);
+    if (is_void(&stage)) {
+        stage_close(&stage);
+        return false;
+    }
     ck_assert_uint_eq(stage.sides[0].counts.assigned, 4);
     ck_assert_uint_eq(stage.sides[1].counts.assigned, 0);
     ck_assert_uint_eq(stage.sides[1].delivered, 0);
     TURN_UNTIL(&stage, all_eight_hundred_finished);
+    if (is_void(&stage)) {
+        stage_close(&stage);
+        return false;
+    }
     ck_assert_uint_eq(stage.sides[0].counts.assigned, 2);
     ck_assert_uint_eq(stage.sides[1].counts.assigned, 2);
     ck_assert_uint_eq(stage.sides[1].delivered, 200);
@@ -69,6 +91,12 @@ START_TEST(revoked_partitions_wait_for_their_runs_while_the_others_go_on)
     for (int p = 0; p < 4; p++)
         ck_assert_int_eq(stage_committed(&stage, p, NULL), 200);
     stage_close(&stage);
+    return true;
+}
+
+START_TEST(revoked_partitions_wait_for_their_runs_while_the_others_go_on)
+{
+    try_thrice(hand_over_in_time);
 }
 END_TEST
 
@@ -79,10 +107,10 @@ static bool is_leaving(const struct ref *ref)
 
 static bool two_came_again(struct stage *s)
 {
-    return s->sides[1].delivered == 2;
+    return s->sides[1].delivered == 2 || is_void(s);
 }
 
-START_TEST(what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner)
+static bool hand_over_out_of_time(void)
 {
     open_and_share(&(struct side_wish){.handover_ms = 300});
     struct side *side = &stage.sides[0];
@@ -94,6 +122,10 @@ START_TEST(what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner)
     }
     ck_assert_uint_eq(side->n_jobs, 2);
     TURN_UNTIL(&stage, two_came_again);
+    if (is_void(&stage)) {
+        stage_close(&stage);
+        return false;
+    }
     /* Too late: the assignment is gone. */
     int partition = side->jobs[0].ref.assignment->partition;
     ck_assert_ptr_null(side->jobs[0].ref.assignment->own);
@@ -107,6 +139,12 @@ START_TEST(what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner)
     ck_assert_int_eq(stage.seen[partition][7], 2);
     ck_assert_int_eq(stage.seen[partition][8], 1);
     stage_close(&stage);
+    return true;
+}
+
+START_TEST(what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner)
+{
+    try_thrice(hand_over_out_of_time);
 }
 END_TEST
 

@@ -89,8 +89,7 @@ static const struct worker_setting {
     {FOR_READING, "enable.auto.offset.store", "false"},
     {FOR_READING, "auto.offset.reset", "earliest"},
     {FOR_READING, "check.crcs", "true"},
-    {FOR_READER, "enable.partition.eof", "true"},
-    {FOR_CONSUMER, "enable.partition.eof", "false"},
+    {FOR_READING, "enable.partition.eof", "true"}, /* what follows a partition's last message may be no message */
     {FOR_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
     {FOR_CONSUMER, "queued.min.messages", "1000"}, /* a pause throws them away, and they are memory */
     {FOR_CONSUMER, "topic.metadata.refresh.interval.ms", "5000"}, /* a topic made later is found soon */

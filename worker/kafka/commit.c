@@ -142,10 +142,12 @@ void commit_answer(struct consumer *consumer, rd_kafka_event_t *event)
         rd_kafka_resp_err_t err = at->err != RD_KAFKA_RESP_ERR_NO_ERROR ? at->err : whole;
         int64_t offset = partition->committing;
         partition->committing = OFFSET_NONE;
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             take_failure(consumer, partition, at, err);
-        else
+        } else {
             partition->committed = offset;
+            partition->evicted = false;
+        }
     }
     if (whole == RD_KAFKA_RESP_ERR_NO_ERROR)
         trouble_over(consumer);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the window or memory refused is resumed with room for some more, since every pause throws messages away. */
 #define ROOM_TO_RESUME 256
@@ -21,30 +22,6 @@ static bool has_room(const struct consumer_partition *partition)
     size_t in_flight = tracker_in_flight(partition->tracker);
     return in_flight == 0 || (!tracker_is_full(partition->tracker) &&
                               offset_map_fits(tracker_span(partition->tracker) + ROOM_TO_RESUME, in_flight + ROOM_TO_RESUME));
-}
-
-/* The fetcher was set to the log's beginning, since the old place is not in the log any more. Where the first message
- * lies beyond that place, what was between is gone by retention: a gap. Where it lies before, this is another log (cut
- * off at its end, or the topic was made anew), of which nothing is done yet. */
-static int see_where_it_moved(struct consumer *consumer, struct consumer_partition *partition, int64_t offset)
-{
-    partition->moved = false;
-    if (offset >= partition->position) {
-        log_event(LOG_WARN, "messages_gone", "%s [%" PRId32 "]: offsets %" PRId64 " to %" PRId64 " are gone from the log "
-                  "(retention) before they were read", partition->topic->name, partition->assignment->partition,
-                  partition->position, offset - 1);
-        return 0;
-    }
-    log_event(LOG_WARN, "log_replaced", "%s [%" PRId32 "]: the log ends before offset %" PRId64 " (the topic was made anew, or "
-              "lost its end): what is in it counts as new, from offset %" PRId64 " on", partition->topic->name,
-              partition->assignment->partition, partition->position, offset);
-    if (partition_renew(consumer, partition) != 0) {
-        trouble_fatal(consumer, "out of memory for the window of %s [%" PRId32 "]", partition->topic->name,
-                      partition->assignment->partition);
-        return -1;
-    }
-    departures_tell(consumer);
-    return 0;
 }
 
 /* True where the message was taken; false where it must be kept. */
@@ -84,8 +61,6 @@ static void take_message(struct consumer *consumer, rd_kafka_message_t *message)
     /* Of another assignment, or in spite of a pause: taken, one that is held would count as a gap. Resuming goes on at
      * the position, so it comes again. */
     if (partition == NULL || partition->phase != PARTITION_RUNNING || partition->is_paused)
-        goto out;
-    if (partition->moved && see_where_it_moved(consumer, partition, message->offset) != 0)
         goto out;
     partition->position = message->offset + 1;
     if (!admit(consumer, partition, message)) {
@@ -323,6 +298,14 @@ static int subscribe(struct consumer *consumer, char *why, size_t why_bytes)
     return -1;
 }
 
+void consumer_wake_by(struct consumer *consumer, rd_kafka_queue_t *queue)
+{
+    rd_kafka_queue_io_event_enable(queue, consumer->event_fd, &consumer->wake, sizeof consumer->wake);
+    /* Only a queue that was empty wakes, and librdkafka's threads may have been quicker than this one. */
+    ssize_t written = write(consumer->event_fd, &consumer->wake, sizeof consumer->wake);
+    (void)written; /* a full counter is awake enough */
+}
+
 struct consumer *consumer_new(const struct consumer_config *config, const struct consumer_hooks *hooks, char *why,
                               size_t why_bytes)
 {
@@ -357,8 +340,8 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     rd_kafka_poll_set_consumer(consumer->rk);
     consumer->queue = rd_kafka_queue_get_consumer(consumer->rk);
     consumer->replies = rd_kafka_queue_new(consumer->rk);
-    rd_kafka_queue_io_event_enable(consumer->queue, config->event_fd, &consumer->wake, sizeof consumer->wake);
-    rd_kafka_queue_io_event_enable(consumer->replies, config->event_fd, &consumer->wake, sizeof consumer->wake);
+    consumer_wake_by(consumer, consumer->queue);
+    consumer_wake_by(consumer, consumer->replies);
     if (subscribe(consumer, why, why_bytes) != 0)
         goto out;
     return consumer;
@@ -387,7 +370,7 @@ void consumer_free(struct consumer *consumer)
     queue_free(consumer->queue);
     queue_free(consumer->replies);
     queue_free(consumer->closing);
-    bool ended = consumer->rk == NULL || close_destroy(consumer->rk);
+    bool ended = consumer->rk == NULL || close_destroy(consumer);
     for (size_t i = 0; i < consumer->n_topics; i++) {
         free(consumer->topics[i].name);
         free(consumer->topics[i].partitions);
@@ -395,6 +378,7 @@ void consumer_free(struct consumer *consumer)
     free(consumer->topics);
     free(consumer->brokers);
     free(consumer->group_id);
+    /* A client that is left behind goes on to write to join_watch. */
     if (ended)
         free(consumer);
 }

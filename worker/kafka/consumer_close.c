@@ -1,15 +1,12 @@
 #include "base/clock.h"
+#include "kafka/client_end.h"
 #include "kafka/consumer_inside.h"
 #include "ops/log.h"
-
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
 
 /* COMMITTING: all trackers are committed. UNSUBSCRIBED: the group takes its partitions back. CLOSING: librdkafka leaves
  * the group. Closing without the step between could hang before the first assignment (librdkafka before 2.4). Leaving
  * must not take longer than an orchestrator waits, so each step has its bound. */
-enum { COMMIT_MS = 3000, REVOKE_MS = 3000, LEAVE_MS = 3000, LOOK_EVERY_MS = 20, DESTROY_SECONDS = 3 };
+enum { COMMIT_MS = 3000, REVOKE_MS = 3000, LEAVE_MS = 3000, LOOK_EVERY_MS = 20 };
 
 static void set_step(struct consumer *consumer, enum close_step step, int64_t ends_ms)
 {
@@ -29,7 +26,7 @@ static bool all_committed(const struct consumer *consumer)
 static void begin_closing(struct consumer *consumer)
 {
     consumer->closing = rd_kafka_queue_new(consumer->rk);
-    rd_kafka_queue_io_event_enable(consumer->closing, consumer->event_fd, &consumer->wake, sizeof consumer->wake);
+    consumer_wake_by(consumer, consumer->closing);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->rk, consumer->closing);
     if (error == NULL) {
         set_step(consumer, CLOSE_CLOSING, consumer->now_ms + LEAVE_MS);
@@ -111,36 +108,11 @@ bool consumer_is_closed(const struct consumer *consumer)
     return consumer->close_step == CLOSE_DONE;
 }
 
-/* ---- the end of the client ---- */
-
-static void *destroy_main(void *rk)
+/* A member that has joined and got no assignment has a sticky assignor without state, which librdkafka (2.0.2) asserts to be
+ * there when it is destroyed. The process ends soon anyway, so that client is left to it. */
+bool close_destroy(struct consumer *consumer)
 {
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return NULL;
-}
-
-/* librdkafka 2.0.2 never ends once a topic was deleted while a partition of it was assigned. A worker must end even so. */
-bool close_destroy(rd_kafka_t *rk)
-{
-    sigset_t all;
-    sigset_t before;
-    pthread_t thread;
-    struct timespec until;
-    /* Signals are for main. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&thread, NULL, destroy_main, rk);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error != 0) {
-        destroy_main(rk);
-        return true;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += DESTROY_SECONDS;
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-        return true;
-    pthread_detach(thread);
-    log_event(LOG_WARN, "kafka_client_stuck", "librdkafka's consumer does not end, as it may after a topic is deleted: it is "
-              "left behind");
-    return false;
+    if (!consumer->was_assigned && atomic_load(&consumer->join_watch.was_answered))
+        return false;
+    return client_end(consumer->rk, clock_mono_ms() + CLIENT_END_MS);
 }

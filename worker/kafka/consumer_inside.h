@@ -52,10 +52,10 @@ struct consumer_partition {
     bool sealed;             /* its last commit has been taken: what gets done now comes too late */
     bool commits_bare;       /* the broker refused the metadata's size */
     bool evicted;            /* a commit's answer says that the group went on without us */
-    bool restart;            /* its fetcher stands still, beyond an end of the log */
-    bool moved;              /* it was restarted at the log's beginning: the next message tells what happened */
+    bool restart;            /* its fetcher stands still: it has to begin again, at a place in the log */
     rd_kafka_message_t *held; /* refused by the tracker: offered again before anything else */
     int64_t held_until_ms;
+    int64_t unset_since_ms; /* its fetcher refuses to be set to its place; 0: it does not */
     int64_t position;   /* the offset that is expected next; OFFSET_NONE: the log's first */
     int64_t committed;  /* acknowledged; OFFSET_NONE: nothing known */
     int64_t committing; /* in the commit in flight; OFFSET_NONE: not in it */
@@ -108,6 +108,7 @@ struct consumer {
     struct join_watch join_watch;
     bool rejoin_follows; /* librdkafka joins again after the next assign */
     bool joined;
+    bool was_assigned; /* ever, be it nothing */
     bool held;
     bool stopped;
     bool pauses_changed; /* partition_apply_pauses has something to do */
@@ -118,6 +119,7 @@ struct consumer {
         uint64_t last;
         int64_t next_ms;
         int64_t seek_ms;
+        int64_t ask_ms; /* no log's ends are asked for before */
         int64_t backoff_ms;
         int64_t warned_ms;
     } read;
@@ -145,6 +147,11 @@ struct consumer {
     char why[CONSUMER_WHY_BYTES];
 };
 
+/* ---- consumer.c ---- */
+
+/* What comes into the queue wakes whoever calls consumer_turn. */
+void consumer_wake_by(struct consumer *consumer, rd_kafka_queue_t *queue);
+
 /* ---- partition.c ---- */
 
 struct consumer_topic *topic_find(struct consumer *consumer, const char *name);
@@ -156,7 +163,8 @@ void partition_remove(struct consumer *consumer, struct consumer_partition *part
 /* The same, and hooks.leaving will be told that it is lost. */
 void partition_lose(struct consumer *consumer, struct consumer_partition *partition);
 void partition_begin_leaving(struct consumer *consumer, struct consumer_partition *partition);
-/* The log is not the one that the tracker knows: the assignment ends as lost, another begins with an empty window. */
+/* The log is not the one that the tracker knows: the assignment ends as lost, another begins with an empty window, at the
+ * log's first offset. */
 int partition_renew(struct consumer *consumer, struct consumer_partition *partition);
 void partition_drop_held(struct consumer_partition *partition);
 
@@ -183,7 +191,8 @@ void restore_serve(struct consumer *consumer);
 int64_t restore_next_ms(const struct consumer *consumer);
 /* The fetcher refused to be set to its place: again soon, paused until then. */
 void restore_seek_later(struct consumer *consumer, struct consumer_partition *partition);
-/* The fetcher stands still since its offset is outside the log: it starts again at the log's beginning. */
+/* The fetcher stands still, as it does once its offset is outside the log: it begins again at the partition's position, or
+ * where the log is found to begin instead. While RESTORING, once the position is known. */
 void restore_restart(struct consumer *consumer, struct consumer_partition *partition);
 
 /* ---- commit.c ---- */
@@ -201,8 +210,8 @@ void commit_hurry(struct consumer *consumer);
 void close_serve(struct consumer *consumer);
 void close_serve_queue(struct consumer *consumer);
 int64_t close_next_ms(const struct consumer *consumer);
-/* False where librdkafka does not end: its threads live on, and see join_watch. */
-bool close_destroy(rd_kafka_t *rk);
+/* Destroys rk. False where librdkafka does not end, or would end everything: its threads live on, and see join_watch. */
+bool close_destroy(struct consumer *consumer);
 
 /* ---- trouble.c: errors, and who gets told ---- */
 

@@ -23,6 +23,7 @@ void join_watch_init(struct join_watch *watch)
 {
     atomic_init(&watch->step, STEP_NONE);
     atomic_init(&watch->since_ms, 0);
+    atomic_init(&watch->was_answered, false);
     atomic_init(&watch->answer_ms, INT64_MIN / 2);
 }
 
@@ -45,10 +46,12 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int sockfd, const char *b
     struct join_watch *watch = opaque;
     if (api == API_HEARTBEAT || api == API_SYNC_GROUP)
         atomic_store(&watch->answer_ms, clock_mono_ms());
-    if (api == API_JOIN_GROUP)
+    if (api == API_JOIN_GROUP) {
+        atomic_store(&watch->was_answered, true);
         set_step(watch, STEP_JOINED);
-    else if (api == API_SYNC_GROUP)
+    } else if (api == API_SYNC_GROUP) {
         set_step(watch, STEP_NONE);
+    }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

@@ -19,6 +19,7 @@
 struct join_watch {
     atomic_int step;
     _Atomic int64_t since_ms;
+    atomic_bool was_answered; /* a JoinGroup, ever */
     _Atomic int64_t answer_ms; /* the last answer that can send a member joining: a heartbeat's, a SyncGroup's */
 };
 

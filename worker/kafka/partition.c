@@ -193,9 +193,11 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
     old->own = NULL;
     assignment_release(old);
     tracker_free(partition->tracker);
+    partition_drop_held(partition);
     partition->assignment = assignment;
     assignment->own = partition;
     partition->tracker = tracker;
+    partition->position = OFFSET_NONE;
     partition->committed = OFFSET_NONE;
     partition->committing = OFFSET_NONE;
     return 0;
@@ -238,8 +240,12 @@ static void resume_list(struct consumer *consumer, rd_kafka_topic_partition_list
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &list->elems[i];
         struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
-        if (partition != NULL && (error != NULL || at->err != RD_KAFKA_RESP_ERR_NO_ERROR))
+        if (partition == NULL)
+            continue;
+        if (error != NULL || at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             restore_seek_later(consumer, partition);
+        else
+            partition->unset_since_ms = 0;
     }
     if (error != NULL)
         rd_kafka_error_destroy(error);
@@ -260,7 +266,7 @@ void partition_apply_pauses(struct consumer *consumer)
         if (want == partition->is_paused)
             continue;
         partition->is_paused = want;
-        bool first = partition->moved || partition->position == OFFSET_NONE;
+        bool first = partition->position == OFFSET_NONE;
         rd_kafka_topic_partition_list_add(want ? pause : resume, partition->topic->name,
                                           partition->assignment->partition)
             ->offset = first ? RD_KAFKA_OFFSET_BEGINNING : partition->position;
@@ -271,4 +277,7 @@ void partition_apply_pauses(struct consumer *consumer)
         resume_list(consumer, resume);
     rd_kafka_topic_partition_list_destroy(pause);
     rd_kafka_topic_partition_list_destroy(resume);
+    /* What could not be set to its place must not be polled from another one. */
+    if (consumer->pauses_changed)
+        partition_apply_pauses(consumer);
 }

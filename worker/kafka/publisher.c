@@ -1,6 +1,7 @@
 #include "kafka/publisher.h"
 
 #include "base/clock.h"
+#include "kafka/client_end.h"
 #include "kafka/topic_watch.h"
 #include "ops/log.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REASON_BYTES = TOPIC_WATCH_WHY_BYTES, REMIND_MS = 60000, PURGE_WAIT_MS = 1000, PURGE_STEP_MS = 10 };
+enum { REASON_BYTES = TOPIC_WATCH_WHY_BYTES, REMIND_MS = 60000, PURGE_STEP_MS = 10 };
 
 /* One producer. Librdkafka batches by topic and partition, and brokers refuse a batch as a whole; so there can be a
  * second one, whose batches hold one message. */
@@ -216,13 +217,13 @@ static int line_open(struct publisher *publisher, struct line *line, rd_kafka_co
     return 0;
 }
 
-static void line_close(struct line *line)
+static void line_close(struct line *line, int64_t until_ms)
 {
     if (line->rk == NULL)
         return;
     rd_kafka_queue_io_event_enable(line->queue, -1, NULL, 0);
     rd_kafka_queue_destroy(line->queue);
-    rd_kafka_destroy(line->rk);
+    client_end(line->rk, until_ms); /* one that is left behind has nothing of ours */
     line->rk = NULL;
 }
 
@@ -409,12 +410,12 @@ size_t publisher_outstanding(const struct publisher *publisher)
 }
 
 /* Every accepted message gets its report before its opaque's owner goes. */
-static void line_purge(struct line *line)
+static void line_purge(struct line *line, int64_t until_ms)
 {
     if (line->rk == NULL)
         return;
     rd_kafka_purge(line->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    for (int waited_ms = 0; rd_kafka_outq_len(line->rk) > 0 && waited_ms < PURGE_WAIT_MS; waited_ms += PURGE_STEP_MS)
+    while (rd_kafka_outq_len(line->rk) > 0 && clock_mono_ms() < until_ms)
         rd_kafka_poll(line->rk, PURGE_STEP_MS);
     rd_kafka_poll(line->rk, 0);
 }
@@ -425,16 +426,17 @@ void publisher_free(struct publisher *publisher)
         return;
     atomic_store(&publisher->failed, true); /* a hook that sends again gets PUBLISHER_FATAL */
     topic_watch_stop(publisher->watch);
-    line_purge(&publisher->line);
-    line_purge(&publisher->alone);
+    int64_t until_ms = clock_mono_ms() + CLIENT_END_MS;
+    line_purge(&publisher->line, until_ms);
+    line_purge(&publisher->alone, until_ms);
     report_all(publisher);
     free(publisher->reports);
     if (publisher_outstanding(publisher) > 0)
         log_event(LOG_WARN, "kafka_purge", "librdkafka reported nothing of %zu messages", publisher_outstanding(publisher));
     for (size_t i = 0; i < publisher->n_topics; i++)
         rd_kafka_topic_destroy(publisher->topics[i]);
-    line_close(&publisher->alone);
-    line_close(&publisher->line);
+    line_close(&publisher->alone, until_ms);
+    line_close(&publisher->line, until_ms);
     if (publisher->alone_conf != NULL)
         rd_kafka_conf_destroy(publisher->alone_conf);
     pthread_mutex_destroy(&publisher->reason_lock);

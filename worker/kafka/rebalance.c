@@ -36,14 +36,16 @@ static void lose(struct consumer *consumer, const rd_kafka_topic_partition_list_
     unassign(consumer, partitions);
 }
 
-/* Fetching begins at offset 0, but paused: where it really begins is set by restore.c. With an explicit offset
- * librdkafka does not read the committed one, too. */
+/* Fetching is to begin at the log's beginning, but paused: where it really begins is set by restore.c. With a place given
+ * librdkafka does not read the committed offset, too. A number would have to lie in the log, or the fetcher stops before it
+ * is paused; and from the log's end a mishap would pass messages over, while of what lies before its frontier the tracker
+ * knows that it is done. */
 static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
     for (int i = 0; i < list->cnt; i++) {
         rd_kafka_topic_partition_t *at = &list->elems[i];
-        at->offset = 0;
+        at->offset = RD_KAFKA_OFFSET_BEGINNING;
         struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
         if (partition != NULL)
             partition_lose(consumer, partition);
@@ -56,6 +58,7 @@ static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_
             trouble_topic_seen(consumer, partition->topic);
     }
     consumer->joined = true;
+    consumer->was_assigned = true;
     consumer->read.wanted = consumer->read.wanted || list->cnt > 0;
     if (consumer->rejoin_follows)
         join_watch_expect(&consumer->join_watch);

@@ -11,6 +11,10 @@ enum {
     FIRST_BACKOFF_MS = 100,
     MOST_BACKOFF_MS = 5000,
     SEEK_AGAIN_MS = 20,
+    STUCK_MS = 5000,
+    ASK_TIMEOUT_MS = 300, /* waited for: the broker has answered a moment ago, or the group is in trouble anyway */
+    ASK_AGAIN_MS = 1000,
+    RESTARTS_A_TURN = 20,
     WARN_EVERY_MS = 30000,
 };
 
@@ -18,6 +22,8 @@ enum {
 
 void restore_seek_later(struct consumer *consumer, struct consumer_partition *partition)
 {
+    if (partition->unset_since_ms == 0)
+        partition->unset_since_ms = consumer->now_ms;
     partition_pause(consumer, partition, PAUSE_RESTORING);
     consumer->read.wanted = true;
 }
@@ -29,6 +35,18 @@ void restore_restart(struct consumer *consumer, struct consumer_partition *parti
     consumer->read.wanted = true;
 }
 
+/* A fetcher that refuses for so long has stopped without a word that was heard. */
+static void see_if_stuck(struct consumer *consumer, struct consumer_partition *partition)
+{
+    if (partition->unset_since_ms == 0 || consumer->now_ms < partition->unset_since_ms + STUCK_MS)
+        return;
+    log_event(LOG_WARN, "partition_stuck", "%s [%" PRId32 "]: reading could not be set to offset %" PRId64 " for %" PRId64
+              " s; it is begun anew", partition->topic->name, partition->assignment->partition, partition->position,
+              (consumer->now_ms - partition->unset_since_ms) / 1000);
+    partition->unset_since_ms = consumer->now_ms;
+    restore_restart(consumer, partition);
+}
+
 static void serve_seeks(struct consumer *consumer)
 {
     if (consumer->now_ms < consumer->read.seek_ms)
@@ -36,8 +54,72 @@ static void serve_seeks(struct consumer *consumer)
     consumer->read.seek_ms = consumer->now_ms + SEEK_AGAIN_MS;
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (partition->phase == PARTITION_RUNNING && !partition->restart)
+        if (partition->phase != PARTITION_RUNNING || partition->restart)
+            continue;
+        see_if_stuck(consumer, partition);
+        if (!partition->restart)
             partition_unpause(consumer, partition, PAUSE_RESTORING);
+    }
+}
+
+/* ---- starting a fetcher again ---- */
+
+/* The log ends before the position: either the topic was made anew, or the log lost its end with a leader that was not in
+ * sync. An offset does not tell which. The first is met as if it were always so: messages that are run again do less harm
+ * than messages that are never run. */
+static void take_new_log(struct consumer *consumer, struct consumer_partition *partition, int64_t low, int64_t high)
+{
+    log_event(LOG_WARN, "log_replaced", "%s [%" PRId32 "]: the log, from offset %" PRId64 " to %" PRId64 ", ends before offset %"
+              PRId64 ": the topic was made anew (or lost its end). All that is in it counts as new and is run",
+              partition->topic->name, partition->assignment->partition, low, high, partition->position);
+    if (partition_renew(consumer, partition) != 0) {
+        trouble_fatal(consumer, "out of memory for the window of %s [%" PRId32 "]", partition->topic->name,
+                      partition->assignment->partition);
+        return;
+    }
+    departures_tell(consumer);
+}
+
+/* Where in the log does it go on? -1 where nobody can tell now. */
+static int find_place(struct consumer *consumer, struct consumer_partition *partition)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    const char *topic = partition->topic->name;
+    int32_t number = partition->assignment->partition;
+    rd_kafka_resp_err_t err =
+        rd_kafka_query_watermark_offsets(consumer->rk, topic, number, &low, &high, ASK_TIMEOUT_MS);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        log_event(LOG_DEBUG, "log_ends_unread", "%s [%" PRId32 "]: %s", topic, number, rd_kafka_err2str(err));
+        return -1;
+    }
+    if (partition->position == OFFSET_NONE)
+        return 0;
+    if (partition->position > high) {
+        take_new_log(consumer, partition, low, high);
+    } else if (partition->position < low) {
+        log_event(LOG_WARN, "messages_gone", "%s [%" PRId32 "]: offsets %" PRId64 " to %" PRId64 " are gone from the log "
+                  "(retention) before they were read", topic, number, partition->position, low - 1);
+        tracker_reach(partition->tracker, low);
+        partition->position = low;
+    }
+    return 0;
+}
+
+static void fill_restarts(struct consumer *consumer, rd_kafka_topic_partition_list_t *list)
+{
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (!partition->restart || partition->phase != PARTITION_RUNNING)
+            continue;
+        if (list->cnt == RESTARTS_A_TURN)
+            return;
+        if (find_place(consumer, partition) != 0) {
+            consumer->read.ask_ms = consumer->now_ms + ASK_AGAIN_MS;
+            return;
+        }
+        rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition)->offset =
+            partition->position == OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : partition->position;
     }
 }
 
@@ -45,25 +127,18 @@ static void serve_seeks(struct consumer *consumer)
  * a new assign starts it. While a revoke is open librdkafka would take the unassign for its answer. */
 static void serve_restarts(struct consumer *consumer)
 {
-    if (!list_is_empty(&consumer->revokes))
+    if (!list_is_empty(&consumer->revokes) || consumer->close_step != CLOSE_NOT ||
+        consumer->now_ms < consumer->read.ask_ms)
         return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
-    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
-        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (!partition->restart || partition->phase != PARTITION_RUNNING)
-            continue;
-        rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition)->offset =
-            RD_KAFKA_OFFSET_BEGINNING;
-        partition->restart = false;
-        partition->moved = true;
-    }
+    fill_restarts(consumer, list);
     if (list->cnt == 0)
         goto out;
     rd_kafka_error_t *error = rd_kafka_incremental_unassign(consumer->rk, list);
     if (error == NULL)
         error = rd_kafka_incremental_assign(consumer->rk, list);
     if (error != NULL) {
-        trouble_fatal(consumer, "%d partitions could not be read again from their beginning: %s", list->cnt,
+        trouble_fatal(consumer, "%d partitions that had stopped could not be read on: %s", list->cnt,
                       rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
         goto out;
@@ -73,6 +148,7 @@ static void serve_restarts(struct consumer *consumer)
     for (int i = 0; i < list->cnt; i++) {
         struct consumer_partition *partition =
             partition_find(consumer, list->elems[i].topic, list->elems[i].partition);
+        partition->restart = false;
         partition->is_paused = true;
         partition_unpause(consumer, partition, PAUSE_RESTORING);
     }
@@ -118,7 +194,8 @@ static void restored(struct consumer *consumer, struct consumer_partition *parti
     if (tracker_map_was_bad(partition->tracker))
         log_event(LOG_WARN, "commit_metadata_unreadable", "%s [%" PRId32 "]: the metadata of the committed offset cannot be "
                   "read: what was done beyond it runs again", at->topic, at->partition);
-    partition_unpause(consumer, partition, PAUSE_RESTORING);
+    if (!partition->restart)
+        partition_unpause(consumer, partition, PAUSE_RESTORING);
 }
 
 static bool was_asked(const struct consumer_partition *partition, uint64_t read)

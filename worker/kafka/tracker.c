@@ -18,6 +18,7 @@ struct tracker {
     int64_t base; /* -1: not known before the first admission; next and end then too */
     int64_t next; /* one beyond the highest admitted */
     int64_t end;  /* one beyond the highest admitted or known as done; >= next */
+    int64_t reached; /* [end, reached) is known to be a gap: where the frontier goes once nothing is in flight */
     uint64_t *word; /* offset o is bit o % 64 of word (o / 64) % room_words; zero outside [base, end) */
     size_t room_words;
     size_t in_flight; /* undone in [base, next) */
@@ -95,12 +96,15 @@ static void advance(struct tracker *tracker)
     }
     if (to > tracker->end)
         to = tracker->end;
-    if (to == tracker->base)
+    bool reaches = to == tracker->end && tracker->reached > to;
+    if (to == tracker->base && !reaches)
         return;
     put_bits(tracker, tracker->base, to, false);
-    tracker->base = to;
-    if (tracker->next < to)
-        tracker->next = to;
+    tracker->base = reaches ? tracker->reached : to;
+    if (reaches)
+        tracker->end = tracker->reached;
+    if (tracker->next < tracker->base)
+        tracker->next = tracker->base;
     tracker->dirty = true;
 }
 
@@ -221,6 +225,20 @@ enum tracker_admission tracker_admit(struct tracker *tracker, int64_t offset)
     tracker->next = offset + 1;
     tracker->in_flight++;
     return TRACKER_NEW;
+}
+
+void tracker_reach(struct tracker *tracker, int64_t offset)
+{
+    assert(offset >= 0 && offset < INT64_MAX);
+    if (tracker->base < 0) {
+        tracker->base = tracker->next = tracker->end = offset;
+        tracker->dirty = offset > 0;
+    }
+    if (offset <= tracker->next)
+        return;
+    if (tracker->reached < offset)
+        tracker->reached = offset;
+    pass_gap(tracker, offset);
 }
 
 bool tracker_done(struct tracker *tracker, int64_t offset)

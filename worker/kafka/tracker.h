@@ -32,6 +32,10 @@ enum tracker_admission {
  * passed over counts as a gap, that is as done. */
 enum tracker_admission tracker_admit(struct tracker *tracker, int64_t offset);
 
+/* All below `offset` has been offered: what was never seen does not exist (the log's end was read, or its beginning moved),
+ * so that the frontier may come to stand at `offset`. Nothing where it is not beyond what was admitted. */
+void tracker_reach(struct tracker *tracker, int64_t offset);
+
 /* The offset is done. Harmless for one that is not in flight (false). */
 bool tracker_done(struct tracker *tracker, int64_t offset);
 

@@ -235,15 +235,23 @@ static void stop_partition(struct consumer *consumer, struct consumer_partition 
               message->offset, rd_kafka_message_errstr(message), message->offset + 1);
 }
 
+/* It says where fetching failed, which need not be where it should be by now: so the log is asked for its ends. */
 static void out_of_log(struct consumer *consumer, struct consumer_partition *partition,
                        const rd_kafka_message_t *message)
 {
-    if (partition->restart)
-        return;
-    log_event(LOG_WARN, "offset_out_of_range", "%s [%" PRId32 "]: offset %" PRId64 " is not in the log (%s): reading on from the "
-              "log's beginning", partition->topic->name, message->partition, partition->position,
+    log_event(LOG_DEBUG, "fetch_stopped", "%s [%" PRId32 "] at offset %" PRId64 ", to be read from %" PRId64 ": %s",
+              partition->topic->name, message->partition, message->offset, partition->position,
               rd_kafka_message_errstr(message));
     restore_restart(consumer, partition);
+}
+
+/* What follows the last message (aborted ones, markers of transactions, what compaction took) is passed. */
+static void end_of_log(struct consumer_partition *partition, int64_t end)
+{
+    if (partition->pauses != 0 || partition->is_paused || end < partition->position)
+        return;
+    partition->position = end;
+    tracker_reach(partition->tracker, end);
 }
 
 static void say_error(struct consumer *consumer, const rd_kafka_message_t *message, const char *topic)
@@ -267,6 +275,8 @@ void trouble_message(struct consumer *consumer, const rd_kafka_message_t *messag
         return;
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        if (running)
+            end_of_log(partition, message->offset);
         return;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -276,7 +286,7 @@ void trouble_message(struct consumer *consumer, const rd_kafka_message_t *messag
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR__NO_OFFSET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        if (running)
+        if (partition != NULL && partition->phase != PARTITION_LEAVING)
             out_of_log(consumer, partition, message);
         return;
     case RD_KAFKA_RESP_ERR__BAD_MSG:

@@ -1,0 +1,21 @@
+/* client_end: the end of a librdkafka client, within bounds.
+ *
+ * rd_kafka_destroy waits for librdkafka's threads, and there are cases where those do not end: while a broker is frozen, or
+ * (2.0.2) once a topic was deleted while a partition of it was assigned. A worker must end even so. */
+#ifndef RXP_KAFKA_CLIENT_END_H
+#define RXP_KAFKA_CLIENT_END_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How long an end is waited for; by then a client whose brokers answer has ended many times over. */
+#define CLIENT_END_MS 1000
+
+/* Destroys the client, without leaving its group. True once it is gone. False where that is not over at until_ms
+ * (monotonic; some moments are given in any case): it goes on in a thread of its own until the process ends, and uses what
+ * the client was configured with, interceptors' opaques that is, but calls no callback that a poll would. Its queues and topic
+ * handles must be released before. */
+bool client_end(rd_kafka_t *rk, int64_t until_ms);
+
+#endif
