@@ -133,17 +133,20 @@ static int check_method(struct draft *draft)
     return 0;
 }
 
-/* The invocation_id as the header's value. */
+/* The invocation_id as the header's value: visible ASCII as it stands, the rest and '%' percent-encoded. */
 static int check_idempotency_key(struct draft *draft, const char *name)
 {
     const char *id = draft->invocation->invocation_id;
     size_t bytes = strlen(id);
+    size_t sent_bytes = 0;
 
-    if (bytes > HEADER_VALUE_MAX_BYTES)
+    for (size_t i = 0; i < bytes; i++)
+        sent_bytes += id[i] > 0x20 && id[i] < 0x7F && id[i] != '%' ? 1 : 3;
+    if (sent_bytes > HEADER_VALUE_MAX_BYTES)
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                          "invocation_id has %zu bytes, more than the %d that may be sent in the header %s: "
-                          "shorten it, or set http.idempotency_header to \"\"",
-                          bytes, HEADER_VALUE_MAX_BYTES, name);
+                          "invocation_id needs %zu bytes, percent-encoded, more than the %d that may be sent in the "
+                          "header %s: shorten it, or set http.idempotency_header to \"\"",
+                          sent_bytes, HEADER_VALUE_MAX_BYTES, name);
     for (size_t i = 0; i < bytes; i++) {
         if ((unsigned char)id[i] < 0x20 || id[i] == 0x7F)
             return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,

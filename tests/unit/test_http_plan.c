@@ -607,6 +607,7 @@ START_TEST(urls_have_a_limit_filled_placeholders_included)
     rxp_http_plan_deinit(&plan);
     snprintf(text, sizeof(text), "http://h/%s", ids);
     sample.invocation.invocation_id = long_id;
+    set(&sample, "http.idempotency_header", ""); /* whose limit is stricter */
     assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "could become");
     free(url);
     free(long_url);
@@ -626,12 +627,21 @@ START_TEST(an_id_too_long_for_a_header_is_refused)
     sample_init(&sample, RXP_KIND_HTTP);
     sample.invocation.invocation_id = id;
     assert_refused(&sample, RXP_ERROR_INVALID_METADATA,
-                   "invocation_id has 4097 bytes, more than the 4096 that may be sent in the header Idempotency-Key");
+                   "invocation_id needs 4097 bytes, percent-encoded, more than the 4096 that may be sent in the header "
+                   "Idempotency-Key");
     set(&sample, "http.idempotency_header", "");
     assert_made(&sample, &plan);
     rxp_http_plan_deinit(&plan);
     set(&sample, "http.idempotency_header", "X");
     id[4096] = '\0';
+    assert_made(&sample, &plan);
+    rxp_http_plan_deinit(&plan);
+    /* percent-encoded, as it is sent */
+    id[4095] = '%';
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "invocation_id needs 4098 bytes, percent-encoded, more than");
+    memcpy(id + 4092, "\xC3\xA9", 3);
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "needs 4098 bytes");
+    memcpy(id + 4090, "\xC3\xA9", 3);
     assert_made(&sample, &plan);
     rxp_http_plan_deinit(&plan);
     free(id);
