@@ -490,7 +490,7 @@ static const struct trouble_row trouble_rows[] = {
      true,
      0,
      {BROKEN(KICKOFF_STATUS, KICKOFF("failed: bad Location"))},
-     {BROKEN(POLL_URL_INVALID, POLL("failed: bad Location"))}},
+     {BROKEN(POLL_STATUS, POLL("failed: bad Location"))}},
     {TRANSPORT_EGRESS,
      "it is loopback",
      false,

@@ -35,10 +35,10 @@ static void set_no_memory(struct verdict *verdict, const struct phase *phase)
  * answer. */
 static void judge_bad_url(struct verdict *verdict, const struct phase *phase, const struct http_reply *reply)
 {
-    if (phase->is_poll) {
+    if (reply->sent) {
+        set_broken(verdict, phase->status);
+    } else if (phase->is_poll) {
         set_broken(verdict, RXP_ERROR_POLL_URL_INVALID);
-    } else if (reply->sent) {
-        set_broken(verdict, RXP_ERROR_KICKOFF_STATUS);
     } else {
         set_broken(verdict, RXP_ERROR_INVALID_METADATA);
         verdict->rejected = true;
@@ -292,13 +292,13 @@ static void judge_status(struct verdict *verdict, const struct rxp_http_plan *pl
     case WORD_MISSING:
         set_broken(verdict, RXP_ERROR_STATUS_MISSING);
         verdict_say(verdict, "poll response has no field at path '");
-        verdict_say(verdict, plan->status_path);
+        verdict_say_bytes(verdict, plan->status_path, strlen(plan->status_path));
         verdict_say(verdict, "'");
         return;
     case WORD_NOT_SCALAR:
         set_broken(verdict, RXP_ERROR_STATUS_MISSING);
         verdict_say(verdict, "poll response has no status at path '");
-        verdict_say(verdict, plan->status_path);
+        verdict_say_bytes(verdict, plan->status_path, strlen(plan->status_path));
         verdict_say(verdict, "' but ");
         verdict_say_bytes(verdict, slice.at, slice.bytes);
         verdict_say(verdict, ": a string, number or boolean is needed");
