@@ -321,7 +321,7 @@ const char *exchange_location(struct exchange *exchange)
 {
     struct curl_header *header = NULL;
     if (curl_easy_header(exchange->easy, "Location", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
-        header->value[0] == '\0') {
+        header->value[strspn(header->value, " \t\r\n")] == '\0') { /* curl leaves the end of an empty line there */
         return NULL;
     }
     return header->value;

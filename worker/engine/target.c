@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define HOST_MAX_BYTES 255
-#define URL_MAX_BYTES ((size_t)64 * 1024)
+#define TARGET_URL_MAX_BYTES ((size_t)64 * 1024)
 
 void target_deinit(struct target *target)
 {
@@ -45,15 +45,19 @@ static enum target_error read_origin(struct target *target, char *why, size_t wh
     char *scheme = NULL;
     char *host = NULL;
     char *port = NULL;
-    if (curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(target->url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+    if (curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK) {
         error = TARGET_MALFORMED;
-        snprintf(why, why_bytes, "the URL names no host");
+        snprintf(why, why_bytes, "the URL names no scheme");
         goto out;
     }
     if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
         error = TARGET_NOT_HTTP;
         snprintf(why, why_bytes, "the scheme is %.20s, and only http and https are spoken", scheme);
+        goto out;
+    }
+    if (curl_url_get(target->url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        error = TARGET_MALFORMED;
+        snprintf(why, why_bytes, "the URL names no host");
         goto out;
     }
     if (strlen(host) > HOST_MAX_BYTES) {
@@ -80,8 +84,8 @@ static enum target_error set_url(struct target *target, const char *url, unsigne
     if (target->url == NULL) {
         return TARGET_MEMORY;
     }
-    if (strlen(url) > URL_MAX_BYTES) {
-        snprintf(why, why_bytes, "the URL is longer than %zu bytes", URL_MAX_BYTES);
+    if (strlen(url) > TARGET_URL_MAX_BYTES) {
+        snprintf(why, why_bytes, "the URL is longer than %zu bytes", TARGET_URL_MAX_BYTES);
         return TARGET_MALFORMED;
     }
     CURLUcode code = curl_url_set(target->url, CURLUPART_URL, url, flags);
