@@ -17,10 +17,7 @@ enum url_placeholders { URL_PLAIN, URL_TEMPLATE };
 
 /* `key` is the metadata key that holds it. A URL_TEMPLATE may have {run_id} and {invocation_id} behind its host.
  * Returns 0, or -1 with *why (RXP_ERROR_INVALID_METADATA), which never quotes credentials or a query. */
-int url_check(const char *key, const char *url, /* Twice what servers commonly take. */
-#define URL_MAX_BYTES 16384
-
-enum url_placeholders placeholders, struct rxp_refusal *why);
+int url_check(const char *key, const char *url, enum url_placeholders placeholders, struct rxp_refusal *why);
 
 /* How long it can become with this invocation_id and a run id of RXP_RUN_ID_MAX_BYTES. A short template that names an
  * id many times must not become a URL of gigabytes. */
