@@ -378,10 +378,16 @@ static void say_failure(const struct exchange *exchange, struct http_reply *repl
 {
     if (exchange->code == CURLE_ABORTED_BY_CALLBACK) {
         say(reply, "the connection closed before an answer came, and the request is not sent twice");
-    } else if (reply->error == TRANSPORT_CONNECT && exchange->why[0] != '\0' && exchange->sockets == 0) {
+        return;
+    }
+    if (reply->error == TRANSPORT_CONNECT && exchange->why[0] != '\0' && exchange->sockets == 0) {
         say(reply, exchange->why);
-    } else {
-        say(reply, exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(exchange->code));
+        return;
+    }
+    say(reply, exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(exchange->code));
+    if (exchange->refusals > 0 && exchange->sends == 0) {
+        say(reply, "; of its addresses some were refused: ");
+        say(reply, exchange->why);
     }
 }
 
