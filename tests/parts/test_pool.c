@@ -543,19 +543,30 @@ START_TEST(the_loops_have_a_heartbeat)
 }
 END_TEST
 
-START_TEST(a_ca_file_that_is_not_there_is_named)
+#define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
+
+static const struct {
+    const char *path;
+    const char *says;
+} bad_ca_files[] = {
+    {"/no/such/file.pem", "No such file"},
+    {"/etc", "it is no regular file"},
+    {"/dev/null", "it is no regular file"},
+    {SOURCE_DIR "/README.md", "holds no certificate"},
+};
+
+START_TEST(a_ca_file_without_a_certificate_is_named)
 {
     char why[512] = "";
     struct pool_config config = default_config();
     const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended};
     config.egress = egress;
-    config.ca_file = "/no/such/file.pem";
+    config.ca_file = bad_ca_files[_i].path;
     ck_assert_ptr_null(pool_new(&config, &hooks, why, sizeof why));
-    ck_assert_ptr_nonnull(strstr(why, "/no/such/file.pem"));
+    ck_assert_ptr_nonnull(strstr(why, bad_ca_files[_i].path));
+    ck_assert_msg(strstr(why, bad_ca_files[_i].says) != NULL, "%s", why);
 }
 END_TEST
-
-#define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
 
 Suite *test_suite(void)
 {
@@ -575,7 +586,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_sweep_ends_only_those_that_are_gone);
     tcase_add_loop_test(tests, a_pool_that_is_freed_hands_its_runs_back, 0, 2);
     tcase_add_test(tests, the_loops_have_a_heartbeat);
-    tcase_add_test(tests, a_ca_file_that_is_not_there_is_named);
+    tcase_add_loop_test(tests, a_ca_file_without_a_certificate_is_named, 0, COUNT(bad_ca_files));
     suite_add_tcase(suite, tests);
     return suite;
 }

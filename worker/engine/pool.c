@@ -1,11 +1,11 @@
 #include "engine/pool.h"
 
 #include "base/clock.h"
+#include "engine/ca_file.h"
 #include "engine/loop.h"
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +49,7 @@ static size_t raise_fd_limit(void)
 static int choose_ca_file(const char *asked, char **out, char *why, size_t why_bytes)
 {
     *out = NULL;
-    if (asked != NULL && access(asked, R_OK) != 0) {
-        snprintf(why, why_bytes, "ca-file '%s' cannot be read: %s", asked, strerror(errno));
+    if (asked != NULL && ca_file_check(asked, why, why_bytes) != 0) {
         return -1;
     }
     const char *chosen = asked;
