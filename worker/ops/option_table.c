@@ -65,7 +65,7 @@ static const struct option_spec table[] = {
      .commands = WORKER, .group = "Runs", .help = "Seconds after SIGTERM in which runs may still end."},
     {.name = "worker-id", .type = OPTION_TEXT, .value = "", .metavar = "NAME", .may_be_empty = true,
      .commands = ENGINE, .group = "Runs",
-     .help = "Name of this process in results (worker.id); empty: HOSTNAME-PID."},
+     .help = "Name of this process in results (worker.id); empty: HOSTNAME-PID, or 'exec' or 'demo'."},
 
     {.name = "max-message-bytes", .type = OPTION_INT, .value = "1048576", .metavar = "BYTES", .min = 256,
      .max = 1073741824, .commands = ENGINE | COMMAND_VALIDATE | COMMAND_SUBMIT, .group = "Limits",
