@@ -33,7 +33,7 @@ START_TEST(each_role_gets_what_the_guarantees_need)
         {CLIENT_CONSUMER, "enable.auto.commit", "false"},
         {CLIENT_CONSUMER, "enable.auto.offset.store", "false"},
         {CLIENT_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
-        {CLIENT_CONSUMER, "enable.partition.eof", "false"},
+        {CLIENT_CONSUMER, "enable.partition.eof", "true"},
         {CLIENT_CONSUMER, "queued.min.messages", "1000"},
         {CLIENT_CONSUMER, "socket.nagle.disable", "true"},
         {CLIENT_CONSUMER, "allow.auto.create.topics", "false"},

@@ -338,6 +338,87 @@ START_TEST(it_is_dirty_from_a_change_until_the_commit_and_again_when_that_fails)
 }
 END_TEST
 
+START_TEST(a_reached_end_passes_what_follows_the_last_message)
+{
+    struct tracker *tracker = fresh(0);
+    ck_assert_int_eq(tracker_admit(tracker, 0), TRACKER_NEW);
+    ck_assert_int_eq(tracker_admit(tracker, 1), TRACKER_NEW);
+    tracker_reach(tracker, 7);
+    ck_assert_uint_eq(tracker_in_flight(tracker), 2);
+    ck_assert(tracker_done(tracker, 1));
+    ck_assert_int_eq(tracker_frontier(tracker), 0);
+    ck_assert(!tracker_done(tracker, 5));
+    tracker_commit_taken(tracker);
+    ck_assert(tracker_done(tracker, 0));
+    ck_assert_int_eq(tracker_frontier(tracker), 7);
+    ck_assert(tracker_is_dirty(tracker));
+    /* With nothing in flight at once. */
+    tracker_reach(tracker, 9);
+    ck_assert_int_eq(tracker_frontier(tracker), 9);
+    tracker_commit_taken(tracker);
+    tracker_reach(tracker, 9);
+    tracker_reach(tracker, 3);
+    ck_assert(!tracker_is_dirty(tracker));
+    ck_assert_int_eq(tracker_admit(tracker, 8), TRACKER_DONE);
+    ck_assert_int_eq(tracker_admit(tracker, 9), TRACKER_NEW);
+    ck_assert_int_eq(tracker_admit(tracker, 12), TRACKER_NEW);
+    ck_assert(tracker_done(tracker, 9));
+    ck_assert_int_eq(tracker_frontier(tracker), 12);
+    tracker_free(tracker);
+}
+END_TEST
+
+START_TEST(a_message_after_a_reached_end_keeps_the_frontier)
+{
+    struct tracker *tracker = fresh(0);
+    ck_assert_int_eq(tracker_admit(tracker, 0), TRACKER_NEW);
+    tracker_reach(tracker, 100);
+    ck_assert_int_eq(tracker_admit(tracker, 100), TRACKER_NEW);
+    ck_assert(tracker_done(tracker, 0));
+    ck_assert_int_eq(tracker_frontier(tracker), 100);
+    ck_assert(tracker_done(tracker, 100));
+    ck_assert_int_eq(tracker_frontier(tracker), 101);
+    tracker_free(tracker);
+}
+END_TEST
+
+START_TEST(without_a_commit_a_reached_end_is_the_start)
+{
+    struct tracker *tracker = fresh(-1);
+    tracker_reach(tracker, 0); /* an empty log: nothing to commit */
+    ck_assert(!tracker_is_dirty(tracker));
+    ck_assert_int_eq(tracker_frontier(tracker), 0);
+    tracker_free(tracker);
+    tracker = fresh(-1);
+    tracker_reach(tracker, 40); /* nothing but markers */
+    ck_assert(tracker_is_dirty(tracker));
+    ck_assert_int_eq(tracker_frontier(tracker), 40);
+    tracker_free(tracker);
+}
+END_TEST
+
+START_TEST(a_reached_end_passes_what_the_map_says_is_open)
+{
+    struct tracker *first = fresh(0);
+    for (int64_t offset = 0; offset < 10; offset++)
+        ck_assert_int_eq(tracker_admit(first, offset), TRACKER_NEW);
+    for (int64_t offset = 5; offset < 8; offset++)
+        ck_assert(tracker_done(first, offset));
+    ck_assert(tracker_done(first, 9));
+    struct tracker *tracker = restarted(first);
+    ck_assert_int_eq(tracker_admit(tracker, 2), TRACKER_NEW);
+    tracker_reach(tracker, 6);
+    ck_assert_int_eq(tracker_frontier(tracker), 2);
+    ck_assert(tracker_done(tracker, 2));
+    ck_assert_int_eq(tracker_frontier(tracker), 8);
+    tracker_reach(tracker, 11);
+    ck_assert_int_eq(tracker_frontier(tracker), 11);
+    ck_assert_uint_eq(tracker_span(tracker), 0);
+    tracker_free(tracker);
+    tracker_free(first);
+}
+END_TEST
+
 /* --- against a naive model --- */
 
 enum { OFFSETS = 60000 };
@@ -522,6 +603,10 @@ Suite *test_suite(void)
     tcase_add_test(tcase, the_window_reaches_its_cap_and_no_further);
     tcase_add_test(tcase, a_foreign_map_at_the_limit_neither_stalls_nor_breaks_a_commit);
     tcase_add_test(tcase, it_is_dirty_from_a_change_until_the_commit_and_again_when_that_fails);
+    tcase_add_test(tcase, a_reached_end_passes_what_follows_the_last_message);
+    tcase_add_test(tcase, a_message_after_a_reached_end_keeps_the_frontier);
+    tcase_add_test(tcase, without_a_commit_a_reached_end_is_the_start);
+    tcase_add_test(tcase, a_reached_end_passes_what_the_map_says_is_open);
     tcase_add_loop_test(tcase, it_does_what_a_naive_model_does, 0, 12);
     suite_add_tcase(suite, tcase);
     return suite;
