@@ -24,7 +24,16 @@ struct position {
 
 static int64_t position_lag(const struct position *position)
 {
-    return position->end - (position->committed >= 0 ? position->committed : position->low);
+    /* Retention may have passed the commit, and a topic that was made anew may end before it. */
+    int64_t next = position->committed > position->low ? position->committed : position->low;
+    return position->end > next ? position->end - next : 0;
+}
+
+/* What is done beyond a commit that the log has left behind is not in it. */
+static int64_t position_open(const struct position *position)
+{
+    int64_t lag = position_lag(position);
+    return lag > position->done_beyond ? lag - position->done_beyond : 0;
 }
 
 static void count_done(int64_t i, int64_t n, void *opaque)
@@ -86,7 +95,7 @@ static void print_table_row(const struct position *position)
     }
     printf("%-32s %9" PRId32 " %12s %12" PRId64 " %10" PRId64 " %12" PRId64 " %10" PRId64 "%s\n", position->topic,
            position->partition, committed, position->end, position_lag(position), position->done_beyond,
-           position_lag(position) - position->done_beyond,
+           position_open(position),
            position->map_unreadable ? "  (its metadata is not this worker's)" : "");
 }
 
@@ -103,7 +112,7 @@ static int print_json_row(const struct position *position)
     cJSON_AddNumberToObject(row, "end", (double)position->end);
     cJSON_AddNumberToObject(row, "lag", (double)position_lag(position));
     cJSON_AddNumberToObject(row, "done_beyond", (double)position->done_beyond);
-    cJSON_AddNumberToObject(row, "open", (double)(position_lag(position) - position->done_beyond));
+    cJSON_AddNumberToObject(row, "open", (double)position_open(position));
     char *text = cJSON_PrintUnformatted(row);
     cJSON_Delete(row);
     if (text == NULL) {
