@@ -1,26 +1,28 @@
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/interrupt.h"
 #include "cli/settings.h"
 #include "core/answer.h"
 #include "core/intake.h"
+#include "engine/ca_file.h"
 #include "engine/pool.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-/* One run without Kafka: the same engine, and a condition to wait for its end. */
+/* One run without Kafka: the same engine, and a file descriptor to wait for its end. */
 struct execution {
     struct run run;
     struct rxp_invocation *invocation;
     struct rxp_http_plan plan;
     struct rxp_refusal why;
     bool refused;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool ended;
+    int ended_fd; /* readable once the run has ended */
 };
 
 static int on_prepare(struct run *run, void *opaque)
@@ -37,10 +39,9 @@ static void on_ended(struct run *run, void *opaque)
 {
     (void)run;
     struct execution *execution = opaque;
-    pthread_mutex_lock(&execution->lock);
-    execution->ended = true;
-    pthread_cond_signal(&execution->changed);
-    pthread_mutex_unlock(&execution->lock);
+    uint64_t one = 1;
+    ssize_t written = write(execution->ended_fd, &one, sizeof one);
+    assert(written == sizeof one);
 }
 
 static int exit_status_of(enum rxp_status status)
@@ -118,13 +119,22 @@ static int execution_wait(struct execution *execution, const struct pool_config 
         fprintf(stderr, "rxp-worker exec: %s\n", why);
         return -1;
     }
-    pool_submit(pool, &execution->run);
-    pthread_mutex_lock(&execution->lock);
-    while (!execution->ended) {
-        pthread_cond_wait(&execution->changed, &execution->lock);
+    execution->ended_fd = eventfd(0, EFD_CLOEXEC);
+    if (execution->ended_fd < 0) {
+        fprintf(stderr, "rxp-worker exec: no eventfd: %s\n", strerror(errno));
+        pool_free(pool);
+        return -1;
     }
-    pthread_mutex_unlock(&execution->lock);
+    interrupt_catch();
+    pool_submit(pool, &execution->run);
+    if (interrupt_wait_or(execution->ended_fd)) {
+        pool_cancel_all(pool); /* it ends at once, with a result; a second signal ends the process */
+        uint64_t ended;
+        while (read(execution->ended_fd, &ended, sizeof ended) < 0 && errno == EINTR) {
+        }
+    }
     pool_free(pool);
+    close(execution->ended_fd);
     return 0;
 }
 
@@ -153,7 +163,13 @@ static int exec_main(const struct options *options)
     settings_pool(options, egress, &config);
     config.threads = 1;
     config.poll_min_interval_ms = 0;
-    struct execution execution = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    if (config.ca_file != NULL && ca_file_check(config.ca_file, why, sizeof why) != 0) {
+        fprintf(stderr, "rxp-worker exec: %s\n", why);
+        egress_free(egress);
+        free(text);
+        return EXIT_USAGE;
+    }
+    struct execution execution = {.ended_fd = -1};
     run_init(&execution.run);
     execution_read(&execution, options, text, bytes);
     int status = EXIT_FATAL;
@@ -177,7 +193,7 @@ const struct command command_exec = {
         "Reads one RuntimeInvocation, carries it out and prints its RuntimeResult on stdout, one line of JSON.\n"
         "The same engine as `run`: what works here works there, but that loopback addresses are allowed here\n"
         "and polls have no shortest interval. Where the invocation names an output_result_path, the result is\n"
-        "written there as well.\n"
+        "written there as well. SIGINT or SIGTERM cancels it: the result says so; a second one ends at once.\n"
         "\n"
         "Example:\n"
         "  rxp-worker exec invocation.json\n"

@@ -42,3 +42,12 @@ void interrupt_wait(void)
         poll(&fd, 1, -1);
     }
 }
+
+bool interrupt_wait_or(int fd)
+{
+    struct pollfd fds[] = {{.fd = seen_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    while (!interrupt_seen() && fds[1].revents == 0) {
+        poll(fds, 2, -1);
+    }
+    return interrupt_seen();
+}

@@ -11,5 +11,7 @@ void interrupt_catch(void);
 bool interrupt_seen(void);
 /* Until the flag is set. */
 void interrupt_wait(void);
+/* Until the flag is set or fd is readable. True: the flag is set. */
+bool interrupt_wait_or(int fd);
 
 #endif
