@@ -4,6 +4,8 @@ static struct stage stage;
 
 static const struct side_wish plain = {0};
 
+enum { API_LIST_OFFSETS = 2 };
+
 static int64_t quiet_until_ms;
 
 static bool quiet_is_over(struct stage *s)
@@ -93,6 +95,57 @@ START_TEST(messages_gone_by_retention_are_a_gap)
     side_finish_all(side);
     stage_leave(&stage);
     ck_assert_int_eq(stage_committed(&stage, 0, metadata), 8000);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool all_sixty_committed(struct stage *s)
+{
+    side_finish_all(&s->sides[0]);
+    return stage_committed(s, 0, NULL) == 60;
+}
+
+START_TEST(an_offset_that_is_in_the_log_after_all_is_where_it_goes_on)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 30, 20);
+    stage_commit(&stage, 0, 10, NULL);
+    struct side *side = side_open(&stage, 0, &plain);
+    TURN_UNTIL(&stage, thirty_committed);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_FETCH, 1, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    stage_fill(&stage, 1, 30, 20);
+    TURN_UNTIL(&stage, all_sixty_committed);
+    ck_assert_uint_eq(side->lost, 0);
+    ck_assert_uint_eq(side->delivered, 50);
+    stage_leave(&stage);
+    for (int i = 0; i < 60; i++)
+        ck_assert_int_eq(stage.seen[0][i], i >= 10);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool ten_delivered(struct stage *s)
+{
+    return s->sides[0].delivered == 10;
+}
+
+START_TEST(a_fetcher_that_stops_before_its_place_is_known_starts_again)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 30, 20);
+    stage_commit(&stage, 0, 20, NULL);
+    rd_kafka_resp_err_t unknown = RD_KAFKA_RESP_ERR_UNKNOWN;
+    rd_kafka_resp_err_t gone = RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    rd_kafka_mock_push_request_errors(stage.cluster, API_LIST_OFFSETS, 1, gone);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_OFFSET_FETCH, 3, unknown, unknown, unknown);
+    struct side *side = side_open(&stage, 0, &plain);
+    TURN_UNTIL(&stage, ten_delivered); /* whoever asks for the commit before takes one of those errors */
+    TURN_UNTIL(&stage, thirty_committed);
+    ck_assert_uint_eq(side->lost, 0);
+    ck_assert_uint_eq(side->delivered, 10);
+    stage_leave(&stage);
     stage_close(&stage);
 }
 END_TEST
@@ -201,6 +254,8 @@ Suite *test_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_topic_made_anew_is_read_from_its_beginning);
     tcase_add_test(tcase, messages_gone_by_retention_are_a_gap);
+    tcase_add_test(tcase, an_offset_that_is_in_the_log_after_all_is_where_it_goes_on);
+    tcase_add_test(tcase, a_fetcher_that_stops_before_its_place_is_known_starts_again);
     tcase_add_test(tcase, a_topic_that_stays_missing_is_fatal);
     tcase_add_test(tcase, a_topic_that_goes_away_while_it_is_read_is_fatal_and_lets_the_worker_end);
     tcase_add_test(tcase, a_topic_that_appears_in_time_is_read);
