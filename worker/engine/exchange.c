@@ -13,7 +13,9 @@
 
 #define PROGRESS_A_LOOK 16
 #define MAX_LIFETIME_SECONDS 120L /* so that changes of DNS arrive */
-/* An idle connection that its server is about to close costs a kickoff its life, since it is not sent twice. */
+/* An idle connection that its server is about to close costs a kickoff its life, since it is not sent twice. The price:
+ * at each kickoff curl also closes those of other origins that have been idle for longer (whole seconds, more than
+ * this), so that a run that is alone at its backend and polls every 3 s or less often may connect anew for each poll. */
 #define ONCE_MAX_IDLE_SECONDS 2L
 #define MAX_IDLE_SECONDS 60L
 
