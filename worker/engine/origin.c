@@ -281,7 +281,7 @@ static void end_strays(struct origins *origins, int64_t until_ms)
         struct origin *origin = stray->origin;
         end_opening(origins, origin, stray->class);
         origin->strays--;
-        list_remove(&stray->node);
+        list_shift(&origins->strays);
         free(stray);
         settle(origins, origin);
     }
