@@ -8,8 +8,8 @@
  *                     └────────── redirect: the next hop ────────────┘
  *
  * Redirects (RFC 9110, 15.4) are followed here and not by curl, which would take the caller's headers along: at most
- * 5, http and https only, each hop checked by the egress policy and queued at its own origin. The caller's headers go
- * when the origin changes, for good; a body keeps its Content-Type. */
+ * 5, http and https only, each hop checked by the egress policy and queued at its own origin, in front, since its time
+ * runs. The caller's headers go when the origin changes, for good; a body keeps its Content-Type. */
 #ifndef RXP_ENGINE_CURL_TRANSPORT_H
 #define RXP_ENGINE_CURL_TRANSPORT_H
 
