@@ -85,12 +85,18 @@ START_TEST(a_chunk_s_extension_without_end_is_cut_off)
 }
 END_TEST
 
-START_TEST(a_short_extension_may_come_as_often_as_it_likes)
+/* The last one in many pieces, so that what its connection received is looked at. */
+START_TEST(short_extensions_may_come_as_often_as_they_like)
 {
-    char *answer = make_extended(8000);
-    const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = answer}};
-    serve(RUDE_WHOLE_SERVER, steps, 1);
-    for (int i = 0; i < 200; i++) {
+    enum { N = RUDE_MAX_STEPS };
+    char *answer = make_extended(20000);
+    struct rude_step steps[N];
+    for (int i = 0; i < N - 1; i++) {
+        steps[i] = (struct rude_step){.act = RUDE_ANSWER, .answer = answer};
+    }
+    steps[N - 1] = (struct rude_step){.act = RUDE_ANSWER_SLOWLY, .answer = OK_ANSWER, .interval_ms = 1};
+    serve(RUDE_WHOLE_SERVER, steps, N);
+    for (int i = 0; i < N; i++) {
         struct seen seen = {0};
         get(&seen, rude_server_url(server));
         ck_assert_msg(seen.error == TRANSPORT_OK, "%s", seen.detail);
@@ -130,7 +136,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, an_answer_with_trailers_is_whole, 0, 2 * COUNT(trailed));
     tcase_add_loop_test(tests, an_answer_that_is_cut_off_in_its_headers_or_trailers_is_none, 0, COUNT(cut_off));
     tcase_add_loop_test(tests, a_chunk_s_extension_without_end_is_cut_off, 0, 2);
-    tcase_add_test(tests, a_short_extension_may_come_as_often_as_it_likes);
+    tcase_add_test(tests, short_extensions_may_come_as_often_as_they_like);
     tcase_add_test(tests, a_body_in_small_pieces_may_be_as_long_as_another);
     suite_add_tcase(suite, tests);
     return suite;
