@@ -90,17 +90,19 @@ START_TEST(short_extensions_may_come_as_often_as_they_like)
 {
     enum { N = RUDE_MAX_STEPS };
     char *answer = make_extended(20000);
+    char slow[128];
+    snprintf(slow, sizeof slow, "HTTP/1.1 200 OK\r\nContent-Length: 80\r\n\r\nok%78s", "");
     struct rude_step steps[N];
     for (int i = 0; i < N - 1; i++) {
         steps[i] = (struct rude_step){.act = RUDE_ANSWER, .answer = answer};
     }
-    steps[N - 1] = (struct rude_step){.act = RUDE_ANSWER_SLOWLY, .answer = OK_ANSWER, .interval_ms = 1};
+    steps[N - 1] = (struct rude_step){.act = RUDE_ANSWER_SLOWLY, .answer = slow, .interval_ms = 2};
     serve(RUDE_WHOLE_SERVER, steps, N);
     for (int i = 0; i < N; i++) {
         struct seen seen = {0};
         get(&seen, rude_server_url(server));
         ck_assert_msg(seen.error == TRANSPORT_OK, "%s", seen.detail);
-        ck_assert_str_eq(seen.body, "ok");
+        ck_assert_int_eq(strncmp(seen.body, "ok", 2), 0);
     }
     ck_assert_uint_eq(connections_of(server), 1);
     stop_server();
