@@ -179,7 +179,7 @@ static const struct {
     {{"--broker=x"}, "unknown option '--broker': did you mean '--brokers'?"},
     {{"--xyzzy"}, "unknown option '--xyzzy'"},
     {{"--follow"}, "option '--follow' belongs to 'results', not to 'run'"},
-    {{"--max-message=1"}, "unknown option '--max-message'"},
+    {{"--max-message=1"}, "unknown option '--max-message': did you mean '--max-message-bytes'?"},
     {{"-z"}, "unknown option '-z': options are written '--name value', and a word that begins with '-' goes after '--'"},
     {{"--threads"}, "option '--threads' wants a value"},
     {{"--threads", "--group-id"},
