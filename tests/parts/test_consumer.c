@@ -116,25 +116,25 @@ START_TEST(a_full_window_pauses_and_goes_on_without_loss_or_repetition)
 }
 END_TEST
 
-static bool four_thousand_delivered(struct stage *s)
+static bool six_hundred_delivered(struct stage *s)
 {
-    return s->sides[0].delivered == 4000;
+    return s->sides[0].delivered == 600;
 }
 
 START_TEST(holding_from_within_the_hook_loses_and_repeats_nothing)
 {
     stage_open(&stage);
     stage_make_topic(&stage, 2);
-    stage_fill(&stage, 2, 2000, 50);
+    stage_fill(&stage, 2, 300, 50);
     struct side *side = side_open(&stage, 0, &plain);
     side->finish_at_once = true;
-    side->hold_every = 17;
+    side->hold_every = 17; /* going on can take librdkafka 2.0.2 a second: so not many of them */
     side->max_messages = 40;
-    TURN_UNTIL(&stage, four_thousand_delivered);
+    TURN_UNTIL(&stage, six_hundred_delivered);
     stage_leave(&stage);
-    stage_expect_seen(&stage, 2, 2000, 1);
-    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 2000);
-    ck_assert_int_eq(stage_committed(&stage, 1, NULL), 2000);
+    stage_expect_seen(&stage, 2, 300, 1);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 300);
+    ck_assert_int_eq(stage_committed(&stage, 1, NULL), 300);
     stage_close(&stage);
 }
 END_TEST
