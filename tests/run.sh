@@ -11,7 +11,8 @@
 #     tsan    parts, and those of unit that have threads, under ThreadSanitizer
 #     whole   real worker processes against a real Kafka broker, which is fetched, started and stopped
 #
-# CI=true: a test that is skipped for want of a broker has failed. RXP_TEST_JOBS: programs at a time (the CPUs' number).
+# CI=true: a test that is skipped for want of a broker has failed. RXP_TEST_JOBS: programs at a time (as many as CPUs; part
+# tests, which wait for most of their time, twice as many).
 set -euo pipefail
 
 # shellcheck source-path=SCRIPTDIR source=../deploy/prepare.sh
@@ -99,16 +100,27 @@ have_threads() {
     done
 }
 
+# Of the binaries on stdin, those that speak with Kafka first: they take longest, and would else end alone.
+longest_first() {
+    local binary name later=()
+    while read -r binary; do
+        name=${binary##*/}
+        if grep -q kafka "$root/tests/${name%%_*}/test_${name#*_}.c"; then
+            printf '%s\n' "$binary"
+        else
+            later+=("$binary")
+        fi
+    done
+    ((${#later[@]} == 0)) || printf '%s\n' "${later[@]}"
+}
+
 # run_suite SUITE TIMEOUT JOBS [ENVIRONMENT=…|COMMAND…] -- PROGRAM…: failures are in the totals, so its status says nothing.
 run_suite() {
     local suite=$1 timeout=$2 at_once=$3 before=()
     shift 3
     while [[ $1 != -- ]]; do before+=("$1") && shift; done
     shift
-    if (($# == 0)); then
-        ((${#names[@]} == 0)) || count_failure "$suite: no program's name contains: ${names[*]}"
-        return 0
-    fi
+    (($# > 0)) || return 0
     # The runner ends what it runs when it gets SIGTERM, as it does when this script is killed outright.
     env "${before[@]}" setpriv --pdeathsig TERM -- "$python" "$root/tests/support/run_tap.py" --suite "$suite" \
         --logs "$logs" --totals "$totals" --jobs "$at_once" --timeout "$timeout" "${prefix[@]}" "$@" || true
@@ -130,30 +142,31 @@ run_unit() {
 
 run_parts() {
     local programs
-    mapfile -t programs < <(binaries dev parts)
+    mapfile -t programs < <(binaries dev parts | longest_first)
     echo "part tests"
-    run_suite parts 300 "$jobs" CK_DEFAULT_TIMEOUT=30 -- "${programs[@]}"
+    run_suite parts 300 $((2 * jobs)) CK_DEFAULT_TIMEOUT=30 -- "${programs[@]}"
 }
 
 run_asan() {
-    local programs
-    mapfile -t programs < <(binaries asan unit parts)
+    local programs settings=(CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=3 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+        ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1)
     echo "unit and part tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-    run_suite asan 600 "$jobs" CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=3 \
-        ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
-        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 -- "${programs[@]}"
+    mapfile -t programs < <(binaries asan unit)
+    run_suite asan 600 "$jobs" "${settings[@]}" -- "${programs[@]}"
+    mapfile -t programs < <(binaries asan parts | longest_first)
+    run_suite asan 600 $((2 * jobs)) "${settings[@]}" -- "${programs[@]}"
 }
 
 run_tsan() {
     local programs prefix=() machine
-    mapfile -t programs < <(binaries tsan unit parts | have_threads)
+    mapfile -t programs < <(binaries tsan unit parts | have_threads | longest_first)
     machine=$(uname -m)
     # Newer kernels randomize addresses more widely than the ThreadSanitizer of gcc 12 can bear.
     if setarch "$machine" -R true 2>/dev/null; then
         prefix=(--prefix=setarch "--prefix=$machine" --prefix=-R)
     fi
     echo "tests with threads under ThreadSanitizer"
-    run_suite tsan 600 "$jobs" CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=5 \
+    run_suite tsan 600 $((2 * jobs)) CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=5 \
         TSAN_OPTIONS=second_deadlock_stack=1:history_size=7 -- "${programs[@]}"
 }
 
@@ -200,5 +213,9 @@ for suite in "${suites[@]}"; do
     case $suite in
         asan | tsan) build "$suite" "$logs/build-$suite.log" || continue ;;
     esac
+    lines=$(wc -l <"$totals")
     "run_$suite"
+    if (($(wc -l <"$totals") == lines)); then
+        count_failure "$suite: there is no program${names[0]:+ whose name contains: ${names[*]}}"
+    fi
 done
