@@ -61,7 +61,7 @@ static void on_fatal(const char *reason, void *opaque)
     snprintf(fixture->fatal_reason, sizeof fixture->fatal_reason, "%s", reason);
 }
 
-static void cluster_start(struct fixture *fixture)
+static void cluster_start_with(struct fixture *fixture, int n_partitions)
 {
     char why[256];
     *fixture = (struct fixture){.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
@@ -71,7 +71,12 @@ static void cluster_start(struct fixture *fixture)
     ck_assert_msg(fixture->owner != NULL, "%s", why);
     fixture->cluster = rd_kafka_mock_cluster_new(fixture->owner, 1);
     ck_assert_ptr_nonnull(fixture->cluster);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(fixture->cluster, "out", 3, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(fixture->cluster, "out", n_partitions, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+static void cluster_start(struct fixture *fixture)
+{
+    cluster_start_with(fixture, 3);
 }
 
 static void publisher_start(struct fixture *fixture, const struct kafka_property *properties, size_t n_properties)
@@ -267,7 +272,9 @@ START_TEST(a_topic_that_stays_missing_ends_it_even_when_nothing_is_sent)
 {
     static const struct kafka_property properties[] = {{"topic.metadata.propagation.max.ms", "700"}};
     struct fixture fixture;
-    cluster_start(&fixture);
+    /* A broker names no partitions with an error of the whole topic. The mock does where there are any, and librdkafka 2.8
+     * ends in a segmentation fault at that. */
+    cluster_start_with(&fixture, 0);
     rd_kafka_mock_topic_set_error(fixture.cluster, "out", _i == 0 ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
                                                                   : RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     int64_t started_ms = clock_mono_ms();
