@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The worker as its users run it: real processes, a real Kafka broker, the simulated backend."""
+import concurrent.futures
 import json
 import time
 
@@ -267,32 +268,30 @@ def _():
 
 @test("client commands give up on a broker that is not there, and say so")
 def _():
-    for command in (["results"], ["offsets"], ["submit", "-"], ["config", "--check"]):
+    value = json.dumps(invocation("x", type("B", (), {"url": staticmethod(lambda path, **_: "http://h" + path)})))
+
+    def give_up(command):
         started = time.monotonic()
-        value = json.dumps(invocation("x", type("B", (), {"url": staticmethod(lambda path, **_: "http://h" + path)})))
         done = run_command(*command, "--bootstrap-servers", "127.0.0.1:1", given=value)
-        equal(done.returncode, 1, f"{command}: {done.stderr}")
-        assert done.stderr.strip(), command
-        assert time.monotonic() - started < 25, f"{command} took {time.monotonic() - started:.0f} s"
+        return command, done, time.monotonic() - started
+
+    commands = (["results"], ["offsets"], ["submit", "-"], ["config", "--check"])
+    with concurrent.futures.ThreadPoolExecutor(len(commands)) as threads:
+        for command, done, took in threads.map(give_up, commands):
+            equal(done.returncode, 1, f"{command}: {done.stderr}")
+            assert done.stderr.strip(), command
+            assert took < 25, f"{command} took {took:.0f} s"
 
 
-@test("a missing input topic ends the worker after half a minute, with its name and the way out")
+@test("a missing topic, of inputs or of results, ends the worker after half a minute with its name; nothing is committed")
 def _():
-    kafka = cluster()
-    results = kafka.create_topic("results")
-    with Worker(kafka, "never-created", results, "group-missing") as worker:
-        equal(worker.wait(60), 1)
-        holds(worker.output(), "never-created")
-
-
-@test("a missing results topic ends the worker, with its name; nothing is committed")
-def _():
-    with Scene(partitions=1) as scene:
+    with Scene(partitions=1) as scene, Worker(scene.kafka, "never-created", scene.results, "group-missing") as inputless:
         scene.results = "never-created-results"
-        worker = scene.worker()
+        resultless = scene.worker()
         scene.produce([invocation("x", scene.backend, {"code": "200", "instant": "1"})])
-        equal(worker.wait(90), 1)
-        holds(worker.output(), "never-created-results")
+        equal((inputless.wait(90), resultless.wait(90)), (1, 1))
+        holds(inputless.output(), "never-created")
+        holds(resultless.output(), "never-created-results")
         equal(scene.kafka.committed(scene.group, scene.invocations)[0].offset, -1001)
 
 
