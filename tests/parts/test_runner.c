@@ -69,6 +69,29 @@ START_TEST(a_result_over_its_limit_is_left_out)
 }
 END_TEST
 
+/* 511 letters and then sequences of two bytes: the cut must not fall into one. */
+START_TEST(of_a_long_status_the_beginning_is_kept)
+{
+    struct subject *subject = subject_new();
+    char body[3000] = "{\"status\":\"";
+    size_t bytes = strlen(body);
+    memset(body + bytes, 's', 511);
+    bytes += 511;
+    for (int i = 0; i < 1000; i++) {
+        memcpy(body + bytes, "\303\251", 2);
+        bytes += 2;
+    }
+    memcpy(body + bytes, "\"}", 3);
+    kick_off(subject);
+    answer(last(), 200, body);
+    now_ms += 60000;
+    turn();
+    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_POLL_TIMEOUT);
+    ck_assert_uint_eq(strlen(subject->state), 511);
+    ck_assert_uint_eq(strspn(subject->state, "s"), 511);
+}
+END_TEST
+
 START_TEST(a_run_that_fails_at_the_backend_says_so)
 {
     struct subject *subject = subject_new();
@@ -424,6 +447,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_run_is_kicked_off_polled_and_ends);
     tcase_add_loop_test(tests, a_result_over_its_limit_is_left_out, 0, 2);
+    tcase_add_test(tests, of_a_long_status_the_beginning_is_kept);
     tcase_add_test(tests, a_run_that_fails_at_the_backend_says_so);
     tcase_add_test(tests, an_exchange_that_breaks_has_no_exit_code);
     tcase_add_test(tests, kind_http_ends_with_its_kickoff);

@@ -95,7 +95,7 @@ struct subject {
     struct outcome outcome;
     char summary[1400];
     char run_id[64];
-    char state[64];
+    char state[2 * RUN_STATE_MAX_BYTES];
     char result[64];
     bool result_truncated;
     int polls;

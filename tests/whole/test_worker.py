@@ -205,6 +205,16 @@ def _():
         scene.wait_for_commit()
 
 
+@test("a result that its topic refuses even in its smallest form ends the worker with the reason; nothing is committed")
+def _():
+    with Scene(partitions=1, max_message_bytes=200) as scene:
+        worker = scene.worker()
+        scene.produce([invocation("x", scene.backend, {"code": "200", "instant": "1"})])
+        equal(worker.wait(60), 1)
+        holds(worker.output(), "cannot be sent, even in its smallest form", "does not take a message")
+        equal(scene.kafka.committed(scene.group, scene.invocations)[0].offset, -1001)
+
+
 @test("SIGTERM during load: exit 0 within the drain time, and nothing is lost")
 def _():
     with Scene() as scene:

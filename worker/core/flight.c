@@ -129,10 +129,14 @@ static void on_ended(struct run *run, void *opaque)
 
 /* ---- the Kafka thread ---- */
 
-static void give_up(struct flight *flight, struct job *job)
+/* `reason`: what the broker or the producer said; NULL where it said nothing. */
+static void give_up(struct flight *flight, struct job *job, const char *reason)
 {
-    fail(flight, "a result cannot be sent: the producer has ended, or even the smallest form of the result is too large "
-                 "for its topic; the input stays uncommitted");
+    char text[512];
+    snprintf(text, sizeof text, "the result of %s [%" PRId32 "] offset %" PRId64 " cannot be sent, even in its smallest "
+             "form: %s; its input stays uncommitted", job->ref.assignment->topic, job->ref.assignment->partition,
+             job->ref.offset, reason != NULL ? reason : "the producer has ended, or refuses it");
+    fail(flight, text);
     hand_back(flight, job);
 }
 
@@ -146,7 +150,7 @@ static bool send_job(struct flight *flight, struct job *job)
         list_push(&flight->retries, &job->node);
         return false;
     case SETTLE_NEVER:
-        give_up(flight, job);
+        give_up(flight, job, NULL);
         break;
     }
     return true;
@@ -191,6 +195,9 @@ static void on_delivered(void *message_opaque, enum delivery delivery, const cha
             tell_refusal(flight, job, reason);
         send_job(flight, job);
         break;
+    case SETTLE_UNSENDABLE:
+        give_up(flight, job, reason);
+        break;
     case SETTLE_LOST:
         hand_back(flight, job);
         break;
@@ -215,7 +222,7 @@ static void serve_mailbox(struct flight *flight)
             hand_back(flight, job);
             break;
         case JOB_UNSENDABLE:
-            give_up(flight, job);
+            give_up(flight, job, NULL);
             break;
         case JOB_RETRY:
             list_push(&flight->retries, &job->node);

@@ -204,7 +204,7 @@ enum settle_next settle_delivered(struct job *job, enum delivery delivery)
         job->alone = false;
         return SETTLE_AGAIN;
     case DELIVERY_REFUSED:
-        return shed_more(job) ? SETTLE_AGAIN : SETTLE_LOST;
+        return shed_more(job) ? SETTLE_AGAIN : SETTLE_UNSENDABLE;
     case DELIVERY_LOST:
         return SETTLE_LOST;
     }

@@ -31,6 +31,7 @@ enum settle_next {
     SETTLE_DONE,  /* the input is done: its offset may be committed */
     SETTLE_AGAIN, /* settle_send it again: the next stage, or the same one smaller */
     SETTLE_LOST,  /* not delivered; the worker is about to stop: its offset must stay */
+    SETTLE_UNSENDABLE, /* refused even in its smallest form: the worker must stop, its offset must stay */
 };
 
 /* What a delivery report means for the job. Kafka thread. */

@@ -27,6 +27,9 @@ struct outcome {
     int64_t finished_at_ms; /* never before started_at_ms */
 };
 
+/* A backend chooses its status words: a waiting run, and its result, must not grow with them. They are compared whole. */
+#define RUN_STATE_MAX_BYTES 512
+
 struct run {
     struct list node; /* mailbox, then one of the runner's lists */
     /* Set by the owner before pool_submit. */
@@ -43,7 +46,7 @@ struct run {
     int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off */
     /* For the result. */
     char *run_id; /* NULL: none known */
-    char *state;  /* the backend's last word, or NULL */
+    char *state;  /* the backend's last word, or NULL; at most RUN_STATE_MAX_BYTES of it are kept */
     char *result; /* JSON text, or NULL */
     bool result_truncated;
     struct outcome outcome;

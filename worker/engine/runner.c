@@ -121,8 +121,23 @@ static void replace(char **kept, char **news)
     }
 }
 
+static void cut_state(struct verdict *verdict)
+{
+    if (verdict->state == NULL || strlen(verdict->state) <= RUN_STATE_MAX_BYTES) {
+        return;
+    }
+    size_t bytes = RUN_STATE_MAX_BYTES;
+    while (bytes > 0 && ((unsigned char)verdict->state[bytes] & 0xC0) == 0x80) { /* within a UTF-8 sequence */
+        bytes--;
+    }
+    verdict->state[bytes] = '\0';
+    char *shorter = realloc(verdict->state, bytes + 1);
+    verdict->state = shorter != NULL ? shorter : verdict->state;
+}
+
 static void keep(struct run *run, struct verdict *verdict)
 {
+    cut_state(verdict);
     replace(&run->run_id, &verdict->run_id);
     replace(&run->state, &verdict->state);
     replace(&run->result, &verdict->result);

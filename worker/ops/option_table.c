@@ -77,7 +77,8 @@ static const struct option_spec table[] = {
      .max = 1073741824, .commands = ENGINE, .group = "Limits",
      .help = "Bytes of http.result at most; a larger value is left out of the result, which says so."},
     {.name = "origin-max-connections", .type = OPTION_INT, .value = "64", .metavar = "N", .min = 1, .max = 65535,
-     .commands = ENGINE, .group = "Limits", .help = "Connections to one backend origin at most."},
+     .commands = ENGINE, .group = "Limits", .help = "Connections to one backend origin at most, shared out among the threads, of which each may "
+                                           "have one."},
 
     {.name = "egress-allow", .type = OPTION_TEXT, .value = "*", .metavar = "LIST", .commands = ENGINE,
      .group = "Where requests may go",
