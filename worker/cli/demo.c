@@ -64,12 +64,12 @@ static void *worker_thread(void *opaque)
 static int start_worker(struct demo *demo)
 {
     static const char *const topics[] = {INVOCATIONS_TOPIC};
-    const char *worker_id = options_text(demo->options, "worker-id");
+    const char *worker_id = settings_text(demo->options, "worker-id");
     struct worker_config config = {
         .kafka = demo->kafka,
         .topics = topics,
         .n_topics = 1,
-        .settle = {.worker_id = worker_id != NULL && worker_id[0] != '\0' ? worker_id : "demo",
+        .settle = {.worker_id = worker_id != NULL ? worker_id : "demo",
                    .results_topic = RESULTS_TOPIC},
         .max_in_flight = (size_t)options_int(demo->options, "max-in-flight"),
         .max_in_flight_bytes = (size_t)options_int(demo->options, "max-in-flight-bytes"),

@@ -81,11 +81,6 @@ static int print_results(struct reader *reader, const struct filter *filter, boo
     return EXIT_OK;
 }
 
-static const char *text_or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? text : NULL;
-}
-
 static int results_main(const struct options *options)
 {
     char why[SETTINGS_WHY_BYTES];
@@ -97,8 +92,8 @@ static int results_main(const struct options *options)
     bool follow = options_flag(options, "follow");
     bool from_beginning = !follow || options_flag(options, "from-beginning");
     const struct filter filter = {
-        .invocation_id = text_or_null(options_text(options, "invocation-id")),
-        .status = text_or_null(options_text(options, "status")),
+        .invocation_id = settings_text(options, "invocation-id"),
+        .status = settings_text(options, "status"),
     };
     int status = EXIT_FATAL;
     interrupt_catch();

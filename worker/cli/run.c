@@ -38,19 +38,14 @@ static void catch_signals(void)
 
 static const char *worker_name(const struct options *options, char *room, size_t room_bytes)
 {
-    const char *given = options_text(options, "worker-id");
-    if (given != NULL && given[0] != '\0') {
+    const char *given = settings_text(options, "worker-id");
+    if (given != NULL) {
         return given;
     }
     char host[256] = "worker";
     gethostname(host, sizeof host - 1);
     snprintf(room, room_bytes, "%s-%ld", host, (long)getpid());
     return room;
-}
-
-static const char *text_or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
 static int start_log(const struct options *options)
@@ -124,7 +119,7 @@ static int run_main(const struct options *options)
     config.settle = (struct settle_config){
         .worker_id = worker_name(options, name, sizeof name),
         .results_topic = options_text(options, "results-topic"),
-        .dead_letter_topic = text_or_null(options_text(options, "dead-letter-topic")),
+        .dead_letter_topic = settings_text(options, "dead-letter-topic"),
         .key_by_id = strcmp(options_text(options, "results-key"), "invocation_id") == 0,
     };
     config.max_in_flight = (size_t)options_int(options, "max-in-flight");

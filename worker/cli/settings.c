@@ -7,6 +7,12 @@
 
 #define THREADS_BY_DEFAULT_AT_MOST 4
 
+const char *settings_text(const struct options *options, const char *name)
+{
+    const char *text = options_text(options, name);
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 int settings_kafka(const struct options *options, struct kafka_settings *settings, char why[SETTINGS_WHY_BYTES])
 {
     const char *servers = options_text(options, "bootstrap-servers");
@@ -94,7 +100,6 @@ static int threads_by_default(void)
 void settings_pool(const struct options *options, const struct egress *egress, struct pool_config *config)
 {
     int threads = (int)options_int(options, "threads");
-    const char *ca_file = options_text(options, "ca-file");
     *config = (struct pool_config){
         .threads = threads > 0 ? threads : threads_by_default(),
         .max_run_ms = options_ms(options, "max-run-seconds"),
@@ -106,7 +111,7 @@ void settings_pool(const struct options *options, const struct egress *egress, s
         .max_response_bytes = (size_t)options_int(options, "max-response-bytes"),
         .max_result_bytes = (size_t)options_int(options, "max-result-bytes"),
         .origin_max_connections = (int)options_int(options, "origin-max-connections"),
-        .ca_file = ca_file != NULL && ca_file[0] != '\0' ? ca_file : NULL,
+        .ca_file = settings_text(options, "ca-file"),
         .egress = egress,
     };
 }

@@ -12,6 +12,9 @@
 
 #define SETTINGS_WHY_BYTES 512
 
+/* A text that is off when empty: NULL then. */
+const char *settings_text(const struct options *options, const char *name);
+
 /* Kafka: bootstrap servers (required: a sentence says so), group, properties. *settings is freed with
  * settings_free_kafka. 0, or -1 with why. */
 int settings_kafka(const struct options *options, struct kafka_settings *settings, char why[SETTINGS_WHY_BYTES]);

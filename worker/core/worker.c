@@ -6,7 +6,6 @@
 #include "kafka/consumer.h"
 #include "ops/log.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
