@@ -37,7 +37,7 @@ struct rude_server {
     int port;
     char url[64];
     enum rude_scope scope;
-    struct rude_step steps[RUDE_MAX_STEPS];
+    struct rude_step steps[RUDE_MAX_STEPS]; /* with answers of its own: a test may be over while one is still sent */
     size_t n_steps;
     pthread_t thread;
     struct connection connection[MAX_CONNECTIONS]; /* the thread's alone */
@@ -186,7 +186,7 @@ static const char endless_body[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunke
 static bool connection_carry_on(struct rude_server *server, struct connection *connection, int64_t now)
 {
     bool done = false;
-    const char *answer = connection->step->answer ? connection->step->answer : "";
+    const char *answer = connection->step->answer;
     switch (connection->step->act) {
     case RUDE_ANSWER:
     case RUDE_ANSWER_CLOSE:
@@ -316,8 +316,12 @@ struct rude_server *rude_server_start(enum rude_scope scope, const struct rude_s
     struct rude_server *server = calloc(1, sizeof(*server));
     ck_assert_ptr_nonnull(server);
     server->scope = scope;
-    memcpy(server->steps, steps, n * sizeof(*steps));
     server->n_steps = n;
+    for (size_t i = 0; i < n; i++) {
+        server->steps[i] = steps[i];
+        server->steps[i].answer = strdup(steps[i].answer ? steps[i].answer : "");
+        ck_assert_ptr_nonnull(server->steps[i].answer);
+    }
     for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
         server->connection[i] = (struct connection){.fd = -1, .next_ms = NO_TIMER};
     }
@@ -361,6 +365,9 @@ void rude_server_stop(struct rude_server *server)
     close(server->stop_fd);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
+    for (size_t i = 0; i < server->n_steps; i++) {
+        free((char *)server->steps[i].answer);
+    }
     free(server);
 }
 

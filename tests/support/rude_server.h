@@ -24,7 +24,7 @@ enum rude_act {
 /* What follows a request once it was read whole. */
 struct rude_step {
     enum rude_act act;
-    const char *answer; /* text; must live as long as the server */
+    const char *answer; /* text; NULL is the empty one */
     int interval_ms;
 };
 
@@ -44,7 +44,7 @@ struct rude_counts {
 
 struct rude_server;
 
-/* Copies the steps, at most RUDE_MAX_STEPS. Ends the test (ck_abort) where it can't start. */
+/* Copies the steps (at most RUDE_MAX_STEPS) and their answers. Ends the test (ck_abort) where it can't start. */
 #define RUDE_MAX_STEPS 16
 struct rude_server *rude_server_start(enum rude_scope scope, const struct rude_step *steps, size_t n);
 void rude_server_stop(struct rude_server *server);
