@@ -248,7 +248,7 @@ START_TEST(freeing_without_closing_leaves_assignments_to_those_who_hold_them)
     consumer_done(side->consumer, &ref);
     consumer_free(side->consumer);
     side->consumer = NULL;
-    ck_assert(!atomic_load(&ref.assignment->alive));
+    ck_assert(!tenure_read(&ref.assignment->tenure) == TENURE_HELD);
     ck_assert_ptr_null(ref.assignment->own);
     ck_assert_str_eq(ref.assignment->topic, STAGE_TOPIC);
     ck_assert_uint_eq(ref.assignment->holders, 100);

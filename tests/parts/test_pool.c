@@ -20,7 +20,7 @@ struct job {
     char *text;
     struct rxp_invocation *invocation;
     struct rxp_http_plan plan;
-    atomic_bool alive;
+    atomic_int tenure;
     bool accepted;
     bool ended; /* under the lock */
 };
@@ -175,8 +175,8 @@ static struct job *submit_to(const char *url, const char *poll_url, const char *
 {
     struct job *job = &jobs[n_jobs++];
     run_init(&job->run);
-    atomic_store(&job->alive, true);
-    job->run.alive = &job->alive;
+    tenure_set(&job->tenure, TENURE_HELD);
+    job->run.tenure = &job->tenure;
     ck_assert_int_gt(asprintf(&job->text,
                               "{\"invocation_id\":\"inv-%zu\",\"runtime_name\":\"x\",\"runtime_kind\":\"http_async\","
                               "\"working_directory\":\"/\",\"command\":[\"x\"],\"timeout_seconds\":%s,"
@@ -493,7 +493,7 @@ START_TEST(a_sweep_ends_only_those_that_are_gone)
         sched_yield();
     }
     for (int i = 0; i < N; i += 2) {
-        atomic_store(&jobs[i].alive, false);
+        tenure_set(&jobs[i].tenure, TENURE_OVER);
     }
     pool_sweep(pool);
     await_ended(N / 2);

@@ -118,7 +118,7 @@ START_TEST(a_sweep_ends_those_whose_partition_has_gone)
     struct subject *here = subject_new();
     bring_to(gone, (enum stage)_i);
     bring_to(here, (enum stage)_i);
-    atomic_store(&gone->alive, false);
+    tenure_set(&gone->tenure, TENURE_OVER);
     runner_command(&runner, RUNNER_SWEEP, now_ms);
     turn();
     ck_assert_int_eq(gone->ended, 1);
@@ -131,13 +131,13 @@ START_TEST(a_run_whose_partition_has_gone_is_not_prepared_and_not_begun)
 {
     struct subject *subject = subject_new();
     if (_i == 0) {
-        atomic_store(&subject->alive, false);
+        tenure_set(&subject->tenure, TENURE_OVER);
         submit(subject);
         turn();
         ck_assert_int_eq(subject->prepared, 0);
     } else {
         bring_to(subject, QUEUED);
-        atomic_store(&subject->alive, false);
+        tenure_set(&subject->tenure, TENURE_OVER);
         begin(last());
     }
     ck_assert_int_eq(subject->ended, 1);

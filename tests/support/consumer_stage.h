@@ -171,7 +171,7 @@ static inline void side_keep_job(struct side *side, struct assignment *assignmen
 static inline void side_on_message(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque)
 {
     struct side *side = opaque;
-    ck_assert(atomic_load(&assignment->alive));
+    ck_assert(tenure_read(&assignment->tenure) == TENURE_HELD);
     ck_assert_str_eq(assignment->topic, STAGE_TOPIC);
     ck_assert_int_eq(assignment->partition, message->partition);
     ck_assert_uint_lt(assignment->epoch, STAGE_EPOCHS);
@@ -197,7 +197,7 @@ static inline void side_on_message(struct assignment *assignment, const rd_kafka
 static inline void side_on_leaving(struct assignment *assignment, bool lost, void *opaque)
 {
     struct side *side = opaque;
-    ck_assert(!atomic_load(&assignment->alive));
+    ck_assert(!tenure_read(&assignment->tenure) == TENURE_HELD);
     if (lost)
         side->lost++;
     else

@@ -84,7 +84,7 @@ struct subject {
     const char *timeout;  /* JSON */
     const char *id;
     const char *kind;
-    atomic_bool alive;
+    atomic_int tenure;
     bool rejects;
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
@@ -113,7 +113,7 @@ static inline struct subject *subject_new(void)
     ck_assert_uint_lt(n_subjects, MAX_TRANSFERS);
     struct subject *subject = &subjects[n_subjects++];
     *subject =
-        (struct subject){.metadata = "", .timeout = "10", .id = "inv-1", .kind = "http_async", .alive = true};
+        (struct subject){.metadata = "", .timeout = "10", .id = "inv-1", .kind = "http_async", .tenure = TENURE_HELD};
     return subject;
 }
 
@@ -223,7 +223,7 @@ static inline void submit(struct subject *subject)
     list_init(&submitted);
     subject->run = malloc(sizeof *subject->run);
     run_init(subject->run);
-    subject->run->alive = &subject->alive;
+    subject->run->tenure = &subject->tenure;
     runner_announce(&runner, subject->run, now_ms, clock_wall_ms());
     list_push(&submitted, &subject->run->node);
     runner_add(&runner, &submitted);

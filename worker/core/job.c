@@ -49,7 +49,7 @@ struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *mes
         return NULL;
     }
     job->ref = (struct ref){assignment_hold(assignment), message->offset};
-    job->run.alive = &assignment->alive;
+    job->run.tenure = &assignment->tenure;
     return job;
 }
 

@@ -51,7 +51,7 @@ void pool_submit(struct pool *pool, struct run *run);
 /* Any thread. No run is kicked off any more, as soon as each loop has seen it (at its next turn): those whose kickoff
  * has not left the queue, and later ones, end abandoned. */
 void pool_stop_kickoffs(struct pool *pool);
-/* Any thread. Every run whose *alive is false ends abandoned. A run is also asked before prepare and when its kickoff
+/* Any thread. Every run whose *tenure is OVER ends abandoned. A run is also asked before prepare and when its kickoff
  * leaves the queue, so that none can slip past. */
 void pool_sweep(struct pool *pool);
 /* Any thread. Every run submitted before it ends: cancelled (a result is due; of one that is not prepared yet, prepare

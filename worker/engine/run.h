@@ -1,12 +1,13 @@
 /* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
  *
- * Owned by the loop from pool_submit to the ended callback. Only `alive` is looked at by two threads. Between requests
+ * Owned by the loop from pool_submit to the ended callback. Only `tenure` is looked at by two threads. Between requests
  * it holds no memory but this struct, the poll URL and what the backend last said. */
 #ifndef RXP_ENGINE_RUN_H
 #define RXP_ENGINE_RUN_H
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/tenure.h"
 #include "engine/cycle.h"
 #include "engine/transport.h"
 #include "protocol/http_plan.h"
@@ -33,7 +34,7 @@ struct outcome {
 struct run {
     struct list node; /* mailbox, then one of the runner's lists */
     /* Set by the owner before pool_submit. */
-    const atomic_bool *alive; /* false: the run ends abandoned at the next pool_sweep; NULL: always alive */
+    const atomic_int *tenure; /* OVER: the run ends abandoned at the next pool_sweep; NULL: always held */
     /* Set by prepare, on the loop thread. The owner frees both after ended. */
     const struct rxp_invocation *invocation;
     const struct rxp_http_plan *plan;

@@ -56,7 +56,7 @@ static struct cycle_action step(struct run *run, enum cycle_event_kind kind, int
 
 static bool is_alive(const struct run *run)
 {
-    return run->alive == NULL || atomic_load_explicit(run->alive, memory_order_acquire);
+    return run->tenure == NULL || tenure_read(run->tenure) != TENURE_OVER;
 }
 
 static bool is_kicked_off(const struct run *run)

@@ -1,10 +1,11 @@
 /* consumer: the input side. Polls, follows rebalances, pauses full partitions, commits the trackers' frontiers.
  *
- * The Kafka (main) thread alone, `alive` of an assignment excepted. A revoke is only noted in librdkafka's callback and
+ * The Kafka (main) thread alone, `tenure` of an assignment excepted. A revoke is only noted in librdkafka's callback and
  * finished by later turns, while polling goes on. */
 #ifndef RXP_KAFKA_CONSUMER_H
 #define RXP_KAFKA_CONSUMER_H
 
+#include "base/tenure.h"
 #include "kafka/client_conf.h"
 #include "kafka/tracker.h"
 
@@ -22,7 +23,7 @@ struct assignment {
     const char *topic;
     int32_t partition;
     uint64_t epoch;    /* grows by one with every assignment of this process */
-    atomic_bool alive; /* false once revoked or lost: loops stop its runs */
+    atomic_int tenure; /* enum tenure; OVER once revoked or lost: loops stop its runs */
     size_t holders;
     struct consumer_partition *own; /* the consumer's; NULL once gone */
 };
@@ -40,7 +41,7 @@ struct consumer_hooks {
      * after the call: copy. */
     void (*message)(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque);
     /* The assignment ends (revoked: results under way may still be delivered, until handover_ms is over or nobody but the
-     * consumer holds it; lost: nothing more may be committed). alive is false already. A revoked one can still turn into
+     * consumer holds it; lost: nothing more may be committed). its tenure is OVER already. A revoked one can still turn into
      * a lost one: then it is called again. */
     void (*leaving)(struct assignment *assignment, bool lost, void *opaque);
     /* A fatal error: the worker must end with a non-zero status. */

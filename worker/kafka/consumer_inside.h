@@ -7,7 +7,7 @@
  *                                                       │ tracker made, fetcher set to the committed offset
  *                                                       ▼
  *     log began anew: a new epoch, still  ─────────> RUNNING ──> lost: gone at once, nothing committed
- *                                                       │ revoke (callback): paused, not alive
+ *                                                       │ revoke (callback): paused, its tenure ends
  *                                                       ▼
  *                                                    LEAVING: deliveries may still come; then the last commit, then
  *                                                       │ incremental_unassign

@@ -23,7 +23,7 @@ static struct assignment *assignment_new(const char *topic, int32_t partition, u
     assignment->topic = name;
     assignment->partition = partition;
     assignment->epoch = epoch;
-    atomic_init(&assignment->alive, true);
+    atomic_init(&assignment->tenure, TENURE_HELD);
     assignment->holders = 1;
     return assignment;
 }
@@ -49,7 +49,7 @@ void assignment_release(struct assignment *assignment)
 static void depart(struct consumer *consumer, struct assignment *assignment, bool lost)
 {
     struct departure *departure = calloc(1, sizeof *departure);
-    atomic_store(&assignment->alive, false);
+    tenure_set(&assignment->tenure, TENURE_OVER);
     if (departure == NULL) {
         trouble_fatal(consumer, "out of memory while a partition leaves");
         return;
@@ -156,7 +156,7 @@ void partition_remove(struct consumer *consumer, struct consumer_partition *part
     partition->topic->partitions[assignment->partition] = NULL;
     list_remove(&partition->node);
     consumer->n_partitions--;
-    atomic_store(&assignment->alive, false);
+    tenure_set(&assignment->tenure, TENURE_OVER);
     assignment->own = NULL;
     assignment_release(assignment);
     partition_drop_held(partition);
