@@ -529,21 +529,23 @@ START_TEST(records_each_request_as_a_line_of_json)
     ask_with("/runs?seconds=0&run_id=a%2Fb", &(struct asking){.method = "POST", .body = "{\"x\":\"\xc3\xa9\"}",
                                                               .header = "Idempotency-Key: k\"1"});
     ask("GET", "/runs/a%2Fb");
-    ask_with("/jobs?seconds=0", &(struct asking){.method = "PUT", .body = raw, .body_bytes = sizeof(raw)});
+    ask_with("/jobs?seconds=0&run_id=j", &(struct asking){.method = "PUT", .body = raw, .body_bytes = sizeof(raw)});
     /* On a connection of its own: libcurl would send it again where a used one dies. */
     curl_easy_cleanup(curl);
     curl = NULL;
-    ask_with("/runs?drop=kickoff", &(struct asking){.method = "POST", .body = big, .body_bytes = sizeof(big)});
+    ask_with("/runs?drop=kickoff&run_id=d", &(struct asking){.method = "POST", .body = big, .body_bytes = sizeof(big)});
     stop();
 
     static const char *const parts[] = {
-        "\"method\":\"POST\",\"path\":\"/runs\",\"query\":\"seconds=0&run_id=a%2Fb\",\"key\":\"k\\\"1\",\"bytes\":10,"
-        "\"code\":202,\"headers\":[\"Host: 127.0.0.1:",
+        "\"method\":\"POST\",\"path\":\"/runs\",\"query\":\"seconds=0&run_id=a%2Fb\",\"key\":\"k\\\"1\","
+        "\"run_id\":\"a/b\",\"bytes\":10,\"code\":202,\"headers\":[\"Host: 127.0.0.1:",
         "\"],\"body\":\"{\\\"x\\\":\\\"\xc3\xa9\\\"}\"}\n",
         "\"method\":\"GET\",\"path\":\"/runs/a%2Fb\",\"bytes\":0,\"code\":200,\"headers\":[",
-        "\"method\":\"PUT\",\"path\":\"/jobs\",\"query\":\"seconds=0\",\"bytes\":4,\"code\":200,\"headers\":[",
+        "\"method\":\"PUT\",\"path\":\"/jobs\",\"query\":\"seconds=0&run_id=j\",\"run_id\":\"j\",\"bytes\":4,"
+        "\"code\":200,\"headers\":[",
         "\"],\"body_base64\":\"YQD/eg==\"}\n",
-        "\"method\":\"POST\",\"path\":\"/runs\",\"query\":\"drop=kickoff\",\"bytes\":5000,\"code\":0}\n",
+        "\"method\":\"POST\",\"path\":\"/runs\",\"query\":\"drop=kickoff&run_id=d\",\"run_id\":\"d\",\"bytes\":5000,"
+        "\"code\":0}\n",
     };
     static char text[65536];
     ssize_t bytes = read(fd, text, sizeof(text) - 1);

@@ -244,7 +244,7 @@ static void handle(struct http_exchange *exchange, void *opaque)
 {
     struct backend *backend = opaque;
     const char *path = http_exchange_path(exchange);
-    struct asked asked = {exchange, backend->record, clock_wall_ms()};
+    struct asked asked = {exchange, backend->record, clock_wall_ms(), NULL};
     atomic_fetch_add(&backend->requests, 1);
     if (strcmp(path, "/runs") == 0) {
         kickoff(backend, &asked, false);

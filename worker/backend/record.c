@@ -196,7 +196,8 @@ static void put_target(struct json_writer *line, const char *target)
     }
 }
 
-void record_request(struct record *record, const struct http_exchange *exchange, int64_t wall_ms, int code)
+void record_request(struct record *record, const struct http_exchange *exchange, int64_t wall_ms, int code,
+                    const char *run_id)
 {
     struct json_writer line;
     json_writer_init(&line, 512);
@@ -211,6 +212,10 @@ void record_request(struct record *record, const struct http_exchange *exchange,
     if (key) {
         json_put(&line, ",\"key\":");
         json_put_string(&line, key);
+    }
+    if (run_id) {
+        json_put(&line, ",\"run_id\":");
+        json_put_string(&line, run_id);
     }
     json_put(&line, ",\"bytes\":");
     json_put_int(&line, (int64_t)body_bytes);

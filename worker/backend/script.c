@@ -19,7 +19,7 @@
 static void asked_record(const struct asked *asked, int code)
 {
     if (asked->record) {
-        record_request(asked->record, asked->exchange, asked->wall_ms, code);
+        record_request(asked->record, asked->exchange, asked->wall_ms, code, asked->run_id);
     }
 }
 
@@ -267,6 +267,7 @@ void script_kickoff(struct asked *asked, const struct course *course, const char
     int code = (int)course->number[COURSE_CODE];
     int64_t delay_ms = course->number[COURSE_KICKOFF_DELAY];
     bool accepted = code < 300;
+    asked->run_id = accepted ? id : NULL;
     const char *message = course->text[COURSE_MESSAGE] ? course->text[COURSE_MESSAGE] : "simulated failure";
     char *body = accepted ? make_body(course, id, course->number[COURSE_INSTANT] ? ENDED : QUEUED) : strdup(message);
     const char *text = code == 204 || code == 205 || !body ? "" : body;

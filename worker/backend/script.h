@@ -15,6 +15,7 @@ struct asked {
     struct http_exchange *exchange;
     struct record *record; /* NULL: off */
     int64_t wall_ms;       /* when it came */
+    const char *run_id;    /* of the run that it began; NULL: it began none */
 };
 
 void script_answer(struct asked *asked, int code, const char *content_type, const char *body);
