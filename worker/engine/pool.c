@@ -174,6 +174,22 @@ void pool_sweep(struct pool *pool)
     command(pool, RUNNER_SWEEP);
 }
 
+void pool_park(struct pool *pool)
+{
+    command(pool, RUNNER_PARK);
+}
+
+void pool_permit(struct pool *pool, struct run *run)
+{
+    (void)pool;
+    atomic_store_explicit(&run->permitted, true, memory_order_release);
+}
+
+void pool_permits_given(struct pool *pool)
+{
+    command(pool, RUNNER_PERMIT);
+}
+
 void pool_cancel_all(struct pool *pool)
 {
     command(pool, RUNNER_CANCEL);

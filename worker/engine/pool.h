@@ -1,13 +1,22 @@
 /* pool: N event-loop threads that between them carry every run's cycle.
  *
  * Each loop has its own epoll, timers and curl multi handle; a run stays on the loop that it was given to. A run
- * between polls is a struct and a timer. */
+ * between polls is a struct and a timer.
+ *
+ * What the tenure of a run says, as soon as its loop has seen it (at the next request, or at the next pool_sweep):
+ *   HELD    it goes on.
+ *   ENDING  a kickoff that has not begun ends abandoned. One that has, and every request under way, gets its answer.
+ *           Where the pool is resumable, an accepted run ends abandoned as soon as it has no request under way;
+ *           otherwise it goes on polling.
+ *   OVER    it ends abandoned where it stands.
+ * What an answer ends, ends with it: such a run is not abandoned. */
 #ifndef RXP_ENGINE_POOL_H
 #define RXP_ENGINE_POOL_H
 
 #include "engine/egress.h"
 #include "engine/run.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,13 +35,20 @@ struct pool_config {
     int origin_max_connections; /* per process and origin: shared out among the loops, at least one each */
     const char *ca_file;        /* NULL: the system's */
     const struct egress *egress; /* outlives the pool */
+    bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 
 struct pool_hooks {
-    /* On the loop thread, first: fills run->invocation and run->plan and returns 0, or fills run->outcome (a
-     * rejection) and returns -1. */
+    /* On the loop thread, first: fills run->invocation, run->plan and, to resume it, run->resume, and returns 0; or fills
+     * run->outcome (a rejection) and returns -1. */
     int (*prepare)(struct run *run, void *opaque);
-    /* On the loop thread: the kickoff was accepted, so what only the kickoff needed may be freed. NULL: not wanted. */
+    /* On the loop thread: the kickoff has its place at its origin and could go now. False: it keeps the place and waits
+     * for pool_permit, without a limit. Asked once a kickoff. The run may end before it was permitted, or in spite of
+     * it: run_was_begun says whether it left. NULL: always. */
+    bool (*permit)(struct run *run, void *opaque);
+    /* On the loop thread: the kickoff was accepted and its answer does not end the run; run_note holds from now on. What
+     * only the kickoff needed may be freed. Called also where the run is abandoned right after. Not of a run that is
+     * resumed. NULL: not wanted. */
     void (*accepted)(struct run *run, void *opaque);
     /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
      * returns. The loop has unlinked it and does not look at it again. */
@@ -51,9 +67,18 @@ void pool_submit(struct pool *pool, struct run *run);
 /* Any thread. No run is kicked off any more, as soon as each loop has seen it (at its next turn): those whose kickoff
  * has not left the queue, and later ones, end abandoned. */
 void pool_stop_kickoffs(struct pool *pool);
-/* Any thread. Every run whose *tenure is OVER ends abandoned. A run is also asked before prepare and when its kickoff
- * leaves the queue, so that none can slip past. */
+/* Any thread. Every run is asked for its tenure, since one of them has changed. A run is also asked before prepare and
+ * whenever a request of it leaves the queue, so that none can slip past. */
 void pool_sweep(struct pool *pool);
+/* Any thread. From now on every run, later ones too, is treated as if its tenure were ENDING at least. */
+void pool_park(struct pool *pool);
+
+/* The thread that frees runs. The kickoff that hooks.permit held back may go; it goes after the next
+ * pool_permits_given. Harmless for a run that has ended and is not freed yet. */
+void pool_permit(struct pool *pool, struct run *run);
+/* Any thread. After any number of pool_permit. */
+void pool_permits_given(struct pool *pool);
+
 /* Any thread. Every run submitted before it ends: cancelled (a result is due; of one that is not prepared yet, prepare
  * is asked first), or abandoned. */
 void pool_cancel_all(struct pool *pool);

@@ -1,11 +1,14 @@
 #include "engine/run.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 void run_init(struct run *run)
 {
     *run = (struct run){0};
     list_init(&run->node);
+    list_init(&run->held_node);
     timer_init(&run->timer);
     cycle_init(&run->cycle);
 }
@@ -22,4 +25,20 @@ void run_deinit(struct run *run)
     run->state = NULL;
     run->result = NULL;
     run->outcome.summary = NULL;
+}
+
+bool run_was_begun(const struct run *run)
+{
+    return run->cycle.deadline_ms != CLOCK_NEVER;
+}
+
+void run_note(const struct run *run, struct run_resume *out)
+{
+    *out = (struct run_resume){
+        .run_id = run->run_id,
+        .poll_url = run->poll_url,
+        .started_at_ms = run->outcome.started_at_ms,
+        .deadline_at_ms = run->outcome.started_at_ms + (run->cycle.deadline_ms - run->begun_mono_ms),
+        .polls = run->cycle.polls,
+    };
 }

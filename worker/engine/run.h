@@ -1,7 +1,7 @@
 /* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
  *
- * Owned by the loop from pool_submit to the ended callback. Only `tenure` is looked at by two threads. Between requests
- * it holds no memory but this struct, the poll URL and what the backend last said. */
+ * Owned by the loop from pool_submit to the ended callback. Only `tenure` and `permitted` are looked at by two threads.
+ * Between requests it holds no memory but this struct, the poll URL and what the backend last said. */
 #ifndef RXP_ENGINE_RUN_H
 #define RXP_ENGINE_RUN_H
 
@@ -16,9 +16,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What must be known of a run to go on with it elsewhere, without a second kickoff. */
+struct run_resume {
+    const char *run_id; /* NULL: none is known */
+    const char *poll_url;
+    int64_t started_at_ms;  /* Unix time, not negative */
+    int64_t deadline_at_ms; /* the same */
+    int polls;              /* sent so far */
+};
+
 /* How a run ended; filled by the engine, or by the owner's prepare callback for a rejection. */
 struct outcome {
-    bool abandoned; /* no result is due: its assignment is gone, or the drain time ran out */
+    /* No result is due: its assignment is gone or on its way out, or the process is. run_was_begun and cycle.accepted
+     * say how far it came. */
+    bool abandoned;
     enum rxp_status status;
     bool has_exit_code;
     int exit_code;
@@ -34,18 +45,25 @@ struct outcome {
 struct run {
     struct list node; /* mailbox, then one of the runner's lists */
     /* Set by the owner before pool_submit. */
-    const atomic_int *tenure; /* OVER: the run ends abandoned at the next pool_sweep; NULL: always held */
-    /* Set by prepare, on the loop thread. The owner frees both after ended. */
+    const atomic_int *tenure; /* pool.h says what its steps mean for the run; NULL: always held */
+    /* Set by prepare, on the loop thread. The owner frees them after ended. */
     const struct rxp_invocation *invocation;
     const struct rxp_http_plan *plan;
+    const struct run_resume *resume; /* NULL: it begins with a kickoff. Else it was accepted before: it is polled */
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and prepared */
+    struct list held_node; /* in the runner's `held` while its kickoff waits for its permit, else a ring of one */
+    bool permit_asked;
+    atomic_bool permitted; /* by pool_permit */
+    bool asking;           /* its request has left the queue, and its answer is not there yet */
     struct timer timer;
     struct cycle cycle;
     struct transfer *transfer; /* NULL between requests */
     char *poll_url;
-    int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off */
+    int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off. Of one that is
+                            * resumed maybe before this machine's clock began */
     /* For the result. */
+    bool resumed; /* it went on from a run_resume */
     char *run_id; /* NULL: none known */
     char *state;  /* the backend's last word, or NULL; at most RUN_STATE_MAX_BYTES of it are kept */
     char *result; /* JSON text, or NULL */
@@ -56,5 +74,11 @@ struct run {
 void run_init(struct run *run);
 /* Frees what the engine allocated for it (run_id, state, result, poll_url, summary). */
 void run_deinit(struct run *run);
+
+/* Did its kickoff, here or before a resume, leave the queue? If not, the backend knows nothing of it. */
+bool run_was_begun(const struct run *run);
+/* What a resume of an accepted run needs: valid from hooks.accepted on, also after the end. It points into the run, and
+ * holds until that is changed or freed. poll_url is NULL where there was no memory for it. */
+void run_note(const struct run *run, struct run_resume *out);
 
 #endif

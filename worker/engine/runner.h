@@ -26,6 +26,8 @@ enum runner_command {
     RUNNER_SWEEP = 2,
     RUNNER_CANCEL = 4,
     RUNNER_ABANDON = 8,
+    RUNNER_PARK = 16, /* and for ever */
+    RUNNER_PERMIT = 32,
 };
 
 struct runner {
