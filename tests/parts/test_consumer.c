@@ -245,10 +245,10 @@ START_TEST(freeing_without_closing_leaves_assignments_to_those_who_hold_them)
     struct side *side = side_open(&stage, 0, &(struct side_wish){.commit_interval_ms = 3600000});
     TURN_UNTIL(&stage, all_hundred_delivered);
     struct ref ref = side->jobs[0].ref;
-    consumer_done(side->consumer, &ref);
+    consumer_done(side->consumer, &ref, NULL, 0);
     consumer_free(side->consumer);
     side->consumer = NULL;
-    ck_assert(!tenure_read(&ref.assignment->tenure) == TENURE_HELD);
+    ck_assert(tenure_read(&ref.assignment->tenure) == TENURE_OVER);
     ck_assert_ptr_null(ref.assignment->own);
     ck_assert_str_eq(ref.assignment->topic, STAGE_TOPIC);
     ck_assert_uint_eq(ref.assignment->holders, 100);

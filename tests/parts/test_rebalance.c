@@ -102,7 +102,7 @@ END_TEST
 
 static bool is_leaving(const struct ref *ref)
 {
-    return !tenure_read(&ref->assignment->tenure) == TENURE_HELD;
+    return tenure_read(&ref->assignment->tenure) != TENURE_HELD;
 }
 
 static bool two_came_again(struct stage *s)
@@ -170,7 +170,7 @@ START_TEST(a_lost_assignment_commits_nothing)
     rd_kafka_mock_push_request_errors(stage.cluster, API_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
     TURN_UNTIL(&stage, is_lost);
     ck_assert_uint_eq(side->revoked, 0);
-    ck_assert(!tenure_read(&side->jobs[0].ref.assignment->tenure) == TENURE_HELD);
+    ck_assert(tenure_read(&side->jobs[0].ref.assignment->tenure) != TENURE_HELD);
     ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
     TURN_UNTIL(&stage, came_again);
     ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);

@@ -52,6 +52,7 @@ struct side {
     size_t delivered;
     size_t revoked;
     size_t lost;
+    size_t over;
     size_t holds;
     size_t fatal;
     char reason[512];
@@ -185,7 +186,7 @@ static inline void side_on_message(struct assignment *assignment, const rd_kafka
     side->delivered++;
     ck_assert(side->holds == 0 || side->hold_every > 0);
     if (side->finish_at_once)
-        consumer_done(side->consumer, &(struct ref){.assignment = assignment, .offset = message->offset});
+        consumer_done(side->consumer, &(struct ref){.assignment = assignment, .offset = message->offset}, NULL, 0);
     else
         side_keep_job(side, assignment, message->offset);
     if (side->hold_every > 0 && side->delivered % (size_t)side->hold_every == 0) {
@@ -194,14 +195,23 @@ static inline void side_on_message(struct assignment *assignment, const rd_kafka
     }
 }
 
-static inline void side_on_leaving(struct assignment *assignment, bool lost, void *opaque)
+static inline void side_on_leaving(struct assignment *assignment, enum leaving leaving, void *opaque)
 {
     struct side *side = opaque;
-    ck_assert(!tenure_read(&assignment->tenure) == TENURE_HELD);
-    if (lost)
-        side->lost++;
-    else
+    switch (leaving) {
+    case LEAVING_REVOKED:
+        ck_assert(tenure_read(&assignment->tenure) != TENURE_HELD);
         side->revoked++;
+        break;
+    case LEAVING_LOST:
+        ck_assert(tenure_read(&assignment->tenure) != TENURE_HELD);
+        side->lost++;
+        break;
+    case LEAVING_OVER:
+        ck_assert(tenure_read(&assignment->tenure) == TENURE_OVER);
+        side->over++;
+        break;
+    }
 }
 
 static inline void side_on_fatal(const char *reason, void *opaque)
@@ -252,7 +262,7 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
 
 static inline void side_finish(struct side *side, size_t i)
 {
-    consumer_done(side->consumer, &side->jobs[i].ref);
+    consumer_done(side->consumer, &side->jobs[i].ref, NULL, 0);
     assignment_release(side->jobs[i].ref.assignment);
     memmove(&side->jobs[i], &side->jobs[i + 1], (side->n_jobs - i - 1) * sizeof *side->jobs);
     side->n_jobs--;
@@ -274,7 +284,7 @@ static inline bool side_finish_offset(struct side *side, int partition, int64_t 
 static inline void side_finish_all(struct side *side)
 {
     for (size_t i = 0; i < side->n_jobs; i++) {
-        consumer_done(side->consumer, &side->jobs[i].ref);
+        consumer_done(side->consumer, &side->jobs[i].ref, NULL, 0);
         assignment_release(side->jobs[i].ref.assignment);
     }
     side->n_jobs = 0;

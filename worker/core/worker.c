@@ -101,14 +101,27 @@ static void on_message(struct assignment *assignment, const rd_kafka_message_t *
 static void on_landed(const struct ref *ref, void *opaque)
 {
     struct worker *worker = opaque;
-    consumer_done(worker->consumer, ref);
+    consumer_done(worker->consumer, ref, NULL, 0);
 }
 
-static void on_leaving(struct assignment *assignment, bool lost, void *opaque)
+static const char *describe_leaving(enum leaving leaving)
+{
+    switch (leaving) {
+    case LEAVING_REVOKED:
+        return "revoked";
+    case LEAVING_LOST:
+        return "lost: nothing more is committed";
+    case LEAVING_OVER:
+        return "over";
+    }
+    return "?";
+}
+
+static void on_leaving(struct assignment *assignment, enum leaving leaving, void *opaque)
 {
     struct worker *worker = opaque;
     log_event(LOG_INFO, "partition_leaving", "%s [%" PRId32 "] %s", assignment->topic, assignment->partition,
-              lost ? "lost: nothing more is committed" : "revoked");
+              describe_leaving(leaving));
     flight_sweep(worker->flight);
 }
 

@@ -15,6 +15,7 @@ struct kafka_property {
 struct kafka_settings {
     const char *bootstrap_servers;
     const char *group_id;  /* consumer only */
+    const char *group_instance_id; /* consumer only; NULL or empty: a dynamic member */
     const char *client_id; /* NULL: rxp-worker */
     const struct kafka_property *properties; /* the user's: -X, RXP_KAFKA_*, kafka.* */
     size_t n_properties;

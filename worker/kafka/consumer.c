@@ -168,10 +168,55 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
     return more;
 }
 
-void consumer_done(struct consumer *consumer, const struct ref *ref)
+void consumer_restored(struct consumer *consumer, struct assignment *assignment)
+{
+    (void)consumer, (void)assignment;
+}
+
+bool consumer_is_done(const struct consumer *consumer, const struct ref *ref)
+{
+    (void)consumer, (void)ref;
+    return false;
+}
+
+uint64_t consumer_confirm(struct consumer *consumer, struct assignment *assignment)
+{
+    (void)consumer, (void)assignment;
+    return 0;
+}
+
+void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause)
+{
+    (void)consumer, (void)assignment, (void)pause;
+}
+
+bool consumer_wants_commit(struct consumer *consumer)
+{
+    (void)consumer;
+    return false;
+}
+
+rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer)
+{
+    (void)consumer;
+    return NULL;
+}
+
+rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer)
+{
+    return rd_kafka_consumer_group_metadata(consumer->rk);
+}
+
+void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
+                              rd_kafka_resp_err_t err)
+{
+    (void)consumer, (void)offsets, (void)err;
+}
+
+void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags)
 {
     struct consumer_partition *partition = ref->assignment->own;
-    (void)consumer;
+    (void)consumer, (void)tags, (void)n_tags;
     if (partition == NULL || partition->sealed || partition->tracker == NULL)
         return;
     tracker_done(partition->tracker, ref->offset);

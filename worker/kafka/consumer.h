@@ -1,49 +1,54 @@
 /* consumer: the input side. Polls, follows rebalances, pauses full partitions, commits the trackers' frontiers.
  *
- * The Kafka (main) thread alone, `tenure` of an assignment excepted. A revoke is only noted in librdkafka's callback and
+ * The Kafka (main) thread alone, but for what assignment.h says. A revoke is only noted in librdkafka's callback and
  * finished by later turns, while polling goes on. */
 #ifndef RXP_KAFKA_CONSUMER_H
 #define RXP_KAFKA_CONSUMER_H
 
-#include "base/tenure.h"
+#include "kafka/assignment.h"
 #include "kafka/client_conf.h"
 #include "kafka/tracker.h"
 
 #include <librdkafka/rdkafka.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct consumer;
 
-/* A partition for as long as this process has it. Counted: the consumer holds one, each job another
- * (assignment_hold, assignment_release, both on the Kafka thread). */
-struct assignment {
-    const char *topic;
-    int32_t partition;
-    uint64_t epoch;    /* grows by one with every assignment of this process */
-    atomic_int tenure; /* enum tenure; OVER once revoked or lost: loops stop its runs */
-    size_t holders;
-    struct consumer_partition *own; /* the consumer's; NULL once gone */
+/* How an assignment ends. Each that begins to end comes to OVER, once, unless the consumer is freed before. */
+enum leaving {
+    LEAVING_REVOKED, /* tenure ENDING: results may still be delivered, until handover_ms is over or nobody but the
+                      * consumer holds it, and its writes are acknowledged */
+    LEAVING_LOST,    /* tenure ENDING: nothing of it is committed any more. Also of one that was revoked before */
+    LEAVING_OVER,    /* tenure OVER: whoever still holds it is to let go */
 };
-struct assignment *assignment_hold(struct assignment *assignment);
-void assignment_release(struct assignment *assignment);
 
-/* Where an input came from: what a job carries, and what engine and results know of Kafka. */
-struct ref {
-    struct assignment *assignment;
+/* What consumer_done was given, by its offset. */
+struct consumer_mark {
     int64_t offset;
+    uint64_t tag;
 };
 
+/* Called by consumer_turn alone (`committed` and `confirmed` also by consumer_offsets_settled), outside librdkafka. */
 struct consumer_hooks {
     /* A new input, admitted to its tracker: in flight until consumer_done. `message` is the consumer's and is destroyed
      * after the call: copy. */
     void (*message)(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque);
-    /* The assignment ends (revoked: results under way may still be delivered, until handover_ms is over or nobody but the
-     * consumer holds it; lost: nothing more may be committed). its tenure is OVER already. A revoked one can still turn into
-     * a lost one: then it is called again. */
-    void (*leaving)(struct assignment *assignment, bool lost, void *opaque);
+    /* A partition is this worker's; nothing of it comes before consumer_restored. NULL: none is waited for, and a lost
+     * assignment is over at once, since nobody could make use of what its runs come to. */
+    void (*assigned)(struct assignment *assignment, void *opaque);
+    /* What is done of it is known now (consumer_is_done), and its first message may follow. May be NULL. */
+    void (*running)(struct assignment *assignment, void *opaque);
+    /* A revoked one can still turn into a lost one. */
+    void (*leaving)(struct assignment *assignment, enum leaving leaving, void *opaque);
+    /* The group has accepted a commit that says that these are done, so that nobody gets the inputs again: each tag that
+     * consumer_done was given, once; also after LEAVING_OVER (the last commit). Never for an assignment that is gone. May be
+     * NULL. `marks` is the consumer's. */
+    void (*committed)(struct assignment *assignment, const struct consumer_mark *marks, size_t n, void *opaque);
+    /* The group has accepted a commit that began after consumer_confirm had returned this ticket, and all before it. May be
+     * NULL. */
+    void (*confirmed)(struct assignment *assignment, uint64_t ticket, void *opaque);
     /* A fatal error: the worker must end with a non-zero status. */
     void (*fatal)(const char *reason, void *opaque);
     void *opaque;
@@ -54,8 +59,9 @@ struct consumer_config {
     const char *const *topics;
     size_t n_topics;
     int64_t commit_interval_ms;
-    int64_t handover_ms;      /* how long a revoked partition may finish deliveries */
+    int64_t handover_ms;      /* how long an assignment that ends may finish deliveries and writes */
     int64_t missing_topic_ms; /* a named topic missing for so long is fatal */
+    bool transactional;       /* offsets go with a producer's transaction: consumer_take_offsets */
     int event_fd;             /* woken when something is there to serve */
 };
 
@@ -67,15 +73,44 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
  * where more is waiting. *next_ms (monotonic) is when it wants to be called at the latest. */
 bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, int64_t *next_ms);
 
-/* The input's result was acknowledged. Late ones of an assignment that is gone are dropped. */
-void consumer_done(struct consumer *consumer, const struct ref *ref);
+/* What has to be read for hooks.assigned is read. A partition's messages come once that is so, once its committed offset is
+ * known, and once no older assignment of it in this process is held or written for (of one that is over this is waited for
+ * no longer than handover_ms). */
+void consumer_restored(struct consumer *consumer, struct assignment *assignment);
+
+/* The input's result was acknowledged (in a transactional consumer: goes with the next offsets). Late ones of an assignment
+ * that is gone are dropped, tags and all; for want of memory tags are lost, too. */
+void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags);
+/* Is it done already, or can it never come: below what is to be committed next, or done by the map? False while that is not
+ * known (before hooks.running). */
+bool consumer_is_done(const struct consumer *consumer, const struct ref *ref);
+
+/* A commit of this partition is wanted though nothing may have changed: the group's answer tells whether it is still this
+ * worker's. The ticket for hooks.confirmed; 0 where the assignment is gone, or takes no more commits. */
+uint64_t consumer_confirm(struct consumer *consumer, struct assignment *assignment);
 
 /* Back-pressure: no new messages while held (polling goes on). */
 void consumer_hold(struct consumer *consumer, bool hold);
+/* The same of one partition. Nothing where the assignment is gone. */
+void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause);
+
+/* ---- a transactional consumer: it commits nothing itself, and these ask for it ---- */
+
+/* Is a commit due, with something to commit? To be asked after each turn. */
+bool consumer_wants_commit(struct consumer *consumer);
+/* All that there is to commit, due or not, which is in flight from now on, until consumer_offsets_settled. The caller's to
+ * destroy. NULL: nothing, or it is in flight. */
+rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer);
+/* Of this moment; the caller's to destroy. NULL: none. */
+rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer);
+/* The group has accepted what was taken, or (err, or an element's err) has not: then it is there to be taken again. */
+void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
+                              rd_kafka_resp_err_t err);
 
 /* Leaving, step by step, while consumer_turn goes on: stop taking messages; then commit and close. */
 void consumer_stop_intake(struct consumer *consumer);
-/* Starts the last commit and the leaving of the group; consumer_is_closed tells when it is over. */
+/* Starts the last commit and the leaving of the group; consumer_is_closed tells when it is over. A static member
+ * (group.instance.id) does not leave: the group keeps its partitions for it until the session timeout. */
 void consumer_begin_close(struct consumer *consumer, int64_t now_ms);
 bool consumer_is_closed(const struct consumer *consumer);
 /* Frees it; without begin_close nothing is committed. */

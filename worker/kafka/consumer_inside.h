@@ -66,7 +66,7 @@ struct consumer_partition {
 struct departure {
     struct list node;
     struct assignment *assignment;
-    bool lost;
+    enum leaving leaving;
 };
 
 /* A revoke that librdkafka waits for: finished by rebalance_serve. */

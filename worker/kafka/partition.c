@@ -10,43 +10,9 @@
 enum { PARTITION_NUMBER_MAX = 1 << 20 };
 enum { SEEK_TIMEOUT_MS = 100 };
 
-/* ---- assignments: they outlive the partition while jobs hold them ---- */
+/* ---- ends of assignments, to be told ---- */
 
-static struct assignment *assignment_new(const char *topic, int32_t partition, uint64_t epoch)
-{
-    size_t topic_bytes = strlen(topic) + 1;
-    struct assignment *assignment = calloc(1, sizeof *assignment + topic_bytes);
-    if (assignment == NULL)
-        return NULL;
-    char *name = (char *)(assignment + 1);
-    memcpy(name, topic, topic_bytes);
-    assignment->topic = name;
-    assignment->partition = partition;
-    assignment->epoch = epoch;
-    atomic_init(&assignment->tenure, TENURE_HELD);
-    assignment->holders = 1;
-    return assignment;
-}
-
-struct assignment *assignment_hold(struct assignment *assignment)
-{
-    assert(assignment->holders > 0);
-    assignment->holders++;
-    return assignment;
-}
-
-void assignment_release(struct assignment *assignment)
-{
-    if (assignment == NULL)
-        return;
-    assert(assignment->holders > 0);
-    if (--assignment->holders > 0)
-        return;
-    assert(assignment->own == NULL);
-    free(assignment);
-}
-
-static void depart(struct consumer *consumer, struct assignment *assignment, bool lost)
+static void depart(struct consumer *consumer, struct assignment *assignment, enum leaving leaving)
 {
     struct departure *departure = calloc(1, sizeof *departure);
     tenure_set(&assignment->tenure, TENURE_OVER);
@@ -55,7 +21,7 @@ static void depart(struct consumer *consumer, struct assignment *assignment, boo
         return;
     }
     departure->assignment = assignment_hold(assignment);
-    departure->lost = lost;
+    departure->leaving = leaving;
     list_push(&consumer->departures, &departure->node);
 }
 
@@ -64,7 +30,7 @@ void departures_tell(struct consumer *consumer)
     struct list *node;
     while ((node = list_shift(&consumer->departures)) != NULL) {
         struct departure *departure = list_entry(node, struct departure, node);
-        consumer->hooks.leaving(departure->assignment, departure->lost, consumer->hooks.opaque);
+        consumer->hooks.leaving(departure->assignment, departure->leaving, consumer->hooks.opaque);
         assignment_release(departure->assignment);
         free(departure);
     }
@@ -166,7 +132,7 @@ void partition_remove(struct consumer *consumer, struct consumer_partition *part
 
 void partition_lose(struct consumer *consumer, struct consumer_partition *partition)
 {
-    depart(consumer, partition->assignment, true);
+    depart(consumer, partition->assignment, LEAVING_LOST);
     partition_remove(consumer, partition);
 }
 
@@ -175,7 +141,7 @@ void partition_begin_leaving(struct consumer *consumer, struct consumer_partitio
     partition->phase = PARTITION_LEAVING;
     partition_drop_held(partition);
     partition_pause(consumer, partition, PAUSE_LEAVING);
-    depart(consumer, partition->assignment, false);
+    depart(consumer, partition->assignment, LEAVING_REVOKED);
 }
 
 int partition_renew(struct consumer *consumer, struct consumer_partition *partition)
@@ -189,7 +155,7 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
         return -1;
     }
     consumer->last_epoch++;
-    depart(consumer, old, true);
+    depart(consumer, old, LEAVING_LOST);
     old->own = NULL;
     assignment_release(old);
     tracker_free(partition->tracker);
