@@ -44,6 +44,7 @@ struct publisher_message {
     const char *topic;
     int32_t partition; /* -1: by key */
     bool alone;        /* in a batch of its own: a batch is refused as a whole for its size */
+    bool optional;     /* a topic that is missing or closed is this message's trouble alone: DELIVERY_REFUSED */
     const void *key;   /* NULL: none */
     size_t key_bytes;
     const void *value;
