@@ -67,7 +67,7 @@ static void fail(struct flight *flight, const char *reason)
 
 int flight_take(struct flight *flight, struct assignment *assignment, const rd_kafka_message_t *message)
 {
-    struct job *job = job_new(assignment, message);
+    struct job *job = job_new(assignment, message, false);
     if (job == NULL)
         return -1;
     flight->jobs++;

@@ -1,5 +1,7 @@
 #include "core/job.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,12 +37,22 @@ static int copy_input(struct job *job, const rd_kafka_message_t *message)
     return 0;
 }
 
-struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message)
+/* Of what the producer wrote, and when: never change it, since checkpoints of other processes and versions hold it. */
+static uint64_t hash_input(const rd_kafka_message_t *message)
+{
+    uint64_t hash = hash_put_int(HASH_START, rd_kafka_message_timestamp(message, NULL));
+    hash = hash_put_int(hash, message->key != NULL ? (int64_t)message->key_len : -1);
+    hash = hash_put(hash, message->key, message->key != NULL ? message->key_len : 0);
+    return hash_put(hash, message->payload, message->payload != NULL ? message->len : 0);
+}
+
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, bool hashed)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) {
         return NULL;
     }
+    job->parcel.kind = PARCEL_JOB;
     list_init(&job->node);
     run_init(&job->run);
     atomic_init(&job->handed, false);
@@ -48,6 +60,7 @@ struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *mes
         job_free(job);
         return NULL;
     }
+    job->input_hash = hashed ? hash_input(message) : 0;
     job->ref = (struct ref){assignment_hold(assignment), message->offset};
     job->run.tenure = &assignment->tenure;
     return job;
@@ -64,6 +77,7 @@ void job_free(struct job *job)
     if (job->headers != NULL) {
         rd_kafka_headers_destroy(job->headers);
     }
+    free(job->checkpoint);
     free(job->value);
     free(job->key);
     if (job->ref.assignment != NULL) {

@@ -9,6 +9,8 @@
 #define RXP_CORE_JOB_H
 
 #include "core/answer.h"
+#include "core/checkpoint.h"
+#include "core/parcel.h"
 #include "engine/run.h"
 #include "kafka/consumer.h"
 
@@ -16,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What goes out next for it. One after the other: the dead letter of a rejection, then the result. */
 enum job_stage { JOB_RUNNING, JOB_DEAD_LETTER, JOB_RESULT };
@@ -27,7 +30,17 @@ enum job_return {
     JOB_UNSENDABLE, /* can never be sent */
 };
 
+/* The writers whose checkpoints are to be erased with an input. More than so many are left to the next restore. */
+#define JOB_TAGS_MAX 8
+struct job_tags {
+    uint64_t writer[JOB_TAGS_MAX];
+    size_t n;
+};
+
+struct ledger_write;
+
 struct job {
+    struct parcel parcel; /* first: it is what a delivery report finds */
     struct list node; /* the Kafka thread's mailbox and lists */
     struct ref ref;
     struct run run;
@@ -41,6 +54,12 @@ struct job {
     char *key; /* NULL: none */
     size_t key_bytes;
     rd_kafka_headers_t *headers; /* NULL: none */
+    /* Checkpoints. */
+    uint64_t input_hash;           /* of the message; 0 where nobody asked for it */
+    struct checkpoint *checkpoint; /* what ledger_take found; NULL: nothing. Owned */
+    struct job_tags tags;          /* the same */
+    bool noted;                    /* this writer made a record for it */
+    struct ledger_write *intent;   /* the ledger's: under way */
     /* Publishing. */
     enum job_stage stage;
     enum answer_shed shed;
@@ -50,8 +69,9 @@ struct job {
     atomic_bool handed;
 };
 
-/* Copies what it needs of the message; takes a hold on the assignment. NULL for want of memory. */
-struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message);
+/* Copies what it needs of the message; takes a hold on the assignment. hashed: input_hash is wanted. NULL for want of
+ * memory. */
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, bool hashed);
 void job_free(struct job *job);
 
 static inline struct job *job_of_run(struct run *run)
