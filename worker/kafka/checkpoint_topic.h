@@ -1,0 +1,41 @@
+/* checkpoint_topic: makes sure that the checkpoints topic is there, compacted, and has a partition for every partition of
+ * the input topics.
+ *
+ * One thread, that of checkpoints; a call blocks for some seconds at most, less once `stop` is set. */
+#ifndef RXP_KAFKA_CHECKPOINT_TOPIC_H
+#define RXP_KAFKA_CHECKPOINT_TOPIC_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CHECKPOINT_TOPIC_WHY_BYTES 1024
+
+struct checkpoint_topic {
+    rd_kafka_t *rk;
+    const char *name;
+    const char *const *inputs;
+    size_t n_inputs;
+    const char *group_id;    /* for the commands that grant rights */
+    const char *servers;     /* for the commands that mend things */
+    const atomic_bool *stop;
+    bool policy_known;       /* cleanup.policy was looked at, or can't be */
+};
+
+enum checkpoint_topic_state {
+    CHECKPOINT_TOPIC_READY,   /* *partitions: how many it has; brokers may still be electing their leaders */
+    CHECKPOINT_TOPIC_LATER,   /* ask again; `why` says what is waited for, "" after a step that went well */
+    CHECKPOINT_TOPIC_REFUSED, /* a sentence in `why`: the worker cannot go on */
+};
+
+/* One step. It makes or grows the topic where that is called for; `least` is how many partitions it must have even where
+ * no input topic shows so many. Input topics that are missing don't count. */
+enum checkpoint_topic_state checkpoint_topic_ensure(struct checkpoint_topic *topic, int least, int *partitions,
+                                                    char why[CHECKPOINT_TOPIC_WHY_BYTES]);
+
+/* The sentence for a topic that is closed to this user. */
+void checkpoint_topic_closed(const struct checkpoint_topic *topic, const char *right, const char *reason,
+                             char why[CHECKPOINT_TOPIC_WHY_BYTES]);
+
+#endif
