@@ -32,6 +32,7 @@ struct seen {
     int begun;
     int done;
     bool refuse; /* begun shall say no */
+    bool hold;   /* begun shall say not yet */
     enum transport_error error;
     char detail[TRANSPORT_DETAIL_BYTES];
     bool sent;
@@ -122,14 +123,17 @@ static inline void turn_until_requested(struct rude_server *of, uint64_t request
     }
 }
 
-static inline bool on_begun(void *opaque, int64_t now_ms)
+static inline enum transfer_go on_begun(void *opaque, int64_t now_ms)
 {
     struct seen *seen = opaque;
     ck_assert_int_eq(seen->done, 0);
     ck_assert_ptr_nonnull(seen->transfer); /* not from within start */
     seen->begun++;
     seen->begun_ms = now_ms;
-    return !seen->refuse;
+    if (seen->hold) {
+        return TRANSFER_HOLD;
+    }
+    return seen->refuse ? TRANSFER_DROP : TRANSFER_GO;
 }
 
 static inline void start_request(struct seen *seen, const struct http_request *request);

@@ -34,6 +34,8 @@ struct transfer {
     void *opaque;
     bool cancelled;
     bool is_over;
+    bool is_held;
+    int released;
 };
 
 static struct transfer transfers[MAX_TRANSFERS];
@@ -77,6 +79,14 @@ static inline void fake_cancel(struct transport *transport, struct transfer *tra
     transfer->is_over = true;
 }
 
+static inline void fake_release(struct transport *transport, struct transfer *transfer)
+{
+    (void)transport;
+    ck_assert(!transfer->is_over && transfer->is_held);
+    transfer->is_held = false;
+    transfer->released++;
+}
+
 /* ---- runs, as a core has them ---- */
 
 struct subject {
@@ -102,7 +112,7 @@ struct subject {
 };
 
 static struct runner runner;
-static struct transport fake = {fake_start, fake_cancel};
+static struct transport fake = {fake_start, fake_cancel, fake_release};
 static struct pool_config config;
 static struct subject subjects[MAX_TRANSFERS];
 static size_t n_subjects;
@@ -243,9 +253,10 @@ static inline void turn_at(int64_t at_ms)
 
 static inline void begin(struct transfer *transfer)
 {
-    if (!transfer->begun(transfer->opaque, now_ms)) {
-        transfer->is_over = true;
-    }
+    ck_assert(!transfer->is_over && !transfer->is_held);
+    enum transfer_go go = transfer->begun(transfer->opaque, now_ms);
+    transfer->is_held = go == TRANSFER_HOLD;
+    transfer->is_over = go == TRANSFER_DROP;
 }
 
 static inline void reply_with(struct transfer *transfer, const struct http_reply *reply)

@@ -21,7 +21,8 @@ struct curl_transport {
     struct wire wire;
     struct origins *origins;
     struct heap timers;
-    struct list transfers; /* queued and on the wire */
+    struct list transfers; /* queued, held and on the wire */
+    struct list released;
     struct list finished;
     size_t n_transfers;
     int64_t now_ms; /* of this wake */
@@ -144,6 +145,14 @@ static void cancel(struct transport *base, struct transfer *transfer)
     drop(transfer);
 }
 
+static void release(struct transport *base, struct transfer *transfer)
+{
+    assert(&transfer->transport->base == base && transfer->is_held);
+    transfer->is_held = false;
+    list_remove(&transfer->node);
+    list_push(&transfer->transport->released, &transfer->node);
+}
+
 /* ---- leaving the queue ---- */
 
 static void put_on_wire(struct transfer *transfer)
@@ -169,22 +178,46 @@ static void put_on_wire(struct transfer *transfer)
     }
 }
 
-static void begin(struct transfer *transfer)
+/* Its time begins. */
+static void set_begun(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
+    transfer->has_begun = true;
+    if (transfer->request.timeout_ms > 0) {
+        int failed = heap_set(&transport->timers, &transfer->timer, transport->now_ms + transfer->request.timeout_ms);
+        assert(failed == 0); /* start made room for it */
+    }
+}
+
+/* Its claim has a place. */
+static void begin(struct transfer *transfer)
+{
     if (!transfer->has_begun) {
-        transfer->has_begun = true;
-        if (!transfer->begun(transfer->opaque, transport->now_ms)) {
+        switch (transfer->begun(transfer->opaque, transfer->transport->now_ms)) {
+        case TRANSFER_GO:
+            set_begun(transfer);
+            break;
+        case TRANSFER_DROP:
             drop(transfer);
             return;
-        }
-        if (transfer->request.timeout_ms > 0) {
-            int failed = heap_set(&transport->timers, &transfer->timer,
-                                  transport->now_ms + transfer->request.timeout_ms);
-            assert(failed == 0); /* start made room for it */
+        case TRANSFER_HOLD:
+            transfer->is_held = true;
+            return;
         }
     }
     put_on_wire(transfer);
+}
+
+/* What was released comes first, since it has waited already. */
+static struct transfer *next_to_begin(struct curl_transport *transport)
+{
+    struct list *node = list_shift(&transport->released);
+    if (node != NULL) {
+        list_push(&transport->transfers, node);
+        return list_entry(node, struct transfer, node);
+    }
+    struct origin_claim *claim = origins_next(transport->origins);
+    return claim != NULL ? list_entry(claim, struct transfer, claim) : NULL;
 }
 
 static void collect(struct curl_transport *transport)
@@ -201,11 +234,11 @@ void curl_transport_begin(struct curl_transport *transport, int64_t now_ms)
 {
     set_now(transport, now_ms);
     for (int i = 0; i < BEGIN_BATCH; i++) {
-        struct origin_claim *claim = origins_next(transport->origins);
-        if (claim == NULL) {
+        struct transfer *transfer = next_to_begin(transport);
+        if (transfer == NULL) {
             break;
         }
-        begin(list_entry(claim, struct transfer, claim));
+        begin(transfer);
     }
     wire_serve_timer(&transport->wire);
     collect(transport);
@@ -326,7 +359,8 @@ void curl_transport_report(struct curl_transport *transport, int64_t now_ms, int
 
 int64_t curl_transport_next_ms(const struct curl_transport *transport)
 {
-    if (!list_is_empty(&transport->finished) || origins_has_next(transport->origins)) {
+    if (!list_is_empty(&transport->finished) || !list_is_empty(&transport->released) ||
+        origins_has_next(transport->origins)) {
         return INT64_MIN;
     }
     int64_t timer_ms = heap_next_ms(&transport->timers);
@@ -362,9 +396,10 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
         .epoll_fd = config->epoll_fd,
         .opened = on_opened,
     };
-    transport->base = (struct transport){.start = start, .cancel = cancel};
+    transport->base = (struct transport){.start = start, .cancel = cancel, .release = release};
     transport->egress = config->egress;
     list_init(&transport->transfers);
+    list_init(&transport->released);
     list_init(&transport->finished);
     heap_init(&transport->timers);
     transport->origins = origins_new(config->origin_max_active, config->max_active);
@@ -381,6 +416,7 @@ void curl_transport_free(struct curl_transport *transport)
         return;
     }
     list_splice(&transport->transfers, &transport->finished);
+    list_splice(&transport->transfers, &transport->released);
     while (!list_is_empty(&transport->transfers)) {
         cancel(&transport->base, list_entry(transport->transfers.next, struct transfer, node));
     }

@@ -3,9 +3,14 @@
  * Owned by one loop thread, which alone calls curl. curl's callbacks only take notes; finished requests are gathered
  * and reported outside of them. A request goes through these hands:
  *
- *   start ──> queued at its origin ──> on the wire (exchange) ──> finished ──> done
- *                     ^                                              │
- *                     └────────── redirect: the next hop ────────────┘
+ *                                 held ──> released
+ *                                  ^           │
+ *                                  │           v
+ *   start ──> queued at its origin ┴─────────────> on the wire (exchange) ──> finished ──> done
+ *                     ^                                                          │
+ *                     └──────────────── redirect: the next hop ──────────────────┘
+ *
+ * What is held has its place at its origin, as what is on the wire has.
  *
  * Redirects (RFC 9110, 15.4) are followed here and not by curl, which would take the caller's headers along: at most
  * 5, http and https only, each hop checked by the egress policy and queued at its own origin, in front, since its time

@@ -1,7 +1,7 @@
 /* Every arrow bears the event and, after the slash, the action.
  *
- *   START
- *     │ start / send kickoff
+ *   START ──────── resume / send poll ──────────────┐
+ *     │ start / send kickoff                        v
  *   KICKOFF ──────── accepted / send poll ────────> POLL ── pending; transient within the budget / wait ──> REST
  *     │                                            │    ^                                                     │
  *     │ ended / finish                             │    └───────────── timer, rested / send poll ─────────────┘
@@ -23,7 +23,10 @@
 
 void cycle_init(struct cycle *cycle)
 {
-    *cycle = (struct cycle){.state = CYCLE_START, .deadline_ms = CLOCK_NEVER, .rest_until_ms = CLOCK_NEVER};
+    *cycle = (struct cycle){.state = CYCLE_START,
+                            .deadline_ms = CLOCK_NEVER,
+                            .look_until_ms = INT64_MIN,
+                            .rest_until_ms = CLOCK_NEVER};
 }
 
 const char *cycle_state_name(enum cycle_state state)
@@ -57,9 +60,14 @@ static int64_t later(int64_t now_ms, double wait_ms)
     return now_ms + (int64_t)wait_ms;
 }
 
+int64_t cycle_until_ms(const struct cycle *cycle)
+{
+    return cycle->look_until_ms > cycle->deadline_ms ? cycle->look_until_ms : cycle->deadline_ms;
+}
+
 static struct cycle_action act(const struct cycle *cycle, enum cycle_action_kind kind)
 {
-    int64_t wake_at_ms = cycle->deadline_ms;
+    int64_t wake_at_ms = cycle_until_ms(cycle);
     if (cycle->state == CYCLE_REST) {
         wake_at_ms = earlier(wake_at_ms, cycle->rest_until_ms);
     } else if (cycle->state == CYCLE_DONE) {
@@ -86,6 +94,15 @@ static struct cycle_action poll_now(struct cycle *cycle)
     cycle->rest_until_ms = CLOCK_NEVER;
     cycle->polls++;
     return act(cycle, CYCLE_SEND_POLL);
+}
+
+static struct cycle_action resume(struct cycle *cycle, const struct cycle_config *config, int64_t deadline_ms,
+                                  int64_t now_ms)
+{
+    cycle->accepted = true;
+    cycle->deadline_ms = deadline_ms;
+    cycle->look_until_ms = later(now_ms, (double)config->poll_timeout_ms);
+    return poll_now(cycle);
 }
 
 static struct cycle_action rest(struct cycle *cycle, double wait_ms, int64_t now_ms)
@@ -134,10 +151,16 @@ struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *c
     if (cycle->state == CYCLE_DONE) {
         return act(cycle, CYCLE_WAIT);
     }
-    bool is_out = now_ms >= cycle->deadline_ms;
+    if (event.kind == CYCLE_EVENT_PENDING || event.kind == CYCLE_EVENT_TRANSIENT) {
+        cycle->look_until_ms = INT64_MIN;
+    }
+    bool is_out = now_ms >= cycle_until_ms(cycle);
     switch (event.kind) {
     case CYCLE_EVENT_START:
         return cycle->state == CYCLE_START ? kick_off(cycle) : act(cycle, CYCLE_WAIT);
+    case CYCLE_EVENT_RESUME:
+        assert(cycle->state == CYCLE_START && config->polls);
+        return resume(cycle, config, event.deadline_ms, now_ms);
     case CYCLE_EVENT_BEGUN:
         assert(cycle->state == CYCLE_KICKOFF || cycle->state == CYCLE_POLL);
         if (cycle->deadline_ms == CLOCK_NEVER) {

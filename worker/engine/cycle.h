@@ -1,10 +1,12 @@
 /* cycle: the state machine of one run. Pure: plain values, time as an argument, calls nobody.
  *
- * START -> KICKOFF -> (POLL <-> REST) -> DONE; cycle.c has the picture. Each step takes one event and returns the one
- * action that the runner must carry out. Owned by the loop that has the run.
+ * START -> KICKOFF -> (POLL <-> REST) -> DONE, or START -> POLL for a run that was accepted before; cycle.c has the
+ * picture. Each step takes one event and returns the one action that the runner must carry out. Owned by the loop that
+ * has the run.
  *
- * Deadline: timeout_ms after the first BEGUN. From that very millisecond on, only an answer that ends the run (ENDED)
- * is still heard; everything else finishes with a timeout.
+ * Deadline: timeout_ms after the first BEGUN, or the one that RESUME brings along. From that very millisecond on, only
+ * an answer that ends the run (ENDED) is still heard; everything else finishes with a timeout. But the first poll after
+ * a RESUME has poll_timeout_ms in any case: the run may have ended while nobody asked.
  * Waits: after PENDING the interval, stretched by the jitter; after TRANSIENT the same or, where that is longer, a
  * random part of 0.5 s, 1 s, 2 s .. 30 s (full jitter). Both count from the answer. */
 #ifndef RXP_ENGINE_CYCLE_H
@@ -17,6 +19,7 @@ enum cycle_state { CYCLE_START, CYCLE_KICKOFF, CYCLE_REST, CYCLE_POLL, CYCLE_DON
 
 enum cycle_event_kind {
     CYCLE_EVENT_START,     /* go */
+    CYCLE_EVENT_RESUME,    /* go on: it was accepted before; the event bears the deadline */
     CYCLE_EVENT_BEGUN,     /* a request left the transport's queue: the deadline counts from the first */
     CYCLE_EVENT_ACCEPTED,  /* the kickoff was accepted */
     CYCLE_EVENT_PENDING,   /* a poll says: not yet */
@@ -29,6 +32,7 @@ enum cycle_event_kind {
 struct cycle_event {
     enum cycle_event_kind kind;
     double jitter; /* random in [0,1), drawn by the caller: PENDING stretches by it, TRANSIENT backs off by it */
+    int64_t deadline_ms; /* of RESUME: the old one, on this clock; it may have passed */
 };
 
 enum cycle_action_kind {
@@ -52,6 +56,7 @@ struct cycle_action {
 
 struct cycle_config {
     int64_t timeout_ms; /* > 0 */
+    int64_t poll_timeout_ms; /* of the first poll after a RESUME */
     int64_t poll_interval_ms;
     double poll_jitter; /* 0.1: stretch by up to a tenth */
     int poll_max_failures; /* consecutive ones survived: 0 ends the run at the first */
@@ -60,9 +65,10 @@ struct cycle_config {
 
 struct cycle {
     enum cycle_state state;
-    int64_t deadline_ms; /* CLOCK_NEVER until the first kickoff has begun */
+    int64_t deadline_ms; /* CLOCK_NEVER until the first kickoff has begun, or it was resumed */
+    int64_t look_until_ms; /* of the first poll after a RESUME, until its answer; else INT64_MIN */
     int64_t rest_until_ms;
-    int polls;           /* sent */
+    int polls;           /* sent, before a RESUME too: its caller sets them */
     int failures;        /* consecutive, transient */
     bool accepted;
 };
@@ -72,6 +78,8 @@ void cycle_init(struct cycle *cycle);
  * harmless: it returns CYCLE_WAIT for ever. */
 struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *config, struct cycle_event event,
                                int64_t now_ms);
+/* When the request under way, or else the rest, is cut short. CLOCK_NEVER: the kickoff has not begun. */
+int64_t cycle_until_ms(const struct cycle *cycle);
 const char *cycle_state_name(enum cycle_state state);
 
 #endif

@@ -44,16 +44,30 @@ int run_request_kickoff(struct run_request *made, const struct run *run, const s
     return 0;
 }
 
-int run_request_poll(struct run_request *made, struct run *run, const struct pool_config *config, int64_t now_ms)
+int run_request_address(struct run *run)
 {
-    *made = (struct run_request){0};
-    if (run->poll_url == NULL) {
-        run->poll_url = rxp_url_expand(run->plan->poll_url_template, run->run_id, run->invocation->invocation_id);
-        if (run->poll_url == NULL) {
+    const struct run_resume *resume = run->resume;
+    if (run->run_id == NULL && resume != NULL && resume->run_id != NULL) {
+        run->run_id = strdup(resume->run_id);
+        if (run->run_id == NULL) {
             return -1;
         }
     }
-    int64_t left_ms = run->cycle.deadline_ms - now_ms;
+    if (run->poll_url == NULL) {
+        run->poll_url = resume != NULL ? strdup(resume->poll_url)
+                                       : rxp_url_expand(run->plan->poll_url_template, run->run_id,
+                                                        run->invocation->invocation_id);
+    }
+    return run->poll_url != NULL ? 0 : -1;
+}
+
+int run_request_poll(struct run_request *made, struct run *run, const struct pool_config *config, int64_t now_ms)
+{
+    *made = (struct run_request){0};
+    if (run_request_address(run) != 0) {
+        return -1;
+    }
+    int64_t left_ms = cycle_until_ms(&run->cycle) - now_ms;
     made->request = (struct http_request){
         .method = "GET",
         .url = run->poll_url,

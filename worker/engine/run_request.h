@@ -18,8 +18,10 @@ struct run_request {
  * percent sign itself, becomes %XX, so that different ids stay different. It has no timeout of its own, since its
  * answer may be the result: the run's deadline cuts it. 0, or -1 for want of memory. */
 int run_request_kickoff(struct run_request *made, const struct run *run, const struct pool_config *config);
-/* A poll, at most as long as the run has left. Makes run->poll_url where there is none yet. 0, or -1 for want of
- * memory. */
+/* Where it is polled: makes run->poll_url where there is none yet, from the plan or from run->resume (and run->run_id
+ * from that, too). 0, or -1 for want of memory. */
+int run_request_address(struct run *run);
+/* A poll, at most as long as the run has left. Sees to its address first. 0, or -1 for want of memory. */
 int run_request_poll(struct run_request *made, struct run *run, const struct pool_config *config, int64_t now_ms);
 /* In any case. */
 void run_request_deinit(struct run_request *made);

@@ -1,12 +1,14 @@
-/* runner: carries out what the cycle asks for: requests through the transport, waits through timers, and the outcome.
+/* runner: has the runs of one loop: whose turn it is, and who is told what. What becomes of the one whose turn it is,
+ * the driver sees to.
  *
  * Owned by one loop thread (its counts may be read by any); knows neither curl nor epoll. Time is an argument, so that
  * tests have their own. A run is in one of three lists:
  *
- *   runner_add ──> backlog ── taken: prepared, kicked off ──> runs ── ended ──> its owner's again
+ *   runner_add ──> backlog ── taken: prepared, started ──> runs ── ended ──> its owner's again
  *
- * and all of both pass through the third, `walk`, when a command concerns every run. Long work (backlog, due timers,
- * walk) is done in slices, so that ten thousand runs at once do not spoil the deadlines of others. */
+ * and all of both pass through the third, `walk`, when a command concerns every run. Beside that, those whose kickoff
+ * waits for its permit are in `held`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand runs
+ * at once do not spoil the deadlines of others. */
 #ifndef RXP_ENGINE_RUNNER_H
 #define RXP_ENGINE_RUNNER_H
 
@@ -38,9 +40,11 @@ struct runner {
     struct list backlog;
     struct list runs;
     struct list walk;
+    struct list held; /* by their held_node */
     size_t n_runs; /* in all three */
     unsigned walk_commands;
     bool kickoffs_stopped;
+    bool is_parked;
     size_t n_requests;
     uint64_t random;
     /* For pool_read_counts. */
@@ -59,7 +63,8 @@ void runner_deinit(struct runner *runner);
 void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms);
 /* Takes a list of runs into the backlog. */
 void runner_add(struct runner *runner, struct list *submitted);
-/* Begins to tell every run that is here now (added before it, that is); runner_turn goes on with it. */
+/* Begins to tell every run that is here now (added before it, that is); runner_turn goes on with it. PERMIT concerns
+ * the held ones only, and is done at once. */
 void runner_command(struct runner *runner, unsigned commands, int64_t now_ms);
 
 /* Due timers, then commands, then the backlog, each for about slice_ms. True where one of them has more to do now. */

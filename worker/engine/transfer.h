@@ -12,8 +12,9 @@
 #include "engine/target.h"
 #include "engine/transport.h"
 
-/* Queued: claim is QUEUED. On the wire: exchange is set and the claim OPENING or OPEN. Finished: the claim is nowhere;
- * there is an exchange with an answer, or else `error` with `detail`. */
+/* Queued: claim is QUEUED. Held: the claim is OPENING, and there is no exchange yet. On the wire: exchange is set and
+ * the claim OPENING or OPEN. Finished: the claim is nowhere; there is an exchange with an answer, or else `error` with
+ * `detail`. */
 struct transfer {
     struct list node; /* its transport's */
     struct origin_claim claim;
@@ -28,6 +29,7 @@ struct transfer {
     void *opaque;
     int redirects;
     bool has_begun;
+    bool is_held; /* and not released yet */
     bool sent; /* the first hop may have left */
     enum transport_error error;
     char *detail; /* NULL where there was no memory for it */

@@ -53,10 +53,16 @@ struct http_reply {
 
 struct transfer; /* one request under way; the transport's own */
 
-/* The request leaves the queue now: name look-up and connecting begin. Once a request, before done, never from within
- * start; not at all where it is refused before (BAD_URL, EGRESS of the host that it names, MEMORY). False: do not send
- * it after all (its partition has gone); the transfer is then gone without a done. */
-typedef bool (*transfer_begun_fn)(void *opaque, int64_t now_ms);
+/* What becomes of a request that may leave the queue. */
+enum transfer_go {
+    TRANSFER_GO,   /* name look-up and connecting begin now */
+    TRANSFER_DROP, /* it is not sent after all (its partition has gone); the transfer is then gone without a done */
+    TRANSFER_HOLD, /* it keeps its place, and the time it takes does not count, until `release` or `cancel` */
+};
+
+/* The request may leave the queue: does it? Asked until the first GO or DROP, before done, never from within start or
+ * release; not at all where it is refused before (BAD_URL, EGRESS of the host that it names, MEMORY). */
+typedef enum transfer_go (*transfer_begun_fn)(void *opaque, int64_t now_ms);
 /* The end, once, never from within start or cancel. The transfer is gone when this is called (cancel must not be); the
  * reply lives until it returns. Starting or cancelling others in it is allowed. */
 typedef void (*transfer_done_fn)(void *opaque, const struct http_reply *reply, int64_t now_ms);
@@ -68,6 +74,8 @@ struct transport {
     /* Ends it without a callback, also when its answer is there and was not yet reported. A kickoff that was sent stays
      * sent. */
     void (*cancel)(struct transport *transport, struct transfer *transfer);
+    /* One that is on HOLD is asked again, soon. */
+    void (*release)(struct transport *transport, struct transfer *transfer);
 };
 
 #endif
