@@ -23,6 +23,7 @@ struct fixture {
     int event_fd;
     size_t acknowledged;
     size_t refused;
+    size_t unreachable;
     size_t lost;
     size_t fatal;
     bool send_refused_again; /* from within the hook, alone */
@@ -47,6 +48,9 @@ static void on_delivered(void *message_opaque, enum delivery delivery, const cha
                                               .value_bytes = 5, .opaque = fixture};
             ck_assert_int_eq(publisher_send(fixture->publisher, &again, why, sizeof why), PUBLISHER_SENT);
         }
+        break;
+    case DELIVERY_UNREACHABLE:
+        fixture->unreachable++;
         break;
     case DELIVERY_LOST:
         fixture->lost++;
@@ -209,6 +213,9 @@ START_TEST(what_the_broker_answers_decides_what_is_told)
         ck_assert_uint_eq(fixture.refused, 1);
         ck_assert_uint_eq(fixture.lost + fixture.fatal, 0);
         break;
+    case DELIVERY_UNREACHABLE:
+        turn_until(&fixture, &fixture.unreachable, 1);
+        break;
     case DELIVERY_LOST:
         turn_until(&fixture, &fixture.fatal, 1);
         ck_assert_uint_eq(fixture.lost, 1);
@@ -252,7 +259,7 @@ START_TEST(a_batch_is_refused_as_a_whole_and_messages_sent_alone_are_not)
 }
 END_TEST
 
-START_TEST(a_partition_that_does_not_exist_is_refused)
+START_TEST(a_partition_that_does_not_exist_is_unreachable)
 {
     struct fixture fixture;
     char why[256] = "";
@@ -261,8 +268,8 @@ START_TEST(a_partition_that_does_not_exist_is_refused)
     ck_assert_int_eq(send_one(&fixture, "out", false), PUBLISHER_SENT);
     turn_until(&fixture, &fixture.acknowledged, 1);
     struct publisher_message message = {.topic = "out", .partition = 99, .value = "v", .value_bytes = 1, .opaque = &fixture};
-    ck_assert_int_eq(publisher_send(fixture.publisher, &message, why, sizeof why), PUBLISHER_REFUSED);
-    ck_assert_msg(strstr(why, "'out'") != NULL, "%s", why);
+    ck_assert_int_eq(publisher_send(fixture.publisher, &message, why, sizeof why), PUBLISHER_UNREACHABLE);
+    ck_assert_msg(strstr(why, "'out' has no partition 99") != NULL, "%s", why);
     ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
     fixture_stop(&fixture);
 }
@@ -458,7 +465,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, what_the_broker_answers_decides_what_is_told, 0,
                         sizeof broker_errors / sizeof *broker_errors);
     tcase_add_test(tcase, a_batch_is_refused_as_a_whole_and_messages_sent_alone_are_not);
-    tcase_add_test(tcase, a_partition_that_does_not_exist_is_refused);
+    tcase_add_test(tcase, a_partition_that_does_not_exist_is_unreachable);
     tcase_add_loop_test(tcase, a_topic_that_stays_missing_ends_it_even_when_nothing_is_sent, 0, 2);
     tcase_add_test(tcase, a_message_to_a_topic_that_is_missing_is_lost_and_ends_it);
     tcase_add_test(tcase, a_topic_that_comes_late_is_waited_for);

@@ -167,6 +167,7 @@ enum settle_sent settle_send(struct job *job, struct publisher *publisher, const
         case PUBLISHER_FATAL:
             return SETTLE_NEVER;
         case PUBLISHER_REFUSED:
+        case PUBLISHER_UNREACHABLE:
             if (!shed_more(job)) {
                 return SETTLE_NEVER;
             }
@@ -204,6 +205,7 @@ enum settle_next settle_delivered(struct job *job, enum delivery delivery)
         job->alone = false;
         return SETTLE_AGAIN;
     case DELIVERY_REFUSED:
+    case DELIVERY_UNREACHABLE:
         return shed_more(job) ? SETTLE_AGAIN : SETTLE_UNSENDABLE;
     case DELIVERY_LOST:
         return SETTLE_LOST;

@@ -6,6 +6,7 @@
 #include "ops/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -99,13 +100,19 @@ static bool is_of_one_message(rd_kafka_resp_err_t err)
     static const rd_kafka_resp_err_t list[] = {
         RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
         RD_KAFKA_RESP_ERR_INVALID_RECORD,     RD_KAFKA_RESP_ERR_INVALID_MSG,      RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
-        RD_KAFKA_RESP_ERR_POLICY_VIOLATION,   RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+        RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         if (list[i] == err)
             return true;
     }
     return false;
+}
+
+/* librdkafka's own word, said once it knows the topic's partitions. */
+static bool is_of_no_partition(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
 static bool is_purge(rd_kafka_resp_err_t err)
@@ -176,6 +183,9 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
         delivery = DELIVERY_REFUSED;
         snprintf(reason, sizeof reason, "topic '%s' does not take a message of %zu bytes: %s", topic, message->len,
                  rd_kafka_err2str(message->err));
+    } else if (is_of_no_partition(message->err)) {
+        delivery = DELIVERY_UNREACHABLE;
+        snprintf(reason, sizeof reason, "topic '%s' has no partition %" PRId32, topic, message->partition);
     } else if (is_purge(message->err)) {
         snprintf(reason, sizeof reason, "given up while it waited for topic '%s'", topic);
     } else {
@@ -334,6 +344,10 @@ static enum publisher_send refusal_of(struct publisher *publisher, rd_kafka_t *r
         snprintf(why, why_bytes, "topic '%s' does not take a message of %zu bytes: %s", message->topic,
                  message->value_bytes, rd_kafka_err2str(err));
         return PUBLISHER_REFUSED;
+    }
+    if (is_of_no_partition(err)) {
+        snprintf(why, why_bytes, "topic '%s' has no partition %" PRId32, message->topic, message->partition);
+        return PUBLISHER_UNREACHABLE;
     }
     topic_watch_sentence(message->topic, err, sentence);
     snprintf(why, why_bytes, "%s", sentence);

@@ -16,7 +16,9 @@ struct publisher;
 
 enum delivery {
     DELIVERY_ACKNOWLEDGED,
-    DELIVERY_REFUSED, /* this message alone: too large, bad record, unknown partition: shed and send again */
+    DELIVERY_REFUSED, /* this message alone: too large, bad record: shed and send again */
+    DELIVERY_UNREACHABLE, /* this message alone: no such partition; of an optional one, no such topic, or a closed one:
+                             a smaller message gets there no better */
     DELIVERY_LOST,    /* not known to be delivered: purged by publisher_free; or the topic is gone or not allowed, then
                          `fatal` was or will be called */
 };
@@ -44,7 +46,7 @@ struct publisher_message {
     const char *topic;
     int32_t partition; /* -1: by key */
     bool alone;        /* in a batch of its own: a batch is refused as a whole for its size */
-    bool optional;     /* a topic that is missing or closed is this message's trouble alone: DELIVERY_REFUSED */
+    bool optional;     /* a topic that is missing or closed is a refusal of this message alone */
     const void *key;   /* NULL: none */
     size_t key_bytes;
     const void *value;
@@ -57,6 +59,7 @@ enum publisher_send {
     PUBLISHER_SENT,    /* headers taken; a delivery report will come, or came already on the Kafka thread: whatever
                           `opaque` stands for must not be touched any more */
     PUBLISHER_REFUSED, /* as DELIVERY_REFUSED, known at once; headers are still the caller's */
+    PUBLISHER_UNREACHABLE, /* as DELIVERY_UNREACHABLE, known at once; headers are still the caller's */
     PUBLISHER_FULL,    /* the local queue is full: again later; headers are still the caller's */
     PUBLISHER_FATAL,   /* the producer is finished; `fatal` was or will be called */
 };
