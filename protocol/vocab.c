@@ -49,6 +49,8 @@ const char *rxp_error_name(enum rxp_error error)
         return "kickoff_status";
     case RXP_ERROR_KICKOFF_NOT_JSON:
         return "kickoff_not_json";
+    case RXP_ERROR_KICKOFF_UNKNOWN:
+        return "kickoff_unknown";
     case RXP_ERROR_RUN_ID_MISSING:
         return "run_id_missing";
     case RXP_ERROR_RUN_ID_INVALID:

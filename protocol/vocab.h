@@ -42,6 +42,7 @@ enum rxp_error {
     RXP_ERROR_KICKOFF_NETWORK,
     RXP_ERROR_KICKOFF_STATUS,
     RXP_ERROR_KICKOFF_NOT_JSON,
+    RXP_ERROR_KICKOFF_UNKNOWN, /* a crash fell between a kickoff and the proof of it */
     RXP_ERROR_RUN_ID_MISSING,
     RXP_ERROR_RUN_ID_INVALID,
     RXP_ERROR_POLL_URL_INVALID,

@@ -61,6 +61,7 @@ START_TEST(each_error_has_a_code_of_its_own)
     }
     ck_assert_str_eq(rxp_error_name(RXP_ERROR_INVALID_JSON), "invalid_json");
     ck_assert_str_eq(rxp_error_name(RXP_ERROR_EGRESS_DENIED), "egress_denied");
+    ck_assert_str_eq(rxp_error_name(RXP_ERROR_KICKOFF_UNKNOWN), "kickoff_unknown");
     ck_assert_str_eq(rxp_error_name(RXP_ERROR_STATUS_MISSING), "status_missing");
     ck_assert_str_eq(rxp_error_name(RXP_ERROR_BACKEND_FAILED), "backend_failed");
     ck_assert_str_eq(rxp_error_name(RXP_ERROR_POLL_TIMEOUT), "poll_timeout");

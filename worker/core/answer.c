@@ -9,8 +9,11 @@
 
 #define ECHO_MAX_BYTES ((size_t)16 * 1024)
 #define IDENTITY_MAX_BYTES 1024
-/* http.run_id, http.status, http.polls, http.result, http.result_truncated, error.code, worker.id, source.* (3), rxp.shed */
-#define OWN_KEYS 11
+/* http.run_id, http.status, http.polls, http.result, http.result_truncated, error.code, worker.id, source.* (3), resumed,
+ * rxp.shed */
+#define OWN_KEYS 12
+/* All that can be shed, named. */
+#define SHED_BYTES 128
 
 static const char *const shed_names[] = {
     [ANSWER_WHOLE] = NULL,
@@ -84,14 +87,21 @@ const char *answer_id(const struct run *run, const struct answer_context *contex
     return room;
 }
 
-static const char *shed_text(const struct answer_context *context, char *room, size_t room_bytes)
+static const char *shed_text(const struct answer_context *context, char room[SHED_BYTES])
 {
-    const char *shed = shed_names[context->shed];
-    if (!context->dead_letter_shed) {
-        return shed;
+    const char *const words[] = {
+        shed_names[context->shed],
+        context->dead_letter_shed ? "dead-letter" : NULL,
+        context->reply_shed ? "reply" : NULL,
+        context->reply_partition_shed ? "reply-partition" : NULL,
+    };
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i] != NULL) {
+            used += (size_t)snprintf(room + used, SHED_BYTES - used, "%s%s", used > 0 ? "," : "", words[i]);
+        }
     }
-    snprintf(room, room_bytes, "%s%sdead-letter", shed != NULL ? shed : "", shed != NULL ? "," : "");
-    return room;
+    return used > 0 ? room : NULL;
 }
 
 char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes)
@@ -109,7 +119,7 @@ char *answer_write(const struct run *run, const struct answer_context *context, 
     char polls[12];
     char partition[12];
     char offset[24];
-    char shed[80];
+    char shed[SHED_BYTES];
     snprintf(polls, sizeof polls, "%d", run->cycle.polls);
     metadata_put(&metadata, "http.run_id", run->run_id);
     metadata_put(&metadata, "http.status", run->state);
@@ -126,7 +136,8 @@ char *answer_write(const struct run *run, const struct answer_context *context, 
         metadata_put(&metadata, "source.partition", partition);
         metadata_put(&metadata, "source.offset", offset);
     }
-    metadata_put(&metadata, "rxp.shed", shed_text(context, shed, sizeof shed));
+    metadata_put(&metadata, "resumed", run->resumed ? "true" : NULL);
+    metadata_put(&metadata, "rxp.shed", shed_text(context, shed));
 
     char id[ANSWER_ID_BYTES];
     const char *name = invocation != NULL ? invocation->runtime_name : NULL;

@@ -31,6 +31,8 @@ struct answer_context {
     struct answer_source source;
     enum answer_shed shed;
     bool dead_letter_shed; /* the dead letter was too large for its topic */
+    bool reply_shed;       /* a reply was asked for and is not sent */
+    bool reply_partition_shed; /* the partition that it was asked for on cannot be followed */
 };
 
 /* The caller frees it. NULL for want of memory. run->invocation may be NULL or lack its id, name and kind: the

@@ -118,6 +118,7 @@ static void on_ended(struct run *run, void *opaque)
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:
         break; /* the Kafka thread's now, perhaps freed already */
+    case SETTLE_READY: /* not while nothing is batched */
     case SETTLE_LATER:
         return_job(flight, job, JOB_RETRY);
         break;
@@ -146,6 +147,7 @@ static bool send_job(struct flight *flight, struct job *job)
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:
         break;
+    case SETTLE_READY: /* not while nothing is batched */
     case SETTLE_LATER:
         list_push(&flight->retries, &job->node);
         return false;
@@ -186,12 +188,12 @@ static void on_delivered(void *message_opaque, enum delivery delivery, const cha
         hand_back(flight, job);
         return;
     }
-    switch (settle_delivered(job, delivery)) {
+    switch (settle_delivered(job, delivery, &flight->config.settle)) {
     case SETTLE_DONE:
         land(flight, job);
         break;
     case SETTLE_AGAIN:
-        if (delivery == DELIVERY_REFUSED)
+        if (delivery != DELIVERY_ACKNOWLEDGED)
             tell_refusal(flight, job, reason);
         send_job(flight, job);
         break;

@@ -17,6 +17,19 @@ void intake_reject(struct run *run, const struct rxp_refusal *why)
     };
 }
 
+void intake_unknown(struct run *run, int64_t started_at_ms)
+{
+    int64_t now_ms = clock_wall_ms();
+    run->outcome = (struct outcome){
+        .status = RXP_STATUS_FAILED,
+        .error = RXP_ERROR_KICKOFF_UNKNOWN,
+        .summary = strdup("a worker ended while it sent the kickoff: whether the backend got it is not known, and it is not "
+                          "sent again (kickoff-guarantee is at-most-once)"),
+        .started_at_ms = started_at_ms,
+        .finished_at_ms = now_ms > started_at_ms ? now_ms : started_at_ms,
+    };
+}
+
 int intake_prepare(struct job *job, const struct intake_limits *limits)
 {
     struct rxp_refusal why = {RXP_OK, ""};

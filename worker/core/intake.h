@@ -15,6 +15,10 @@ struct intake_limits {
 /* Returns 0 with *why untouched and run->invocation, run->plan set; or -1 with the outcome of a rejection. */
 int intake_prepare(struct job *job, const struct intake_limits *limits);
 
+/* The outcome of an invocation of which only an intent was found (kickoff-guarantee=at-most-once): failed, for it may have
+ * been started, and must not be started twice. started_at_ms: the intent's. */
+void intake_unknown(struct run *run, int64_t started_at_ms);
+
 /* The outcome of an invocation that is refused before anything was sent. */
 void intake_reject(struct run *run, const struct rxp_refusal *why);
 

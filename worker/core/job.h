@@ -11,6 +11,7 @@
 #include "core/answer.h"
 #include "core/checkpoint.h"
 #include "core/parcel.h"
+#include "core/reply.h"
 #include "engine/run.h"
 #include "kafka/consumer.h"
 
@@ -20,8 +21,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What goes out next for it. One after the other: the dead letter of a rejection, then the result. */
-enum job_stage { JOB_RUNNING, JOB_DEAD_LETTER, JOB_RESULT };
+/* What goes out next for it; see settle.h. */
+enum job_stage {
+    JOB_RUNNING,
+    JOB_DEAD_LETTER,
+    JOB_REPLY,
+    JOB_RESULT,
+    JOB_READY, /* its dead letter and result wait for a batch */
+};
 
 /* Why it came back to the Kafka thread's mailbox. */
 enum job_return {
@@ -37,11 +44,13 @@ struct job_tags {
     size_t n;
 };
 
+struct lane;
 struct ledger_write;
 
 struct job {
     struct parcel parcel; /* first: it is what a delivery report finds */
-    struct list node; /* the Kafka thread's mailbox and lists */
+    struct list node; /* the Kafka thread's mailbox and lists; its lane while it waits there */
+    struct lane *lane; /* the lane that it holds; NULL: none */
     struct ref ref;
     struct run run;
     struct rxp_invocation *invocation; /* owned; run.invocation is this */
@@ -63,7 +72,10 @@ struct job {
     /* Publishing. */
     enum job_stage stage;
     enum answer_shed shed;
+    bool dead_letter; /* one is due */
     bool dead_letter_shed;
+    bool refused; /* since its messages were last made for a batch */
+    struct reply reply; /* topic is a part of `headers` */
     bool alone; /* refused once as too large: it goes again in a batch of its own before anything is shed */
     enum job_return returned;
     atomic_bool handed;

@@ -1,0 +1,155 @@
+#include "core/draft.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int put_header(rd_kafka_headers_t *headers, const char *name, const char *value)
+{
+    return rd_kafka_header_add(headers, name, -1, value, -1) == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
+}
+
+static rd_kafka_headers_t *copy_correlation(const rd_kafka_headers_t *from)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(8);
+    const char *name;
+    const void *value;
+    size_t bytes;
+    for (size_t i = 0; rd_kafka_header_get_all(from, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        if (reply_is_correlation(name)) {
+            rd_kafka_header_add(headers, name, -1, value, (ssize_t)bytes);
+        }
+    }
+    return headers;
+}
+
+/* The input's own headers, unless they were shed; a name of the worker's own is replaced, not doubled. */
+static rd_kafka_headers_t *copy_headers(const struct job *job, enum job_stage stage, const char *const *own, size_t n_own)
+{
+    if (job->headers == NULL) {
+        return rd_kafka_headers_new(8);
+    }
+    if (job->shed >= ANSWER_SHED_HEADERS && stage != JOB_REPLY) {
+        return rd_kafka_headers_new(8);
+    }
+    rd_kafka_headers_t *headers =
+        job->shed >= ANSWER_SHED_HEADERS ? copy_correlation(job->headers) : rd_kafka_headers_copy(job->headers);
+    for (size_t i = 0; headers != NULL && i < n_own; i++) {
+        rd_kafka_header_remove(headers, own[i]);
+    }
+    return headers;
+}
+
+/* Of the reply and of the result. */
+static rd_kafka_headers_t *answer_headers(const struct job *job, enum job_stage stage, const char *id)
+{
+    static const char *const own[] = {"rxp-invocation-id", "rxp-status", "content-type"};
+    rd_kafka_headers_t *headers = copy_headers(job, stage, own, 3);
+    if (headers == NULL) {
+        return NULL;
+    }
+    if (stage == JOB_REPLY) {
+        size_t n;
+        const char *const *dropped = reply_dropped_headers(&n);
+        for (size_t i = 0; i < n; i++) {
+            rd_kafka_header_remove(headers, dropped[i]);
+        }
+    }
+    if (put_header(headers, own[0], id) != 0 ||
+        put_header(headers, own[1], rxp_status_name(job->run.outcome.status)) != 0 ||
+        put_header(headers, own[2], "application/json") != 0) {
+        rd_kafka_headers_destroy(headers);
+        return NULL;
+    }
+    return headers;
+}
+
+static rd_kafka_headers_t *dead_letter_headers(const struct job *job)
+{
+    static const char *const own[] = {"rxp-source-topic", "rxp-source-partition", "rxp-source-offset",
+                                      "rxp-error-code", "rxp-error-summary"};
+    char partition[12];
+    char offset[24];
+    snprintf(partition, sizeof partition, "%" PRId32, job->ref.assignment->partition);
+    snprintf(offset, sizeof offset, "%" PRId64, job->ref.offset);
+    const char *code = rxp_error_name(job->run.outcome.error);
+    const char *summary = job->run.outcome.summary;
+    const char *const values[] = {job->ref.assignment->topic, partition, offset, code != NULL ? code : "",
+                                  summary != NULL ? summary : ""};
+    rd_kafka_headers_t *headers = copy_headers(job, JOB_DEAD_LETTER, own, 5);
+    for (size_t i = 0; headers != NULL && i < 5; i++) {
+        if (put_header(headers, own[i], values[i]) != 0) {
+            rd_kafka_headers_destroy(headers);
+            headers = NULL;
+        }
+    }
+    return headers;
+}
+
+static void compose_dead_letter(struct draft *draft, const struct job *job, const struct settle_config *config)
+{
+    draft->message.topic = config->dead_letter_topic;
+    draft->message.key = job->key;
+    draft->message.key_bytes = job->key_bytes;
+    draft->message.value = job->value;
+    draft->message.value_bytes = job->value_bytes;
+    draft->message.headers = dead_letter_headers(job);
+}
+
+static void compose_answer(struct draft *draft, const struct job *job, const struct settle_config *config,
+                           enum job_stage stage)
+{
+    const struct answer_context context = {
+        .worker_id = config->worker_id,
+        .source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset},
+        .shed = job->shed,
+        .dead_letter_shed = job->dead_letter_shed,
+        .reply_shed = job->reply.refusal != REPLY_TAKEN,
+        .reply_partition_shed = job->reply.partition_ignored,
+    };
+    const char *id = answer_id(&job->run, &context, draft->id);
+    draft->message.topic = config->results_topic;
+    draft->message.key = job->key;
+    draft->message.key_bytes = job->key_bytes;
+    if (stage == JOB_REPLY) {
+        /* The request's key, and none where it had none, whatever results-key says: the requester reads keys as what it
+         * writes. */
+        draft->message.topic = job->reply.topic;
+        draft->message.partition = job->reply.partition;
+        draft->message.optional = true;
+    } else if (config->key_by_id || job->key == NULL || job->shed >= ANSWER_SHED_IDENTITY) {
+        draft->message.key = id;
+        draft->message.key_bytes = strlen(id);
+    }
+    draft->message.headers = answer_headers(job, stage, id);
+    draft->text = answer_write(&job->run, &context, &draft->message.value_bytes);
+    draft->message.value = draft->text;
+}
+
+int draft_compose(struct draft *draft, struct job *job, const struct settle_config *config, enum job_stage stage)
+{
+    draft->text = NULL;
+    draft->message = (struct publisher_message){.partition = -1, .alone = job->alone, .opaque = job};
+    bool dead_letter = stage == JOB_DEAD_LETTER;
+    if (dead_letter) {
+        compose_dead_letter(draft, job, config);
+    } else {
+        compose_answer(draft, job, config, stage);
+    }
+    if (draft->message.headers == NULL || (draft->text == NULL && !dead_letter)) {
+        draft_release(draft, false);
+        return -1;
+    }
+    return 0;
+}
+
+void draft_release(struct draft *draft, bool headers_taken)
+{
+    if (!headers_taken && draft->message.headers != NULL) {
+        rd_kafka_headers_destroy(draft->message.headers);
+    }
+    draft->message.headers = NULL;
+    free(draft->text);
+    draft->text = NULL;
+}
