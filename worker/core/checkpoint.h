@@ -16,8 +16,8 @@
 
 /* What this worker writes, and the newest readable_since that it understands. */
 #define CHECKPOINT_VERSION 1
-/* No record is larger: more is not one of ours. */
-#define CHECKPOINT_MAX_BYTES (1024 * 1024)
+/* The latest moment that a record may name: in the year 33658, so that sums of times cannot overflow. */
+#define CHECKPOINT_MAX_MS INT64_C(1000000000000000)
 
 enum checkpoint_kind { CHECKPOINT_RUN, CHECKPOINT_INTENT };
 
@@ -50,7 +50,8 @@ enum checkpoint_reading {
  * 'poll_url'"; for TOO_NEW "version 3, readable since 2"). Want of memory is UNREADABLE, too. */
 enum checkpoint_reading checkpoint_read(const char *value, size_t bytes, struct checkpoint **out,
                                         char why[CHECKPOINT_WHY_BYTES]);
-/* One line of JSON, which the caller frees. NULL for want of memory. */
+/* One line of JSON, which the caller frees; times and polls that no record may hold become the nearest that it may. NULL
+ * for want of memory. What it writes, every later version must read. */
 char *checkpoint_write(const struct checkpoint *checkpoint, size_t *bytes);
 /* For a record that cannot be read where that must count as an intent. One block; NULL for want of memory. */
 struct checkpoint *checkpoint_new_unreadable(void);
