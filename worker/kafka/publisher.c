@@ -109,12 +109,6 @@ static bool is_of_one_message(rd_kafka_resp_err_t err)
     return false;
 }
 
-/* librdkafka's own word, said once it knows the topic's partitions. */
-static bool is_of_no_partition(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-}
-
 static bool is_purge(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
@@ -170,7 +164,6 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     const char *topic = rd_kafka_topic_name(message->rkt);
     enum delivery delivery = DELIVERY_LOST;
     char reason[REASON_BYTES] = "";
-
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_PERSISTED) {
             delivery = DELIVERY_ACKNOWLEDGED;
@@ -183,7 +176,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
         delivery = DELIVERY_REFUSED;
         snprintf(reason, sizeof reason, "topic '%s' does not take a message of %zu bytes: %s", topic, message->len,
                  rd_kafka_err2str(message->err));
-    } else if (is_of_no_partition(message->err)) {
+    } else if (message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
         delivery = DELIVERY_UNREACHABLE;
         snprintf(reason, sizeof reason, "topic '%s' has no partition %" PRId32, topic, message->partition);
     } else if (is_purge(message->err)) {
@@ -285,7 +278,6 @@ struct publisher *publisher_new(const struct publisher_config *config, const str
 {
     char conf_why[CLIENT_CONF_WHY_BYTES];
     struct publisher *publisher = calloc(1, sizeof *publisher);
-
     assert(config->n_topics <= TOPIC_WATCH_MAX);
     if (publisher == NULL) {
         snprintf(why, why_bytes, "out of memory");
@@ -335,7 +327,6 @@ static enum publisher_send refusal_of(struct publisher *publisher, rd_kafka_t *r
                                       rd_kafka_resp_err_t err, char *why, size_t why_bytes)
 {
     char sentence[TOPIC_WATCH_WHY_BYTES];
-
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         snprintf(why, why_bytes, "too many messages wait to be published");
         return PUBLISHER_FULL;
@@ -345,7 +336,7 @@ static enum publisher_send refusal_of(struct publisher *publisher, rd_kafka_t *r
                  message->value_bytes, rd_kafka_err2str(err));
         return PUBLISHER_REFUSED;
     }
-    if (is_of_no_partition(err)) {
+    if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
         snprintf(why, why_bytes, "topic '%s' has no partition %" PRId32, message->topic, message->partition);
         return PUBLISHER_UNREACHABLE;
     }
