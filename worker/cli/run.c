@@ -101,6 +101,7 @@ static int run_main(const struct options *options)
     struct worker_config config = {0};
     struct egress *egress = NULL;
     const char **topics = NULL;
+    const char **replies = NULL;
     int status = EXIT_USAGE;
     if (settings_kafka(options, &config.kafka, why) != 0) {
         goto out;
@@ -110,18 +111,24 @@ static int run_main(const struct options *options)
         snprintf(why, sizeof why, "--invocations-topics names no topic");
         goto out;
     }
+    replies = settings_replies(options, &config.settle.reply, why);
+    if (replies == NULL) {
+        goto out;
+    }
     egress = settings_egress(options, false, why);
     if (egress == NULL) {
         goto out;
     }
     config.topics = topics;
     settings_pool(options, egress, &config.pool);
-    config.settle = (struct settle_config){
-        .worker_id = worker_name(options, name, sizeof name),
-        .results_topic = options_text(options, "results-topic"),
-        .dead_letter_topic = settings_text(options, "dead-letter-topic"),
-        .key_by_id = strcmp(options_text(options, "results-key"), "invocation_id") == 0,
-    };
+    config.settle.worker_id = worker_name(options, name, sizeof name);
+    config.settle.results_topic = options_text(options, "results-topic");
+    config.settle.dead_letter_topic = settings_text(options, "dead-letter-topic");
+    config.settle.key_by_id = strcmp(options_text(options, "results-key"), "invocation_id") == 0;
+    config.settle.reply.input_topics = topics;
+    config.settle.reply.n_input_topics = config.n_topics;
+    config.settle.reply.dead_letter_topic = config.settle.dead_letter_topic;
+    config.settle.reply.results_topic = config.settle.results_topic;
     config.max_in_flight = (size_t)options_int(options, "max-in-flight");
     config.max_in_flight_bytes = (size_t)options_int(options, "max-in-flight-bytes");
     config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
@@ -141,6 +148,7 @@ out:
     }
     egress_free(egress);
     free(topics);
+    free(replies);
     settings_free_kafka(&config.kafka);
     return status;
 }

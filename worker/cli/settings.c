@@ -78,6 +78,27 @@ const char **settings_list(const char *text, size_t *n)
     return item;
 }
 
+const char **settings_replies(const struct options *options, struct reply_policy *policy, char why[SETTINGS_WHY_BYTES])
+{
+    size_t n = 0;
+    const char **patterns = settings_list(options_text(options, "reply-topics"), &n);
+    if (patterns == NULL) {
+        snprintf(why, SETTINGS_WHY_BYTES, "out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!reply_pattern_is_valid(patterns[i])) {
+            snprintf(why, SETTINGS_WHY_BYTES, "--reply-topics: '%s' can match no topic: letters, digits, '.', '_', '-' and "
+                     "'*', at most 249", patterns[i]);
+            free(patterns);
+            return NULL;
+        }
+    }
+    policy->patterns = patterns;
+    policy->n_patterns = n;
+    return patterns;
+}
+
 struct egress *settings_egress(const struct options *options, bool loopback_allowed, char why[SETTINGS_WHY_BYTES])
 {
     const struct egress_config config = {

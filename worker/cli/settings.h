@@ -24,6 +24,10 @@ void settings_free_kafka(struct kafka_settings *settings);
  * memory; *n is 0 where the list is empty. */
 const char **settings_list(const char *text, size_t *n);
 
+/* The patterns of reply-topics, into *policy (the worker's own topics are the caller's to put in). Returns what holds them,
+ * which the caller frees; NULL with why. */
+const char **settings_replies(const struct options *options, struct reply_policy *policy, char why[SETTINGS_WHY_BYTES]);
+
 /* The policy; NULL with why. loopback_allowed: exec and demo. */
 struct egress *settings_egress(const struct options *options, bool loopback_allowed, char why[SETTINGS_WHY_BYTES]);
 

@@ -30,6 +30,8 @@ struct flight {
     int64_t retry_at_ms; /* not before, so that a long outage costs no CPU */
     int64_t refusal_told_ms;
     size_t refusals_untold;
+    int64_t reply_told_ms;
+    size_t replies_untold;
     atomic_size_t result_bytes; /* grows on the loops, shrinks here */
     /* For flight_read_counts. */
     atomic_size_t jobs_shown;
@@ -158,8 +160,24 @@ static bool send_job(struct flight *flight, struct job *job)
     return true;
 }
 
+/* Of replies that were asked for and left out; the results say it each. */
+static void tell_reply_shed(struct flight *flight, const struct job *job)
+{
+    if (flight->now_ms < flight->reply_told_ms + REFUSAL_LOG_MS) {
+        flight->replies_untold++;
+        return;
+    }
+    log_event(LOG_WARN, "reply_shed", "%s [%" PRId32 "] offset %" PRId64 " asks for a reply and gets none: %s (and %zu others "
+              "since the last such line)", job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
+              reply_refusal_text(job->reply.refusal), flight->replies_untold);
+    flight->reply_told_ms = flight->now_ms;
+    flight->replies_untold = 0;
+}
+
 static void land(struct flight *flight, struct job *job)
 {
+    if (job->reply.refusal != REPLY_TAKEN)
+        tell_reply_shed(flight, job);
     atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
     flight->hooks.landed(&job->ref, flight->hooks.opaque);
     end_job(flight, job);

@@ -32,6 +32,10 @@ static const struct option_spec table[] = {
      .commands = WORKER, .group = "Kafka",
      .help = "Key of a result: that of its input (the invocation_id where the input has none), or always the "
              "invocation_id."},
+    {.name = "reply-topics", .type = OPTION_TEXT, .value = "", .metavar = "LIST", .may_be_empty = true,
+     .commands = WORKER, .group = "Kafka",
+     .help = "Comma list of topics, * standing for any part of a name, that an invocation's headers (kafka_replyTopic, "
+             "rxp-reply-topic) may name to get its result there as well; empty: off."},
     {.name = "commit-interval-ms", .type = OPTION_INT, .value = "500", .metavar = "MS", .min = 10, .max = 60000,
      .commands = WORKER, .group = "Kafka", .help = "Milliseconds between commits of input offsets."},
 
