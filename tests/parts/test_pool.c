@@ -22,7 +22,9 @@ struct job {
     struct rxp_http_plan plan;
     atomic_int tenure;
     bool accepted;
-    bool ended; /* under the lock */
+    struct run_resume resume; /* poll_url NULL: none */
+    bool asked; /* under the lock, like the next */
+    bool ended;
 };
 
 static struct backend *backend;
@@ -35,6 +37,7 @@ static size_t n_jobs;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static size_t n_ended;
+static size_t n_asked; /* for a permit */
 
 /* ---- the owner ---- */
 
@@ -51,7 +54,23 @@ static int on_prepare(struct run *run, void *opaque)
     }
     run->invocation = job->invocation;
     run->plan = &job->plan;
+    run->resume = job->resume.poll_url != NULL ? &job->resume : NULL;
     return 0;
+}
+
+/* Every other one may go at once. */
+static bool on_permit(struct run *run, void *opaque)
+{
+    struct job *job = list_entry(run, struct job, run);
+    bool now = (job - jobs) % 2 == 0;
+    (void)opaque;
+    pthread_mutex_lock(&lock);
+    ck_assert(!job->asked);
+    job->asked = true;
+    n_asked++;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    return now;
 }
 
 static void on_accepted(struct run *run, void *opaque)
@@ -74,17 +93,23 @@ static void on_ended(struct run *run, void *opaque)
     pthread_mutex_unlock(&lock);
 }
 
-static void await_ended(size_t n)
+/* Of n_ended or n_asked. */
+static void await_count(const size_t *count, size_t n)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_MS / 1000;
     pthread_mutex_lock(&lock);
-    while (n_ended < n) {
-        ck_assert_msg(pthread_cond_timedwait(&changed, &lock, &until) == 0, "%zu of %zu ended in %d ms", n_ended, n,
+    while (*count < n) {
+        ck_assert_msg(pthread_cond_timedwait(&changed, &lock, &until) == 0, "%zu of %zu in %d ms", *count, n,
                       PATIENCE_MS);
     }
     pthread_mutex_unlock(&lock);
+}
+
+static void await_ended(size_t n)
+{
+    await_count(&n_ended, n);
 }
 
 static size_t count_ended(void)
@@ -113,16 +138,23 @@ static struct pool_config default_config(void)
     };
 }
 
-static void open_pool(struct pool_config *config, const char *allow, bool loopback_allowed)
+static void open_pool_with(struct pool_config *config, const struct pool_hooks *hooks, const char *allow,
+                           bool loopback_allowed)
 {
     char why[512];
     const struct egress_config egress_config = {.allow = allow, .deny = "", .loopback_allowed = loopback_allowed};
-    const struct pool_hooks hooks = {.prepare = on_prepare, .accepted = on_accepted, .ended = on_ended};
     egress = egress_make(&egress_config, why);
     ck_assert_ptr_nonnull(egress);
     config->egress = egress;
-    pool = pool_new(config, &hooks, why, sizeof why);
+    pool = pool_new(config, hooks, why, sizeof why);
     ck_assert_msg(pool != NULL, "%s", why);
+}
+
+static const struct pool_hooks usual_hooks = {.prepare = on_prepare, .accepted = on_accepted, .ended = on_ended};
+
+static void open_pool(struct pool_config *config, const char *allow, bool loopback_allowed)
+{
+    open_pool_with(config, &usual_hooks, allow, loopback_allowed);
 }
 
 static void setup(void)
@@ -161,6 +193,7 @@ static void teardown(void)
     backend = NULL;
     n_jobs = 0;
     n_ended = 0;
+    n_asked = 0;
 }
 
 static void make_jobs(size_t n)
@@ -171,7 +204,7 @@ static void make_jobs(size_t n)
 }
 
 /* url and poll_url: whole ones. */
-static struct job *submit_to(const char *url, const char *poll_url, const char *timeout, const char *interval)
+static struct job *make_job(const char *url, const char *poll_url, const char *timeout, const char *interval)
 {
     struct job *job = &jobs[n_jobs++];
     run_init(&job->run);
@@ -186,6 +219,12 @@ static struct job *submit_to(const char *url, const char *poll_url, const char *
                               "\"http.poll_interval_seconds\":\"%s\"}}",
                               n_jobs, timeout, url, poll_url, interval),
                      0);
+    return job;
+}
+
+static struct job *submit_to(const char *url, const char *poll_url, const char *timeout, const char *interval)
+{
+    struct job *job = make_job(url, poll_url, timeout, interval);
     pool_submit(pool, &job->run);
     return job;
 }
@@ -543,6 +582,126 @@ START_TEST(the_loops_have_a_heartbeat)
 }
 END_TEST
 
+/* ---- permits, and going on elsewhere ---- */
+
+START_TEST(kickoffs_go_as_they_are_permitted_and_each_once)
+{
+    enum { N = 400 };
+    struct pool_config config = default_config();
+    struct pool_hooks hooks = usual_hooks;
+    hooks.permit = on_permit;
+    close_pool();
+    open_pool_with(&config, &hooks, "*", true);
+    make_jobs(N);
+    for (int i = 0; i < N; i++) {
+        submit("seconds=0", "60", "0.02");
+    }
+    /* Half of them are held, a few at a time, since there are few places. */
+    bool permitted[N] = {false};
+    int64_t ends_ms = clock_mono_ms() + PATIENCE_MS;
+    for (size_t n_permitted = 0; n_permitted < N / 2;) {
+        bool now[N] = {false};
+        ck_assert_msg(clock_mono_ms() < ends_ms, "%zu permitted in %d ms", n_permitted, PATIENCE_MS);
+        pthread_mutex_lock(&lock);
+        for (int i = 1; i < N; i += 2) {
+            now[i] = jobs[i].asked && !permitted[i];
+        }
+        pthread_mutex_unlock(&lock);
+        for (int i = 1; i < N; i += 2) {
+            if (now[i]) {
+                permitted[i] = true;
+                n_permitted++;
+                pool_permit(pool, &jobs[i].run);
+            }
+        }
+        pool_permits_given(pool);
+        sched_yield();
+    }
+    await_ended(N);
+    for (int i = 0; i < N; i++) {
+        ck_assert_msg(jobs[i].run.outcome.status == RXP_STATUS_SUCCEEDED, "%s", jobs[i].run.outcome.summary);
+    }
+    ck_assert_uint_eq(n_asked, N);
+    ck_assert_uint_eq(counts_of_backend().kickoffs, N);
+}
+END_TEST
+
+START_TEST(held_kickoffs_end_with_their_pool)
+{
+    enum { N = 100 };
+    struct pool_config config = default_config();
+    struct pool_hooks hooks = usual_hooks;
+    hooks.permit = on_permit;
+    close_pool();
+    open_pool_with(&config, &hooks, "*", true);
+    make_jobs(N);
+    for (int i = 0; i < N; i++) {
+        submit("seconds=0", "60", "0.02");
+    }
+    await_count(&n_asked, N / 10);
+    for (int i = 1; i < N; i += 4) {
+        pool_permit(pool, &jobs[i].run);
+    }
+    close_pool();
+    ck_assert_uint_eq(n_ended, N);
+    for (int i = 1; i < N; i += 2) {
+        ck_assert(jobs[i].run.outcome.abandoned && !run_was_begun(&jobs[i].run));
+    }
+}
+END_TEST
+
+/* As another process would. */
+static void submit_again(size_t i)
+{
+    char url[256];
+    char poll_url[128];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/runs?seconds=0.5", backend_port(backend));
+    snprintf(poll_url, sizeof poll_url, "http://127.0.0.1:%d/runs/{run_id}", backend_port(backend));
+    struct job *job = make_job(url, poll_url, "60", "0.02");
+    if (jobs[i].run.cycle.accepted) {
+        run_note(&jobs[i].run, &job->resume);
+    }
+    pool_submit(pool, &job->run);
+}
+
+START_TEST(parked_runs_go_on_in_another_pool_without_a_second_kickoff)
+{
+    enum { N = 300 };
+    struct pool_config config = default_config();
+    config.resumable = true;
+    close_pool();
+    open_pool(&config, "*", true);
+    make_jobs(2 * N);
+    for (int i = 0; i < N; i++) {
+        submit("seconds=0.5", "60", "0.02");
+    }
+    while (counts_of_backend().kickoffs < N / 3) {
+        sched_yield();
+    }
+    pool_park(pool);
+    await_ended(N);
+    close_pool();
+    open_pool(&config, "*", true);
+    size_t n_resumed = 0;
+    for (size_t i = 0; i < N; i++) {
+        if (jobs[i].run.outcome.abandoned) {
+            ck_assert_int_eq(jobs[i].run.cycle.accepted, run_was_begun(&jobs[i].run));
+            ck_assert_int_eq(jobs[i].accepted, jobs[i].run.cycle.accepted);
+            n_resumed += jobs[i].accepted;
+            submit_again(i);
+        }
+    }
+    ck_assert_uint_gt(n_resumed, 0);
+    await_ended(n_jobs);
+    for (size_t i = N; i < n_jobs; i++) {
+        ck_assert_msg(jobs[i].run.outcome.status == RXP_STATUS_SUCCEEDED, "%s", jobs[i].run.outcome.summary);
+        ck_assert_int_eq(jobs[i].run.resumed, jobs[i].resume.poll_url != NULL);
+        ck_assert_int_eq(jobs[i].accepted, !jobs[i].run.resumed);
+    }
+    ck_assert_uint_eq(counts_of_backend().kickoffs, N);
+}
+END_TEST
+
 #define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
 
 static const struct {
@@ -586,6 +745,9 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_sweep_ends_only_those_that_are_gone);
     tcase_add_loop_test(tests, a_pool_that_is_freed_hands_its_runs_back, 0, 2);
     tcase_add_test(tests, the_loops_have_a_heartbeat);
+    tcase_add_test(tests, kickoffs_go_as_they_are_permitted_and_each_once);
+    tcase_add_test(tests, held_kickoffs_end_with_their_pool);
+    tcase_add_test(tests, parked_runs_go_on_in_another_pool_without_a_second_kickoff);
     tcase_add_loop_test(tests, a_ca_file_without_a_certificate_is_named, 0, COUNT(bad_ca_files));
     suite_add_tcase(suite, tests);
     return suite;

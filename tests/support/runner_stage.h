@@ -96,11 +96,20 @@ struct subject {
     const char *kind;
     atomic_int tenure;
     bool rejects;
+    bool holds; /* its kickoff is not permitted at once */
+    const struct run_resume *resume;
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
     struct rxp_http_plan plan;
     int prepared;
+    int permits_asked;
     int accepted;
+    struct run_resume note; /* as it was accepted, and again as it ended if it was; its strings are below */
+    char note_url[256];
+    char note_id[64];
+    bool resumed;
+    bool was_begun;
+    bool was_accepted;
     int ended;
     struct outcome outcome;
     char summary[1400];
@@ -164,13 +173,35 @@ static inline int on_prepare(struct run *run, void *opaque)
     free(text);
     run->invocation = subject->invocation;
     run->plan = &subject->plan;
+    run->resume = subject->resume;
     return 0;
+}
+
+static inline bool on_permit(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    (void)opaque;
+    subject->permits_asked++;
+    return !subject->holds;
+}
+
+static inline void note_down(struct subject *subject)
+{
+    run_note(subject->run, &subject->note);
+    snprintf(subject->note_url, sizeof subject->note_url, "%s",
+             subject->note.poll_url != NULL ? subject->note.poll_url : "");
+    snprintf(subject->note_id, sizeof subject->note_id, "%s", subject->note.run_id != NULL ? subject->note.run_id : "");
+    subject->note.poll_url = NULL;
+    subject->note.run_id = NULL;
 }
 
 static inline void on_accepted(struct run *run, void *opaque)
 {
+    struct subject *subject = subject_of(run);
     (void)opaque;
-    subject_of(run)->accepted++;
+    subject->accepted++;
+    ck_assert(run->cycle.accepted);
+    note_down(subject);
 }
 
 static inline void on_ended(struct run *run, void *opaque)
@@ -180,6 +211,13 @@ static inline void on_ended(struct run *run, void *opaque)
     ck_assert_int_eq(subject->ended, 0);
     ck_assert_ptr_null(run->transfer);
     ck_assert(!timer_is_set(&run->timer));
+    ck_assert(list_is_empty(&run->held_node));
+    if (run->cycle.accepted) {
+        note_down(subject);
+    }
+    subject->resumed = run->resumed;
+    subject->was_begun = run_was_begun(run);
+    subject->was_accepted = run->cycle.accepted;
     subject->ended++;
     subject->outcome = run->outcome;
     subject->outcome.summary = NULL;
@@ -196,7 +234,8 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->run = NULL;
 }
 
-static const struct pool_hooks hooks = {.prepare = on_prepare, .accepted = on_accepted, .ended = on_ended};
+static const struct pool_hooks hooks = {
+    .prepare = on_prepare, .permit = on_permit, .accepted = on_accepted, .ended = on_ended};
 
 static inline void setup(void)
 {

@@ -7,6 +7,7 @@
 
 static const struct cycle_config usual = {
     .timeout_ms = 10000,
+    .poll_timeout_ms = 500,
     .poll_interval_ms = 2000,
     .poll_jitter = 0.1,
     .poll_max_failures = 2,
@@ -18,6 +19,7 @@ static const struct cycle_config usual = {
 /* Short names keep a row on a line. */
 enum {
     START = CYCLE_EVENT_START,
+    RESUME = CYCLE_EVENT_RESUME,
     BEGUN = CYCLE_EVENT_BEGUN,
     ACCEPTED = CYCLE_EVENT_ACCEPTED,
     PENDING = CYCLE_EVENT_PENDING,
@@ -37,6 +39,8 @@ struct row {
     int64_t wake_at_ms;
     enum cycle_state state;
 };
+
+static int64_t old_deadline_ms; /* that RESUME brings along */
 
 static enum want want_of(struct cycle_action action)
 {
@@ -66,7 +70,9 @@ static struct cycle play(const struct cycle_config *config, const struct row *ro
     struct cycle cycle;
     cycle_init(&cycle);
     for (size_t i = 0; i < n; i++) {
-        struct cycle_event event = {.kind = (enum cycle_event_kind)row[i].event, .jitter = row[i].jitter};
+        struct cycle_event event = {.kind = (enum cycle_event_kind)row[i].event,
+                                    .jitter = row[i].jitter,
+                                    .deadline_ms = old_deadline_ms};
         struct cycle_action action = cycle_step(&cycle, config, event, row[i].now_ms);
         ck_assert_msg(want_of(action) == row[i].want, "row %zu: action %d, not %d", i, want_of(action), row[i].want);
         ck_assert_msg(action.wake_at_ms == row[i].wake_at_ms, "row %zu: wakes at %lld, not %lld", i,
@@ -377,7 +383,7 @@ END_TEST
 
 START_TEST(late_events_do_nothing_to_a_run_that_is_done)
 {
-    static const int events[] = {START, BEGUN, ACCEPTED, PENDING, TRANSIENT, ENDED, TIMER, CANCEL};
+    static const int events[] = {START, RESUME, BEGUN, ACCEPTED, PENDING, TRANSIENT, ENDED, TIMER, CANCEL};
     struct row rows[] = {TO_FIRST_POLL,
                          {200, CANCEL, 0, CANCELLED, N, CYCLE_DONE},
                          {300, events[_i], 0.5, WAIT, N, CYCLE_DONE},
@@ -395,6 +401,69 @@ START_TEST(a_second_start_starts_nothing)
         {1, START, 0, WAIT, N, CYCLE_KICKOFF},
         {2, BEGUN, 0, WAIT, 10002, CYCLE_KICKOFF},
         {3, START, 0, WAIT, 10002, CYCLE_KICKOFF},
+    };
+    PLAY(&usual, rows);
+}
+END_TEST
+
+START_TEST(a_resumed_run_polls_at_once_and_keeps_its_deadline)
+{
+    static const struct row rows[] = {
+        {1000, RESUME, 0, POLL, 7000, CYCLE_POLL},
+        {1100, BEGUN, 0, WAIT, 7000, CYCLE_POLL},
+        {1200, PENDING, 0, WAIT, 3200, CYCLE_REST},
+        {3200, TIMER, 0, POLL, 7000, CYCLE_POLL},
+        {6500, PENDING, 0, WAIT, 7000, CYCLE_REST},
+        {7000, TIMER, 0, TIMEOUT, N, CYCLE_DONE},
+    };
+    old_deadline_ms = 7000;
+    struct cycle cycle = PLAY(&usual, rows);
+    ck_assert(cycle.accepted);
+    ck_assert_int_eq(cycle.polls, 2);
+}
+END_TEST
+
+/* Its deadline was an age ago, has just come, or comes while it is asked. */
+static const struct {
+    int64_t deadline_ms;
+    int64_t pending_at_ms; /* and then it is over */
+} last_looks[] = {{-100000, 1001}, {1000, 1001}, {1200, 1200}};
+
+START_TEST(a_run_whose_deadline_has_passed_is_asked_once_more)
+{
+    const struct row start = {1000, RESUME, 0, POLL, 1500, CYCLE_POLL};
+    const int64_t at_ms = last_looks[_i].pending_at_ms;
+    const struct row ends[] = {
+        start, {1001, BEGUN, 0, WAIT, 1500, CYCLE_POLL}, {1400, ENDED, 0, VERDICT, N, CYCLE_DONE}};
+    const struct row pends[] = {start, {at_ms, PENDING, 0, TIMEOUT, N, CYCLE_DONE}};
+    const struct row fails[] = {start, {at_ms, TRANSIENT, 0, TIMEOUT, N, CYCLE_DONE}};
+    const struct row says_nothing[] = {
+        start, {1499, TIMER, 0, WAIT, 1500, CYCLE_POLL}, {1500, TIMER, 0, TIMEOUT, N, CYCLE_DONE}};
+    old_deadline_ms = last_looks[_i].deadline_ms;
+    PLAY(&usual, ends);
+    PLAY(&usual, pends);
+    PLAY(&usual, fails);
+    PLAY(&usual, says_nothing);
+}
+END_TEST
+
+START_TEST(a_last_look_takes_no_time_from_a_run_that_has_some_left)
+{
+    static const struct row rows[] = {
+        {1000, RESUME, 0, POLL, 1500, CYCLE_POLL},
+        {1100, TRANSIENT, 0, WAIT, 1400, CYCLE_REST},
+        {1400, TIMER, 0, TIMEOUT, N, CYCLE_DONE},
+    };
+    old_deadline_ms = 1400;
+    PLAY(&usual, rows);
+}
+END_TEST
+
+START_TEST(only_a_run_that_has_not_started_may_be_resumed)
+{
+    static const struct row rows[] = {
+        {0, START, 0, KICKOFF, N, CYCLE_KICKOFF},
+        {1, RESUME, 0, KICKOFF, N, CYCLE_KICKOFF},
     };
     PLAY(&usual, rows);
 }
@@ -442,8 +511,13 @@ Suite *test_suite(void)
     tcase_add_test(tcase, failures_back_off_to_half_a_minute);
     tcase_add_test(tcase, backing_off_is_never_shorter_than_the_stretched_interval);
     tcase_add_test(tcase, a_cancel_ends_a_run_in_any_state);
-    tcase_add_loop_test(tcase, late_events_do_nothing_to_a_run_that_is_done, 0, 8);
+    tcase_add_loop_test(tcase, late_events_do_nothing_to_a_run_that_is_done, 0, 9);
     tcase_add_test(tcase, a_second_start_starts_nothing);
+    tcase_add_test(tcase, a_resumed_run_polls_at_once_and_keeps_its_deadline);
+    tcase_add_loop_test(tcase, a_run_whose_deadline_has_passed_is_asked_once_more, 0,
+                        (int)(sizeof last_looks / sizeof last_looks[0]));
+    tcase_add_test(tcase, a_last_look_takes_no_time_from_a_run_that_has_some_left);
+    tcase_add_test_raise_signal(tcase, only_a_run_that_has_not_started_may_be_resumed, 6);
     tcase_add_loop_test_raise_signal(tcase, an_answer_that_nobody_asked_for_is_a_bug, 6, CYCLE_EVENT_BEGUN,
                                      CYCLE_EVENT_TIMER);
     tcase_add_test(tcase, states_have_names);
