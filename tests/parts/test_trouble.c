@@ -85,7 +85,7 @@ START_TEST(messages_gone_by_retention_are_a_gap)
         ck_assert_int_eq(tracker_admit(tracker, offset), TRACKER_NEW);
     for (int64_t offset = 11; offset < 7999; offset++)
         ck_assert(tracker_done(tracker, offset));
-    ck_assert_int_gt(tracker_map(tracker, map), 0);
+    ck_assert_int_gt(tracker_map(tracker, map, NULL), 0);
     tracker_free(tracker);
     stage_commit(&stage, 0, 10, map);
     struct side *side = side_open(&stage, 0, &plain);

@@ -147,7 +147,7 @@ static const struct {
     {"test.mock.num.brokers", "3", "mock"},
     {"debug", "all", NULL},
     {"isolation.level", "read_uncommitted", NULL},
-    {"group.instance.id", "pod-1", NULL},
+    {"group.instance.id", "pod-1", "group-instance-id"},
 };
 
 START_TEST(what_would_break_the_guarantees_is_refused_by_name_and_only_that)
@@ -267,6 +267,24 @@ START_TEST(a_consumer_needs_a_group_and_others_do_not)
 }
 END_TEST
 
+START_TEST(a_static_member_is_one_as_a_consumer_only)
+{
+    char why[CLIENT_CONF_WHY_BYTES];
+    static const char *const given[] = {NULL, "", "pod-1"};
+    struct kafka_settings settings = {
+        .bootstrap_servers = "a:1", .group_id = "g", .group_instance_id = given[_i]};
+    for (int role = CLIENT_CONSUMER; role <= CLIENT_ADMIN; role++) {
+        char value[64] = "";
+        size_t bytes = sizeof value;
+        rd_kafka_conf_t *conf = client_conf_make(&settings, (enum client_role)role, why);
+        ck_assert_msg(conf != NULL, "%s", why);
+        rd_kafka_conf_get(conf, "group.instance.id", value, &bytes);
+        ck_assert_str_eq(value, _i == 2 && role == CLIENT_CONSUMER ? "pod-1" : "");
+        rd_kafka_conf_destroy(conf);
+    }
+}
+END_TEST
+
 START_TEST(of_a_property_given_twice_the_later_one_wins)
 {
     static const struct kafka_property properties[] = {{"socket.timeout.ms", "1000"}, {"socket.timeout.ms", "2000"}};
@@ -293,6 +311,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, a_secret_is_never_repeated, 0, 4);
     tcase_add_loop_test(tcase, broker_addresses_are_checked, 0, 18);
     tcase_add_test(tcase, a_consumer_needs_a_group_and_others_do_not);
+    tcase_add_loop_test(tcase, a_static_member_is_one_as_a_consumer_only, 0, 3);
     tcase_add_test(tcase, of_a_property_given_twice_the_later_one_wins);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -34,6 +34,7 @@ int settings_kafka(const struct options *options, struct kafka_settings *setting
     *settings = (struct kafka_settings){
         .bootstrap_servers = servers,
         .group_id = options_text(options, "group-id"),
+        .group_instance_id = settings_text(options, "group-instance-id"),
         .client_id = options_text(options, "client-id"),
         .properties = properties,
         .n_properties = n,

@@ -1,5 +1,7 @@
 #include "kafka/assignment.h"
 
+#include "kafka/checkpoint_table.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,7 @@ static void free_unused(struct assignment *assignment)
         return;
     assert(assignment->own == NULL);
     list_remove(&assignment->node);
+    checkpoint_table_free(assignment->checkpoints);
     free(assignment);
 }
 

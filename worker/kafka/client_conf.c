@@ -36,6 +36,7 @@ static const struct rule rules[] = {
     {"bootstrap.servers", "", 0, 0, WHY_BROKERS},
     {"metadata.broker.list", "", 0, 0, WHY_BROKERS},
     {"group.id", "", 0, 0, "it has an option of its own: use group-id"},
+    {"group.instance.id", "", 0, 0, "it has an option of its own: use group-instance-id"},
     {"group.protocol", " classic ", 0, 0,
      "the hand-over of partitions is built on the classic group protocol; leave it out, or say classic"},
     {"group.protocol.type", " consumer ", 0, 0, "a worker can only be a consumer of its group; leave it out"},
@@ -231,6 +232,9 @@ static int set_defaults(rd_kafka_conf_t *conf, const struct kafka_settings *sett
         snprintf(why, CLIENT_CONF_WHY_BYTES, "the consumer has no group: set group-id");
         return -1;
     }
+    bool is_static = settings->group_instance_id != NULL && settings->group_instance_id[0] != '\0';
+    if (role == CLIENT_CONSUMER && is_static && set_own(conf, "group.instance.id", settings->group_instance_id, why) != 0)
+        return -1;
     /* librdkafka wants a group's name even of a reader, which never joins it. */
     if (role == CLIENT_CONSUMER || role == CLIENT_READER)
         return set_own(conf, "group.id", has_group ? settings->group_id : "rxp-reader", why);

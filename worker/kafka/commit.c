@@ -13,11 +13,17 @@
 
 enum { AGAIN_MS = 200, LOOK_EVERY_MS = 20, WARN_EVERY_MS = 30000 };
 
+/* ---- what is to be committed ---- */
+
+static bool is_wanted(const struct consumer_partition *partition)
+{
+    return partition->tracker != NULL && tracker_frontier(partition->tracker) >= 0 &&
+           (tracker_is_dirty(partition->tracker) || partition->recommit || partition->wanted != 0);
+}
+
 bool commit_is_settled(const struct consumer_partition *partition)
 {
-    return partition->committing == OFFSET_NONE &&
-           (partition->tracker == NULL || !tracker_is_dirty(partition->tracker) ||
-            tracker_frontier(partition->tracker) < 0);
+    return partition->committing == OFFSET_NONE && !is_wanted(partition);
 }
 
 void commit_hurry(struct consumer *consumer)
@@ -25,10 +31,43 @@ void commit_hurry(struct consumer *consumer)
     consumer->commit.hurry = true;
 }
 
+void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags)
+{
+    struct consumer_partition *partition = ref->assignment->own;
+    if (partition == NULL || partition->sealed || partition->tracker == NULL)
+        return;
+    bool changed = tracker_done(partition->tracker, ref->offset);
+    for (size_t i = 0; consumer->hooks.committed != NULL && i < n_tags; i++) {
+        if (marks_add(&partition->marks, ref->offset, tags[i]) != 0)
+            break;
+        partition->recommit = partition->recommit || !changed;
+    }
+}
+
+bool consumer_is_done(const struct consumer *consumer, const struct ref *ref)
+{
+    const struct consumer_partition *partition = ref->assignment->own;
+    (void)consumer;
+    return partition != NULL && partition->tracker != NULL && tracker_is_done(partition->tracker, ref->offset);
+}
+
+uint64_t consumer_confirm(struct consumer *consumer, struct assignment *assignment)
+{
+    struct consumer_partition *partition = assignment->own;
+    if (partition == NULL || partition->sealed)
+        return 0;
+    partition->wanted = ++consumer->last_ticket;
+    commit_hurry(consumer);
+    return partition->wanted;
+}
+
+/* ---- requests ---- */
+
 static int add(rd_kafka_topic_partition_list_t *list, struct consumer_partition *partition)
 {
     char map[OFFSET_MAP_TEXT_MAX + 1];
-    size_t map_bytes = partition->commits_bare ? 0 : (size_t)tracker_map(partition->tracker, map);
+    int64_t map_end = 0;
+    size_t map_bytes = partition->commits_bare ? 0 : (size_t)tracker_map(partition->tracker, map, &map_end);
     void *metadata = map_bytes > 0 ? malloc(map_bytes) : NULL;
     if (map_bytes > 0 && metadata == NULL)
         return -1;
@@ -42,38 +81,76 @@ static int add(rd_kafka_topic_partition_list_t *list, struct consumer_partition 
     at->metadata = metadata; /* librdkafka frees it */
     at->metadata_size = map_bytes;
     partition->committing = frontier;
+    partition->taken_leaving = partition->phase == PARTITION_LEAVING;
+    partition->confirming = partition->wanted;
+    partition->recommit = false;
+    marks_take(&partition->marks, partition->tracker, map_end);
     tracker_commit_taken(partition->tracker);
     return 0;
 }
 
-static void send_all(struct consumer *consumer)
+/* NULL where there is nothing. */
+static rd_kafka_topic_partition_list_t *take_all(struct consumer *consumer)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (!commit_is_settled(partition) && add(list, partition) != 0)
+        if (is_wanted(partition) && add(list, partition) != 0)
             break; /* for want of memory: with a later commit */
     }
-    if (list->cnt > 0) {
-        consumer->commit.in_flight = true;
-        rd_kafka_resp_err_t err = rd_kafka_commit_queue(consumer->rk, list, consumer->replies, NULL, NULL);
-        /* It fails only where there is no group or no queue. */
-        assert(err == RD_KAFKA_RESP_ERR_NO_ERROR);
-    }
+    consumer->commit.hurry = false;
+    consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
+    consumer->commit.in_flight = list->cnt > 0;
+    if (list->cnt > 0)
+        return list;
     rd_kafka_topic_partition_list_destroy(list);
+    return NULL;
+}
+
+static bool is_due(struct consumer *consumer)
+{
+    if (consumer->commit.in_flight || consumer->fatal)
+        return false;
+    if (!consumer->commit.hurry && consumer->now_ms < consumer->commit.next_ms)
+        return false;
+    return consumer->now_ms >= consumer->commit.not_before_ms && !join_watch_is_joining(&consumer->join_watch);
 }
 
 void commit_serve(struct consumer *consumer)
 {
-    if (consumer->commit.in_flight || consumer->fatal)
+    if (consumer->transactional || !is_due(consumer))
         return;
-    if (!consumer->commit.hurry && consumer->now_ms < consumer->commit.next_ms)
+    rd_kafka_topic_partition_list_t *list = take_all(consumer);
+    if (list == NULL)
         return;
-    if (consumer->now_ms < consumer->commit.not_before_ms || join_watch_is_joining(&consumer->join_watch))
-        return;
+    rd_kafka_resp_err_t err = rd_kafka_commit_queue(consumer->rk, list, consumer->replies, NULL, NULL);
+    /* It fails only where there is no group or no queue. */
+    assert(err == RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* Where nothing is to be committed the next look is an interval later. */
+bool consumer_wants_commit(struct consumer *consumer)
+{
+    if (!is_due(consumer))
+        return false;
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        if (is_wanted(list_entry(node, struct consumer_partition, node)))
+            return true;
+    }
     consumer->commit.hurry = false;
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
-    send_all(consumer);
+    return false;
+}
+
+rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer)
+{
+    return consumer->commit.in_flight ? NULL : take_all(consumer);
+}
+
+rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer)
+{
+    return rd_kafka_consumer_group_metadata(consumer->rk);
 }
 
 int64_t commit_next_ms(const struct consumer *consumer)
@@ -97,10 +174,26 @@ static void warn(struct consumer *consumer, const rd_kafka_topic_partition_t *at
               at->topic, at->partition, at->offset, rd_kafka_err2str(err));
 }
 
+/* A member that goes on in another generation is refused, too, where the transaction began before: no eviction, unless the
+ * revoke was known by then, since nothing but an eviction ends a generation whose revoke is open. */
+static bool is_evicted(const struct consumer *consumer, const struct consumer_partition *partition,
+                       rd_kafka_resp_err_t err)
+{
+    return (err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION) &&
+           (!consumer->transactional || partition->taken_leaving);
+}
+
+static void give_back(struct consumer_partition *partition)
+{
+    partition->committing = OFFSET_NONE;
+    marks_give_back(&partition->marks);
+    tracker_commit_failed(partition->tracker);
+}
+
 static void take_failure(struct consumer *consumer, struct consumer_partition *partition,
                          const rd_kafka_topic_partition_t *at, rd_kafka_resp_err_t err)
 {
-    tracker_commit_failed(partition->tracker);
+    give_back(partition);
     if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE && !partition->commits_bare) {
         partition->commits_bare = true;
         commit_hurry(consumer);
@@ -110,9 +203,27 @@ static void take_failure(struct consumer *consumer, struct consumer_partition *p
         return;
     }
     consumer->commit.not_before_ms = consumer->now_ms + AGAIN_MS;
-    partition->evicted = err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    partition->evicted = is_evicted(consumer, partition, err);
     if (!trouble_is_fatal(consumer, err, rd_kafka_err2str(err), at->topic))
         warn(consumer, at, err);
+}
+
+static void take_success(struct consumer *consumer, struct consumer_partition *partition)
+{
+    const struct consumer_hooks *hooks = &consumer->hooks;
+    struct marks accepted;
+    uint64_t ticket = partition->confirming;
+    partition->committed = partition->committing;
+    partition->committing = OFFSET_NONE;
+    partition->evicted = false;
+    if (partition->wanted == ticket)
+        partition->wanted = 0;
+    marks_accept(&partition->marks, &accepted);
+    if (accepted.n > 0)
+        hooks->committed(partition->assignment, accepted.mark, accepted.n, hooks->opaque);
+    marks_clear(&accepted);
+    if (ticket != 0 && hooks->confirmed != NULL)
+        hooks->confirmed(partition->assignment, ticket, hooks->opaque);
 }
 
 /* An answer without a list, or without some of the partitions: they were not committed. */
@@ -122,34 +233,33 @@ static void take_unanswered(struct consumer *consumer)
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
         if (partition->committing == OFFSET_NONE)
             continue;
-        partition->committing = OFFSET_NONE;
-        tracker_commit_failed(partition->tracker);
+        give_back(partition);
         consumer->commit.not_before_ms = consumer->now_ms + AGAIN_MS;
     }
 }
 
-void commit_answer(struct consumer *consumer, rd_kafka_event_t *event)
+void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
+                              rd_kafka_resp_err_t err)
 {
-    rd_kafka_resp_err_t whole = rd_kafka_event_error(event);
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     consumer->commit.in_flight = false;
-    for (int i = 0; list != NULL && i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *at = &list->elems[i];
+    for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &offsets->elems[i];
         struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
         /* Gone since, or come back since under another epoch, which is not in this commit. */
         if (partition == NULL || partition->committing == OFFSET_NONE)
             continue;
-        rd_kafka_resp_err_t err = at->err != RD_KAFKA_RESP_ERR_NO_ERROR ? at->err : whole;
-        int64_t offset = partition->committing;
-        partition->committing = OFFSET_NONE;
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            take_failure(consumer, partition, at, err);
-        } else {
-            partition->committed = offset;
-            partition->evicted = false;
-        }
+        rd_kafka_resp_err_t its_err = at->err != RD_KAFKA_RESP_ERR_NO_ERROR ? at->err : err;
+        if (its_err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            take_failure(consumer, partition, at, its_err);
+        else
+            take_success(consumer, partition);
     }
-    if (whole == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         trouble_over(consumer);
     take_unanswered(consumer);
+}
+
+void commit_answer(struct consumer *consumer, rd_kafka_event_t *event)
+{
+    consumer_offsets_settled(consumer, rd_kafka_event_topic_partition_list(event), rd_kafka_event_error(event));
 }

@@ -97,7 +97,7 @@ static bool serve_queue(struct consumer *consumer, int max_messages)
     for (int n = 0; n < max_messages; n++) {
         partition_apply_pauses(consumer);
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->rk, 0);
-        departures_tell(consumer);
+        notices_tell(consumer);
         if (message == NULL)
             return false;
         bool was_held = consumer->held || consumer->stopped;
@@ -153,7 +153,8 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
     bool more = serve_queue(consumer, max_messages);
     close_serve_queue(consumer);
     rebalance_serve(consumer);
-    departures_tell(consumer);
+    ended_serve(consumer);
+    notices_tell(consumer);
     restore_serve(consumer);
     trouble_serve(consumer);
     close_serve(consumer);
@@ -163,63 +164,9 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
 
     int64_t next = min_ms(rebalance_next_ms(consumer), restore_next_ms(consumer));
     next = min_ms(next, min_ms(commit_next_ms(consumer), trouble_next_ms(consumer)));
-    next = min_ms(next, full_next_ms(consumer));
+    next = min_ms(next, min_ms(full_next_ms(consumer), ended_next_ms(consumer)));
     *next_ms = min_ms(next, close_next_ms(consumer));
     return more;
-}
-
-void consumer_restored(struct consumer *consumer, struct assignment *assignment)
-{
-    (void)consumer, (void)assignment;
-}
-
-bool consumer_is_done(const struct consumer *consumer, const struct ref *ref)
-{
-    (void)consumer, (void)ref;
-    return false;
-}
-
-uint64_t consumer_confirm(struct consumer *consumer, struct assignment *assignment)
-{
-    (void)consumer, (void)assignment;
-    return 0;
-}
-
-void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause)
-{
-    (void)consumer, (void)assignment, (void)pause;
-}
-
-bool consumer_wants_commit(struct consumer *consumer)
-{
-    (void)consumer;
-    return false;
-}
-
-rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer)
-{
-    (void)consumer;
-    return NULL;
-}
-
-rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer)
-{
-    return rd_kafka_consumer_group_metadata(consumer->rk);
-}
-
-void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
-                              rd_kafka_resp_err_t err)
-{
-    (void)consumer, (void)offsets, (void)err;
-}
-
-void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags)
-{
-    struct consumer_partition *partition = ref->assignment->own;
-    (void)consumer, (void)tags, (void)n_tags;
-    if (partition == NULL || partition->sealed || partition->tracker == NULL)
-        return;
-    tracker_done(partition->tracker, ref->offset);
 }
 
 static void pause_all(struct consumer *consumer, enum pause_reason reason, bool pause)
@@ -360,12 +307,16 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
         return NULL;
     }
     list_init(&consumer->partitions);
-    list_init(&consumer->departures);
+    list_init(&consumer->notices);
+    list_init(&consumer->ended);
     list_init(&consumer->revokes);
     consumer->hooks = *hooks;
     consumer->commit_interval_ms = config->commit_interval_ms;
     consumer->handover_ms = config->handover_ms;
     consumer->missing_topic_ms = config->missing_topic_ms;
+    consumer->transactional = config->transactional;
+    consumer->is_static =
+        config->settings.group_instance_id != NULL && config->settings.group_instance_id[0] != '\0';
     consumer->event_fd = config->event_fd;
     consumer->wake = 1;
     consumer->now_ms = clock_mono_ms();
@@ -411,7 +362,8 @@ void consumer_free(struct consumer *consumer)
         partition_remove(consumer, list_entry(consumer->partitions.next, struct consumer_partition, node));
     while (!list_is_empty(&consumer->revokes))
         revoke_free(list_entry(consumer->revokes.next, struct revoke, node));
-    departures_drop(consumer);
+    ended_drop(consumer);
+    notices_drop(consumer);
     queue_free(consumer->queue);
     queue_free(consumer->replies);
     queue_free(consumer->closing);

@@ -7,7 +7,7 @@
 
 #include "kafka/assignment.h"
 #include "kafka/client_conf.h"
-#include "kafka/tracker.h"
+#include "kafka/marks.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -22,12 +22,6 @@ enum leaving {
                       * consumer holds it, and its writes are acknowledged */
     LEAVING_LOST,    /* tenure ENDING: nothing of it is committed any more. Also of one that was revoked before */
     LEAVING_OVER,    /* tenure OVER: whoever still holds it is to let go */
-};
-
-/* What consumer_done was given, by its offset. */
-struct consumer_mark {
-    int64_t offset;
-    uint64_t tag;
 };
 
 /* Called by consumer_turn alone (`committed` and `confirmed` also by consumer_offsets_settled), outside librdkafka. */

@@ -3,9 +3,13 @@
 #include "kafka/consumer_inside.h"
 #include "ops/log.h"
 
-/* COMMITTING: all trackers are committed. UNSUBSCRIBED: the group takes its partitions back. CLOSING: librdkafka leaves
+/* COMMITTING: all trackers are committed, all writes acknowledged. UNSUBSCRIBED: the group takes its partitions back. CLOSING: librdkafka leaves
  * the group. Closing without the step between could hang before the first assignment (librdkafka before 2.4). Leaving
- * must not take longer than an orchestrator waits, so each step has its bound. */
+ * must not take longer than an orchestrator waits, so each step has its bound.
+ *
+ * A static member must not leave, or the group would deal its partitions out before it is back: unsubscribing makes
+ * librdkafka leave even so, closing does not. Nothing that it has is given to another before the session timeout, so once
+ * all is committed there is nothing to hand over, and where it has no partition there is nothing to close. */
 enum { COMMIT_MS = 3000, REVOKE_MS = 3000, LEAVE_MS = 3000, LOOK_EVERY_MS = 20 };
 
 static void set_step(struct consumer *consumer, enum close_step step, int64_t ends_ms)
@@ -14,10 +18,11 @@ static void set_step(struct consumer *consumer, enum close_step step, int64_t en
     consumer->close_step_ends_ms = ends_ms;
 }
 
-static bool all_committed(const struct consumer *consumer)
+static bool all_settled(const struct consumer *consumer)
 {
     for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
-        if (!commit_is_settled(list_entry(node, struct consumer_partition, node)))
+        const struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (!commit_is_settled(partition) || atomic_load(&partition->assignment->writes) > 0)
             return false;
     }
     return true;
@@ -25,6 +30,10 @@ static bool all_committed(const struct consumer *consumer)
 
 static void begin_closing(struct consumer *consumer)
 {
+    if (consumer->is_static && consumer->n_partitions == 0) {
+        set_step(consumer, CLOSE_DONE, CLOCK_NEVER);
+        return;
+    }
     consumer->closing = rd_kafka_queue_new(consumer->rk);
     consumer_wake_by(consumer, consumer->closing);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->rk, consumer->closing);
@@ -56,8 +65,12 @@ void close_serve(struct consumer *consumer)
     case CLOSE_DONE:
         break;
     case CLOSE_COMMITTING:
-        if (!all_committed(consumer) && !late && !consumer->fatal) {
+        if (!all_settled(consumer) && !late && !consumer->fatal) {
             commit_hurry(consumer);
+            break;
+        }
+        if (consumer->is_static) {
+            begin_closing(consumer);
             break;
         }
         rd_kafka_unsubscribe(consumer->rk);
@@ -70,7 +83,7 @@ void close_serve(struct consumer *consumer)
     case CLOSE_CLOSING:
         if (!rd_kafka_consumer_closed(consumer->rk) && !late)
             break;
-        if (!rd_kafka_consumer_closed(consumer->rk))
+        if (!rd_kafka_consumer_closed(consumer->rk) && !consumer->is_static)
             log_event(LOG_WARN, "group_not_left", "group '%s' could not be left in time: the broker will notice by the "
                       "session timeout", consumer->group_id);
         set_step(consumer, CLOSE_DONE, CLOCK_NEVER);
@@ -83,7 +96,7 @@ void close_serve_queue(struct consumer *consumer)
     if (consumer->closing == NULL)
         return;
     rd_kafka_queue_poll_callback(consumer->closing, 0);
-    departures_tell(consumer);
+    notices_tell(consumer);
 }
 
 /* No event tells that the group is left. */

@@ -1,24 +1,26 @@
-/* consumer_inside: what the consumer's own files share: partition.c, rebalance.c, restore.c, commit.c, trouble.c,
- * consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
+/* consumer_inside: what the consumer's own files share: partition.c, notice.c, rebalance.c, restore.c, commit.c,
+ * trouble.c, consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
  *
  * A partition's way:
  *
  *     assign (callback): fetching starts paused ──> RESTORING: committed offset and map are read, asynchronously
- *                                                       │ tracker made, fetcher set to the committed offset
+ *                                                       │ tracker made; consumer_restored was called; older
+ *                                                       │ assignments of it are held no more; fetcher set to its place
  *                                                       ▼
- *     log began anew: a new epoch, still  ─────────> RUNNING ──> lost: gone at once, nothing committed
- *                                                       │ revoke (callback): paused, its tenure ends
+ *     log began anew: RESTORING again <────────────── RUNNING ──> lost: gone at once, nothing committed
+ *                                                       │ revoke (callback): paused, tenure ENDING
  *                                                       ▼
- *                                                    LEAVING: deliveries may still come; then the last commit, then
- *                                                       │ incremental_unassign
+ *                                                    LEAVING: deliveries and writes may still come; then tenure OVER,
+ *                                                       │ the last commit, incremental_unassign
  *                                                       ▼
- *                                                     gone */
+ *                                                     gone; its assignment, once held by nobody */
 #ifndef RXP_KAFKA_CONSUMER_INSIDE_H
 #define RXP_KAFKA_CONSUMER_INSIDE_H
 
 #include "base/list.h"
 #include "kafka/consumer.h"
 #include "kafka/join_watch.h"
+#include "kafka/marks.h"
 
 /* Why a partition is paused; librdkafka hears of the change between none and some only. */
 enum pause_reason {
@@ -27,6 +29,7 @@ enum pause_reason {
     PAUSE_RESTORING = 4, /* where it goes on is not known yet, or not set */
     PAUSE_LEAVING = 8,
     PAUSE_STOPPED = 16, /* for good: intake has stopped, or a record cannot be read */
+    PAUSE_ASKED = 32,   /* consumer_pause */
 };
 
 enum partition_phase { PARTITION_RESTORING, PARTITION_RUNNING, PARTITION_LEAVING };
@@ -46,7 +49,9 @@ struct consumer_partition {
     struct consumer_topic *topic;
     struct assignment *assignment;
     enum partition_phase phase;
-    struct tracker *tracker; /* NULL while restoring */
+    struct tracker *tracker; /* NULL while the committed offset is not known */
+    struct marks marks;
+    bool awaited;            /* consumer_restored was not called yet */
     unsigned pauses;         /* enum pause_reason */
     bool is_paused;          /* as librdkafka knows it */
     bool sealed;             /* its last commit has been taken: what gets done now comes too late */
@@ -59,14 +64,19 @@ struct consumer_partition {
     int64_t position;   /* the offset that is expected next; OFFSET_NONE: the log's first */
     int64_t committed;  /* acknowledged; OFFSET_NONE: nothing known */
     int64_t committing; /* in the commit in flight; OFFSET_NONE: not in it */
+    bool taken_leaving; /* that one was taken while LEAVING */
+    bool recommit;      /* a commit is wanted though nothing has changed: some marks wait for one */
+    uint64_t wanted;    /* the same: the last ticket of consumer_confirm that is not confirmed; 0: none */
+    uint64_t confirming; /* `wanted` when the commit in flight was taken */
     uint64_t read;      /* the number of the read of offsets that asks for it; 0: none yet */
 };
 
-/* An assignment whose end is to be told to hooks.leaving, outside librdkafka's callback. */
-struct departure {
+/* What happened to an assignment, to be told outside librdkafka's callback. */
+enum notice_kind { NOTICE_ASSIGNED, NOTICE_REVOKED, NOTICE_LOST, NOTICE_OVER };
+struct notice {
     struct list node;
     struct assignment *assignment;
-    enum leaving leaving;
+    enum notice_kind kind;
 };
 
 /* A revoke that librdkafka waits for: finished by rebalance_serve. */
@@ -89,6 +99,8 @@ struct consumer {
     int64_t commit_interval_ms;
     int64_t handover_ms;
     int64_t missing_topic_ms;
+    bool transactional;
+    bool is_static; /* has a group.instance.id */
 
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;   /* messages, rebalances, errors */
@@ -101,9 +113,11 @@ struct consumer {
     size_t n_topics;
     struct list partitions;
     size_t n_partitions;
-    struct list departures;
+    struct list notices; /* oldest first */
+    struct list ended;   /* assignments that are no partition's any more, but somebody's */
     struct list revokes; /* oldest first */
     uint64_t last_epoch;
+    uint64_t last_ticket;
     int64_t now_ms; /* of this turn */
     struct join_watch join_watch;
     bool rejoin_follows; /* librdkafka joins again after the next assign */
@@ -158,13 +172,13 @@ struct consumer_topic *topic_find(struct consumer *consumer, const char *name);
 struct consumer_partition *partition_find(struct consumer *consumer, const char *topic, int32_t number);
 /* Takes a new partition in: RESTORING and paused. NULL for want of memory, or where the topic is none of ours. */
 struct consumer_partition *partition_add(struct consumer *consumer, const char *topic, int32_t number);
-/* Frees the partition; its assignment lives on with its other holders. */
+/* Frees the partition; its assignment lives on in `ended`. */
 void partition_remove(struct consumer *consumer, struct consumer_partition *partition);
-/* The same, and hooks.leaving will be told that it is lost. */
+/* The same, lost. */
 void partition_lose(struct consumer *consumer, struct consumer_partition *partition);
 void partition_begin_leaving(struct consumer *consumer, struct consumer_partition *partition);
-/* The log is not the one that the tracker knows: the assignment ends as lost, another begins with an empty window, at the
- * log's first offset. */
+/* The log is not the one that the tracker knows: the assignment ends as lost, another begins, RESTORING, with an empty
+ * window, at the log's first offset. */
 int partition_renew(struct consumer *consumer, struct consumer_partition *partition);
 void partition_drop_held(struct consumer_partition *partition);
 
@@ -172,9 +186,22 @@ void partition_pause(struct consumer *consumer, struct consumer_partition *parti
 void partition_unpause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason);
 /* Tells librdkafka; before every poll. Pausing works within callbacks, too. */
 void partition_apply_pauses(struct consumer *consumer);
-/* Calls hooks.leaving for all that is due. Never within a librdkafka callback. */
-void departures_tell(struct consumer *consumer);
-void departures_drop(struct consumer *consumer);
+
+/* ---- notice.c: what hooks are told of assignments, and those that have ended ---- */
+
+void notice_add(struct consumer *consumer, struct assignment *assignment, enum notice_kind kind);
+/* Never within a librdkafka callback. */
+void notices_tell(struct consumer *consumer);
+void notices_drop(struct consumer *consumer);
+/* OVER, and a notice of it, once. */
+void tenure_end(struct consumer *consumer, struct assignment *assignment);
+/* Takes the consumer's hold. */
+void ended_add(struct consumer *consumer, struct assignment *assignment);
+void ended_serve(struct consumer *consumer);
+void ended_drop(struct consumer *consumer);
+int64_t ended_next_ms(const struct consumer *consumer);
+/* Does an older assignment of this partition still have time to be let go? */
+bool ended_is_in_the_way(const struct consumer *consumer, const struct assignment *later);
 
 /* ---- rebalance.c ---- */
 

@@ -10,42 +10,6 @@
 enum { PARTITION_NUMBER_MAX = 1 << 20 };
 enum { SEEK_TIMEOUT_MS = 100 };
 
-/* ---- ends of assignments, to be told ---- */
-
-static void depart(struct consumer *consumer, struct assignment *assignment, enum leaving leaving)
-{
-    struct departure *departure = calloc(1, sizeof *departure);
-    tenure_set(&assignment->tenure, TENURE_OVER);
-    if (departure == NULL) {
-        trouble_fatal(consumer, "out of memory while a partition leaves");
-        return;
-    }
-    departure->assignment = assignment_hold(assignment);
-    departure->leaving = leaving;
-    list_push(&consumer->departures, &departure->node);
-}
-
-void departures_tell(struct consumer *consumer)
-{
-    struct list *node;
-    while ((node = list_shift(&consumer->departures)) != NULL) {
-        struct departure *departure = list_entry(node, struct departure, node);
-        consumer->hooks.leaving(departure->assignment, departure->leaving, consumer->hooks.opaque);
-        assignment_release(departure->assignment);
-        free(departure);
-    }
-}
-
-void departures_drop(struct consumer *consumer)
-{
-    struct list *node;
-    while ((node = list_shift(&consumer->departures)) != NULL) {
-        struct departure *departure = list_entry(node, struct departure, node);
-        assignment_release(departure->assignment);
-        free(departure);
-    }
-}
-
 /* ---- the table ---- */
 
 struct consumer_topic *topic_find(struct consumer *consumer, const char *name)
@@ -97,6 +61,8 @@ struct consumer_partition *partition_add(struct consumer *consumer, const char *
     partition->assignment = assignment;
     assignment->own = partition;
     partition->phase = PARTITION_RESTORING;
+    partition->awaited = consumer->hooks.assigned != NULL;
+    notice_add(consumer, assignment, NOTICE_ASSIGNED);
     partition->position = OFFSET_NONE;
     partition->committed = OFFSET_NONE;
     partition->committing = OFFSET_NONE;
@@ -122,17 +88,26 @@ void partition_remove(struct consumer *consumer, struct consumer_partition *part
     partition->topic->partitions[assignment->partition] = NULL;
     list_remove(&partition->node);
     consumer->n_partitions--;
-    tenure_set(&assignment->tenure, TENURE_OVER);
-    assignment->own = NULL;
-    assignment_release(assignment);
+    ended_add(consumer, assignment);
     partition_drop_held(partition);
     tracker_free(partition->tracker);
+    marks_clear(&partition->marks);
     free(partition);
+}
+
+/* Its runs may still come to something that helps whoever goes on with them; if nobody can make use of it, they stop. */
+static void lose(struct consumer *consumer, struct assignment *assignment)
+{
+    notice_add(consumer, assignment, NOTICE_LOST);
+    if (consumer->hooks.assigned == NULL)
+        tenure_end(consumer, assignment);
+    else if (tenure_read(&assignment->tenure) == TENURE_HELD)
+        tenure_set(&assignment->tenure, TENURE_ENDING);
 }
 
 void partition_lose(struct consumer *consumer, struct consumer_partition *partition)
 {
-    depart(consumer, partition->assignment, LEAVING_LOST);
+    lose(consumer, partition->assignment);
     partition_remove(consumer, partition);
 }
 
@@ -141,7 +116,8 @@ void partition_begin_leaving(struct consumer *consumer, struct consumer_partitio
     partition->phase = PARTITION_LEAVING;
     partition_drop_held(partition);
     partition_pause(consumer, partition, PAUSE_LEAVING);
-    depart(consumer, partition->assignment, LEAVING_REVOKED);
+    tenure_set(&partition->assignment->tenure, TENURE_ENDING);
+    notice_add(consumer, partition->assignment, NOTICE_REVOKED);
 }
 
 int partition_renew(struct consumer *consumer, struct consumer_partition *partition)
@@ -155,13 +131,18 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
         return -1;
     }
     consumer->last_epoch++;
-    depart(consumer, old, LEAVING_LOST);
-    old->own = NULL;
-    assignment_release(old);
+    lose(consumer, old);
+    ended_add(consumer, old);
     tracker_free(partition->tracker);
+    marks_clear(&partition->marks);
     partition_drop_held(partition);
     partition->assignment = assignment;
     assignment->own = partition;
+    partition->phase = PARTITION_RESTORING;
+    partition->awaited = consumer->hooks.assigned != NULL;
+    notice_add(consumer, assignment, NOTICE_ASSIGNED);
+    partition->wanted = 0;
+    partition->recommit = false;
     partition->tracker = tracker;
     partition->position = OFFSET_NONE;
     partition->committed = OFFSET_NONE;
@@ -170,6 +151,16 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
 }
 
 /* ---- pauses ---- */
+
+void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause)
+{
+    if (assignment->own == NULL)
+        return;
+    if (pause)
+        partition_pause(consumer, assignment->own, PAUSE_ASKED);
+    else
+        partition_unpause(consumer, assignment->own, PAUSE_ASKED);
+}
 
 void partition_pause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason)
 {

@@ -130,12 +130,12 @@ static struct consumer_partition *revoked_at(struct consumer *consumer, const st
     return partition != NULL && partition->phase == PARTITION_LEAVING ? partition : NULL;
 }
 
-/* Does nobody but the consumer hold any of its assignments? */
+/* Does nobody but the consumer hold any of its assignments, and is what was to be written for them? */
 static bool is_quiet(struct consumer *consumer, const struct revoke *revoke)
 {
     for (int i = 0; i < revoke->partitions->cnt; i++) {
         const struct consumer_partition *partition = revoked_at(consumer, revoke, i);
-        if (partition != NULL && partition->assignment->holders > 1)
+        if (partition != NULL && !assignment_is_quiet(partition->assignment, 1))
             return false;
     }
     return true;
@@ -157,8 +157,10 @@ static void seal(struct consumer *consumer, struct revoke *revoke)
     revoke->commit_ends_ms = consumer->now_ms + LAST_COMMIT_MS;
     for (int i = 0; i < revoke->partitions->cnt; i++) {
         struct consumer_partition *partition = revoked_at(consumer, revoke, i);
-        if (partition != NULL)
-            partition->sealed = true;
+        if (partition == NULL)
+            continue;
+        partition->sealed = true;
+        tenure_end(consumer, partition->assignment);
     }
 }
 

@@ -77,7 +77,7 @@ static void take_new_log(struct consumer *consumer, struct consumer_partition *p
                       partition->assignment->partition);
         return;
     }
-    departures_tell(consumer);
+    notices_tell(consumer);
 }
 
 /* Where in the log does it go on? -1 where nobody can tell now. */
@@ -118,6 +118,8 @@ static void fill_restarts(struct consumer *consumer, rd_kafka_topic_partition_li
             consumer->read.ask_ms = consumer->now_ms + ASK_AGAIN_MS;
             return;
         }
+        if (partition->phase != PARTITION_RUNNING)
+            continue;
         rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition)->offset =
             partition->position == OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : partition->position;
     }
@@ -181,7 +183,6 @@ static void restored(struct consumer *consumer, struct consumer_partition *parti
         trouble_fatal(consumer, "out of memory for the window of %s [%" PRId32 "]", at->topic, at->partition);
         return;
     }
-    partition->phase = PARTITION_RUNNING;
     partition->committed = committed;
     partition->position = committed;
     if (committed == OFFSET_NONE)
@@ -194,13 +195,12 @@ static void restored(struct consumer *consumer, struct consumer_partition *parti
     if (tracker_map_was_bad(partition->tracker))
         log_event(LOG_WARN, "commit_metadata_unreadable", "%s [%" PRId32 "]: the metadata of the committed offset cannot be "
                   "read: what was done beyond it runs again", at->topic, at->partition);
-    if (!partition->restart)
-        partition_unpause(consumer, partition, PAUSE_RESTORING);
 }
 
 static bool was_asked(const struct consumer_partition *partition, uint64_t read)
 {
-    return partition != NULL && partition->phase == PARTITION_RESTORING && partition->read == read;
+    return partition != NULL && partition->phase == PARTITION_RESTORING && partition->tracker == NULL &&
+           partition->read == read;
 }
 
 /* The partitions of the read ask again. */
@@ -274,7 +274,7 @@ static void serve_reads(struct consumer *consumer)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (partition->phase != PARTITION_RESTORING || partition->read != 0)
+        if (partition->phase != PARTITION_RESTORING || partition->tracker != NULL || partition->read != 0)
             continue;
         partition->read = consumer->read.last + 1;
         rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition);
@@ -285,6 +285,30 @@ static void serve_reads(struct consumer *consumer)
         read_send(consumer, list);
     }
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* ---- the start ---- */
+
+void consumer_restored(struct consumer *consumer, struct assignment *assignment)
+{
+    (void)consumer;
+    if (assignment->own != NULL)
+        assignment->own->awaited = false;
+}
+
+static void serve_starts(struct consumer *consumer)
+{
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (partition->phase != PARTITION_RESTORING || partition->tracker == NULL || partition->awaited ||
+            ended_is_in_the_way(consumer, partition->assignment))
+            continue;
+        partition->phase = PARTITION_RUNNING;
+        if (!partition->restart)
+            partition_unpause(consumer, partition, PAUSE_RESTORING);
+        if (consumer->hooks.running != NULL)
+            consumer->hooks.running(partition->assignment, consumer->hooks.opaque);
+    }
 }
 
 static bool is_wanted(const struct consumer *consumer)
@@ -304,6 +328,7 @@ void restore_serve(struct consumer *consumer)
     if (consumer->read.backoff_ms == 0)
         consumer->read.backoff_ms = FIRST_BACKOFF_MS;
     serve_reads(consumer);
+    serve_starts(consumer);
     serve_restarts(consumer);
     serve_seeks(consumer);
     consumer->read.wanted = is_wanted(consumer);

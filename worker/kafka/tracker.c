@@ -254,6 +254,13 @@ bool tracker_done(struct tracker *tracker, int64_t offset)
     return true;
 }
 
+bool tracker_is_done(const struct tracker *tracker, int64_t offset)
+{
+    if (offset < tracker->base)
+        return true;
+    return tracker->base >= 0 && (offset < tracker->end ? is_done(tracker, offset) : offset < tracker->reached);
+}
+
 bool tracker_is_full(const struct tracker *tracker)
 {
     /* Where nothing is in flight, and for offsets that the map knows, there is always room. */
@@ -266,7 +273,7 @@ int64_t tracker_frontier(const struct tracker *tracker)
     return tracker->base;
 }
 
-int tracker_map(const struct tracker *tracker, char out[OFFSET_MAP_TEXT_MAX + 1])
+int tracker_map(const struct tracker *tracker, char out[OFFSET_MAP_TEXT_MAX + 1], int64_t *end)
 {
     size_t room_bits = tracker->room_words * WORD_BITS;
     struct offset_bits bits = {
@@ -282,6 +289,8 @@ int tracker_map(const struct tracker *tracker, char out[OFFSET_MAP_TEXT_MAX + 1]
         bytes = offset_map_write(&bits, out);
         assert(bytes >= 0);
     }
+    if (end != NULL)
+        *end = tracker->base + (int64_t)bits.span;
     return bytes;
 }
 

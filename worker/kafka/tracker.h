@@ -39,14 +39,17 @@ void tracker_reach(struct tracker *tracker, int64_t offset);
 /* The offset is done. Harmless for one that is not in flight (false). */
 bool tracker_done(struct tracker *tracker, int64_t offset);
 
+/* Is it done, be it as a gap? False for what was not offered yet and is not in the map. */
+bool tracker_is_done(const struct tracker *tracker, int64_t offset);
+
 /* Might the next offset not fit? Then pause. */
 bool tracker_is_full(const struct tracker *tracker);
 
 /* The offset to commit: the lowest incomplete, or the next to come where none is. -1 before the first admission of a
  * tracker without a committed offset. Never moves back. */
 int64_t tracker_frontier(const struct tracker *tracker);
-/* The commit's metadata. Its length. */
-int tracker_map(const struct tracker *tracker, char out[OFFSET_MAP_TEXT_MAX + 1]);
+/* The commit's metadata. Its length. *end (may be NULL): with it, what is done below this offset is known to who reads it. */
+int tracker_map(const struct tracker *tracker, char out[OFFSET_MAP_TEXT_MAX + 1], int64_t *end);
 
 /* Has anything changed since tracker_commit_taken? */
 bool tracker_is_dirty(const struct tracker *tracker);

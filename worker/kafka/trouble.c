@@ -58,8 +58,8 @@ bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const 
         trouble_fatal(consumer, "the broker refuses this worker (%s): allow its user the cluster action", text);
         return true;
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
-        trouble_fatal(consumer, "another worker has joined group '%s' under the same group.instance.id and fenced this one "
-                      "off: give each worker an id of its own", consumer->group_id);
+        trouble_fatal(consumer, "another worker has joined group '%s' under the same group-instance-id and fenced this "
+                      "one off: give each worker one of its own", consumer->group_id);
         return true;
     case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
         trouble_fatal(consumer, "the other members of group '%s' do not use the assignment strategy cooperative-sticky "

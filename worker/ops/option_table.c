@@ -26,6 +26,10 @@ static const struct option_spec table[] = {
     {.name = "group-id", .type = OPTION_TEXT, .value = "rxp-worker", .metavar = "NAME",
      .commands = WORKER | COMMAND_OFFSETS, .group = "Kafka",
      .help = "Consumer group; workers of one group share the partitions."},
+    {.name = "group-instance-id", .type = OPTION_TEXT, .value = "", .metavar = "NAME", .may_be_empty = true,
+     .commands = WORKER, .group = "Kafka",
+     .help = "Name of this worker's own in its group (static membership): a restart within the session timeout "
+             "(session.timeout.ms, 45 s) then keeps its partitions and disturbs no other worker; empty: off."},
     {.name = "client-id", .type = OPTION_TEXT, .value = "rxp-worker", .metavar = "NAME", .commands = CLIENTS,
      .group = "Kafka", .help = "Name under which brokers log and limit this client."},
     {.name = "results-key", .type = OPTION_CHOICE, .value = "input", .choices = "input|invocation_id",
