@@ -10,6 +10,7 @@
 #     asan    unit and parts under AddressSanitizer and UndefinedBehaviorSanitizer
 #     tsan    parts, and those of unit that have threads, under ThreadSanitizer
 #     whole   real worker processes against a real Kafka broker, which is fetched, started and stopped
+#     faults  the full form of the fault tests, hours of them; only where it is asked for: their short form is part of whole
 #
 # CI=true: a test that is skipped for want of a broker has failed. RXP_TEST_JOBS: programs at a time (as many as CPUs; part
 # tests, which wait for most of their time, twice as many).
@@ -22,7 +23,7 @@ logs=$root/build/test-logs
 totals=$logs/totals
 python=/usr/bin/python3 # Debian's, since that one has Debian's modules, whatever comes first in PATH
 jobs=${RXP_TEST_JOBS:-$(nproc)}
-suites=(unit parts asan tsan whole)
+suites=(unit parts asan tsan whole) # faults only by name
 names=()
 fetcher=
 closed=no
@@ -31,9 +32,9 @@ usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 
 case ${1:-} in
     "") ;;
-    unit | parts | asan | tsan | whole) suites=("$1") && shift && names=("$@") ;;
+    unit | parts | asan | tsan | whole | faults) suites=("$1") && shift && names=("$@") ;;
     -h | --help) usage && exit 0 ;;
-    *) say "there is no suite '$1'; the suites are: ${suites[*]}" && exit 2 ;;
+    *) say "there is no suite '$1'; the suites are: ${suites[*]} faults" && exit 2 ;;
 esac
 
 # A step that is no test, such as the build, failed.
@@ -170,10 +171,10 @@ run_tsan() {
         TSAN_OPTIONS=second_deadlock_stack=1:history_size=7 -- "${programs[@]}"
 }
 
-run_whole() {
-    local programs reason=
-    mapfile -t programs < <(chosen "$root"/tests/whole/test_*.py)
-    echo "whole tests"
+# run_with_broker SUITE TIMEOUT PROGRAM…
+run_with_broker() {
+    local suite=$1 timeout=$2 reason=
+    shift 2
     if ! wait "$fetcher"; then
         # Its last line says why; to try once more would only take longer.
         reason=$(tail -n 1 "$logs/fetch.log")
@@ -181,8 +182,22 @@ run_whole() {
     fi
     fetcher=
     # One at a time: they measure memory, CPU and deadlines.
-    run_suite whole 900 1 "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$reason" \
-        "$python" "$root/tests/whole/with_broker.py" -- "${programs[@]}"
+    run_suite "$suite" "$timeout" 1 "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$reason" \
+        "$python" "$root/tests/whole/with_broker.py" -- "$@"
+}
+
+run_whole() {
+    local programs
+    mapfile -t programs < <(chosen "$root"/tests/whole/test_*.py)
+    echo "whole tests"
+    run_with_broker whole 900 "${programs[@]}"
+}
+
+run_faults() {
+    local programs
+    mapfile -t programs < <(chosen "$root"/tests/whole/fault_*.py)
+    echo "fault tests in full: their figures and seeds are in ${logs#"$root"/}/faults-*.log"
+    run_with_broker faults 14400 "${programs[@]}"
 }
 
 prefix=()
@@ -201,12 +216,12 @@ if ! install_packages "$logs/packages.log" "${build_packages[@]}" "${test_packag
     count_failure "packages are missing"
     exit 1
 fi
-if [[ " ${suites[*]} " == *" whole "* ]]; then
+if [[ ${suites[*]} =~ whole|faults ]]; then
     # While the compiler runs, a first run fetches the broker.
     "$python" "$root/tests/whole/with_broker.py" --fetch-only >"$logs/fetch.log" 2>&1 &
     fetcher=$!
 fi
-if [[ ${suites[*]} =~ unit|parts|whole ]]; then
+if [[ ${suites[*]} =~ unit|parts|whole|faults ]]; then
     build dev "$logs/build-dev.log" || exit 1
 fi
 for suite in "${suites[@]}"; do
