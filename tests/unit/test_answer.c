@@ -213,6 +213,73 @@ START_TEST(a_short_identity_stays_at_the_last_level)
 }
 END_TEST
 
+static const struct {
+    bool dead_letter;
+    bool reply;
+    bool partition;
+    enum answer_shed shed;
+    const char *says;
+} left_out[] = {
+    {false, true, false, ANSWER_WHOLE, "reply"},
+    {false, false, true, ANSWER_WHOLE, "reply-partition"},
+    {true, true, false, ANSWER_WHOLE, "dead-letter,reply"},
+    {true, true, true, ANSWER_SHED_IDENTITY, "http.result,headers,metadata,key,identity,dead-letter,reply,reply-partition"},
+};
+
+START_TEST(names_a_reply_that_was_left_out)
+{
+    struct scene scene;
+    scene_init(&scene, MESSAGE(""));
+    scene.context.dead_letter_shed = left_out[_i].dead_letter;
+    scene.context.reply_shed = left_out[_i].reply;
+    scene.context.reply_partition_shed = left_out[_i].partition;
+    scene.context.shed = left_out[_i].shed;
+    scene_answer(&scene);
+    ck_assert_str_eq(value_of(&scene, "rxp.shed"), left_out[_i].says);
+    scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(says_that_a_run_was_resumed)
+{
+    struct scene scene;
+    scene_init(&scene, MESSAGE("\"resumed\":\"the message's own\""));
+    scene_answer(&scene);
+    ck_assert_ptr_null(value_of(&scene, "resumed"));
+    scene.run.resumed = true;
+    scene_answer(&scene);
+    ck_assert_str_eq(value_of(&scene, "resumed"), "true");
+    scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(an_intent_without_a_checkpoint_is_a_failure_of_unknown_kickoff)
+{
+    struct scene scene;
+    scene_init(&scene, MESSAGE(""));
+    intake_unknown(&scene.run, 5000);
+    scene_answer(&scene);
+    ck_assert_int_eq(scene.result->status, RXP_STATUS_FAILED);
+    ck_assert(!scene.result->has_exit_code);
+    ck_assert_int_eq(scene.result->started_at_ms, 5000);
+    ck_assert_int_gt(scene.result->finished_at_ms, 5000);
+    ck_assert_str_eq(value_of(&scene, "error.code"), "kickoff_unknown");
+    ck_assert_ptr_nonnull(strstr(scene.result->error_summary, "not known"));
+    scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(an_intent_of_a_clock_that_was_ahead_does_not_end_before_it_began)
+{
+    struct scene scene;
+    scene_init(&scene, MESSAGE(""));
+    intake_unknown(&scene.run, 9000000000000);
+    scene_answer(&scene);
+    ck_assert_int_eq(scene.result->finished_at_ms, 9000000000000);
+    scene_deinit(&scene);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("answer");
@@ -222,6 +289,10 @@ Suite *test_suite(void)
     tcase_add_test(tcase, echoes_sixteen_kibibytes_and_no_more);
     tcase_add_test(tcase, an_unreadable_message_is_named_by_its_place);
     tcase_add_loop_test(tcase, sheds_level_by_level, 0, 6);
+    tcase_add_loop_test(tcase, names_a_reply_that_was_left_out, 0, 4);
+    tcase_add_test(tcase, says_that_a_run_was_resumed);
+    tcase_add_test(tcase, an_intent_without_a_checkpoint_is_a_failure_of_unknown_kickoff);
+    tcase_add_test(tcase, an_intent_of_a_clock_that_was_ahead_does_not_end_before_it_began);
     tcase_add_test(tcase, a_short_identity_stays_at_the_last_level);
     suite_add_tcase(suite, tcase);
     return suite;
