@@ -156,6 +156,9 @@ START_TEST(a_transport_may_be_freed_with_held_ones)
         start_held(&seen[i], server);
     }
     let_go(&seen[1]);
+    curl_transport_begin(transport, clock_mono_ms()); /* on the wire */
+    ck_assert_int_eq(seen[1].begun, 2);
+    let_go(&seen[2]);
     ck_assert_uint_eq(count_transfers(), 3);
 }
 END_TEST

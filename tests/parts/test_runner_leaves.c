@@ -208,6 +208,8 @@ START_TEST(a_park_is_for_ever_and_for_all)
     turn();
     assert_abandoned(one, true, true);
     ck_assert_int_eq(two->ended, 0);
+    runner_command(&runner, RUNNER_SWEEP, now_ms);
+    turn();
     submit(late);
     turn();
     assert_abandoned(late, false, false);

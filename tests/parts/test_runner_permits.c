@@ -38,6 +38,7 @@ START_TEST(a_held_kickoff_goes_once_it_is_permitted)
     ck_assert_uint_eq(atomic_load(&runner.in_requests), 1);
     turn_at(now_ms + 1000);
     tell_permits(); /* another's */
+    ck_assert(list_is_empty(&runner.walk)); /* it concerns the held ones only */
     ck_assert(last()->is_held);
     permit(subject);
     turn();

@@ -63,7 +63,7 @@ bool driver_must_end(const struct runner *runner, const struct run *run)
     if (!run_was_begun(run)) {
         return is_ending || runner->kickoffs_stopped;
     }
-    return is_ending && runner->config->resumable && run->cycle.accepted && !run->asking;
+    return is_ending && runner->config->resumable && !run->asking;
 }
 
 static void count_request(struct runner *runner, int change)

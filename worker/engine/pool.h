@@ -6,8 +6,8 @@
  * What the tenure of a run says, as soon as its loop has seen it (at the next request, or at the next pool_sweep):
  *   HELD    it goes on.
  *   ENDING  a kickoff that has not begun ends abandoned. One that has, and every request under way, gets its answer.
- *           Where the pool is resumable, an accepted run ends abandoned as soon as it has no request under way;
- *           otherwise it goes on polling.
+ *           Where the pool is resumable, the run then ends abandoned as soon as it has no request under way; otherwise
+ *           it goes on polling.
  *   OVER    it ends abandoned where it stands.
  * What an answer ends, ends with it: such a run is not abandoned. */
 #ifndef RXP_ENGINE_POOL_H
