@@ -39,16 +39,16 @@ struct pool_config {
 };
 
 struct pool_hooks {
-    /* On the loop thread, first: fills run->invocation, run->plan and, to resume it, run->resume, and returns 0; or fills
-     * run->outcome (a rejection) and returns -1. */
+    /* On the loop thread, first: fills run->invocation, run->plan and, to resume it (only one whose plan polls),
+     * run->resume, and returns 0; or fills run->outcome (a rejection) and returns -1. */
     int (*prepare)(struct run *run, void *opaque);
     /* On the loop thread: the kickoff has its place at its origin and could go now. False: it keeps the place and waits
      * for pool_permit, without a limit. Asked once a kickoff. The run may end before it was permitted, or in spite of
      * it: run_was_begun says whether it left. NULL: always. */
     bool (*permit)(struct run *run, void *opaque);
-    /* On the loop thread: the kickoff was accepted and its answer does not end the run; run_note holds from now on. What
-     * only the kickoff needed may be freed. Called also where the run is abandoned right after. Not of a run that is
-     * resumed. NULL: not wanted. */
+    /* On the loop thread: the kickoff was accepted and its answer does not end the run; run_note holds from now on.
+     * What only the kickoff needed may be freed. Called also where the run is abandoned right after. Not of a run that
+     * is resumed. NULL: not wanted. */
     void (*accepted)(struct run *run, void *opaque);
     /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
      * returns. The loop has unlinked it and does not look at it again. */

@@ -7,8 +7,8 @@
  *   runner_add ──> backlog ── taken: prepared, started ──> runs ── ended ──> its owner's again
  *
  * and all of both pass through the third, `walk`, when a command concerns every run. Beside that, those whose kickoff
- * waits for its permit are in `held`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand runs
- * at once do not spoil the deadlines of others. */
+ * waits for its permit are in `held`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand
+ * runs at once do not spoil the deadlines of others. */
 #ifndef RXP_ENGINE_RUNNER_H
 #define RXP_ENGINE_RUNNER_H
 
