@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The worker as a member of its group: joining, leaving, topics and partitions that are added."""
+import re
 import signal
 import time
 
@@ -92,6 +93,50 @@ def _():
         equal((len(results), len(places), {place[0] for place in places}), (200, 200, {scene.invocations, other}))
         scene.wait_for_commit(30)
         equal([worker.stop() for worker in workers], [0, 0])
+
+
+MOVES = r"partition_assigned|partition_leaving|partition_left|partitions_lost"
+
+
+def static_pair(scene):
+    """Two static members that share the partitions and have come to rest; the words that start the first again."""
+    words = {"group_instance_id": "one", "client_id": "one", "name": "one"}
+    pair = scene.worker(**words), scene.worker(group_instance_id="two", client_id="two", name="two")
+    scene.kafka.wait_for_members(scene.group, 2, 6)
+    for worker in pair:
+        wait_until(lambda worker=worker: assigned(worker) >= 3, 30, f"the partitions in {worker.log}")
+    return *pair, words
+
+
+def assigned(worker, after=0):
+    return len(re.findall("partition_assigned", worker.output(after)))
+
+
+@test("a static member that restarts within its session gets its partitions back at once and disturbs nobody")
+def _():
+    with Scene(partitions=6) as scene:
+        first, second, words = static_pair(scene)
+        before = {member.client_id: member.partitions for member in scene.kafka.members(scene.group)}
+        where = scene.produce([invocation(f"a-{n}", scene.backend, {"seconds": "0.2"}) for n in range(300)])
+        wait_until(lambda: scene.backend.stats()["kickoffs"] >= 100, 30, "some kickoffs")
+        mark = second.mark()
+        begin = time.monotonic()
+        equal(first.stop(), 0, f"the status of {first.log}")
+        took = time.monotonic() - begin
+        assert took < 4, f"its end took {took:.1f} s: {first.log}"
+        equal(len(scene.kafka.members(scene.group) or []), 2, "members while the first is away")
+        begin = time.monotonic()
+        again = scene.worker(**words)
+        wait_until(lambda: assigned(again) == 3, 30, f"its partitions in {again.log}")
+        took = time.monotonic() - begin
+        assert took < 5, f"its partitions came after {took:.1f} s: {again.log}"
+        where += scene.produce([invocation(f"b-{n}", scene.backend, QUICK) for n in range(300)])
+        once_each(where, scene.wait_for_results(600))
+        scene.wait_for_commit(30)
+        after = {member.client_id: member.partitions for member in scene.kafka.members(scene.group)}
+        equal(after, before)
+        equal(re.findall(MOVES, second.output(mark)), [], f"what happened to partitions in {second.log}")
+        equal([again.stop(), second.stop()], [0, 0])
 
 
 if __name__ == "__main__":
