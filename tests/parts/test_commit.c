@@ -147,6 +147,213 @@ START_TEST(metadata_that_cannot_be_read_counts_as_nothing_done)
 }
 END_TEST
 
+/* ---- tags ---- */
+
+/* What came back of partition 0: how many tags, each once. */
+static int told(const struct stage *s)
+{
+    int n = 0;
+    for (int tag = 0; tag < STAGE_TAGS; tag++) {
+        ck_assert_int_le(s->sides[0].told[0][tag], 1);
+        n += s->sides[0].told[0][tag];
+    }
+    return n;
+}
+
+static int wanted_told;
+
+static bool are_told(struct stage *s)
+{
+    return told(s) == wanted_told;
+}
+
+static struct side *open_with_a_hundred(const struct side_wish *wish)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, wish);
+    TURN_UNTIL(&stage, all_hundred_delivered);
+    return side;
+}
+
+START_TEST(tags_come_back_once_when_a_commit_of_theirs_is_accepted_and_not_before)
+{
+    struct side *side = open_with_a_hundred(&plain);
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+    rd_kafka_mock_push_request_errors(stage.cluster, API_COMMIT, 3, err, err, err);
+    side_finish_tagged(side, 0, 0, 2);
+    side_finish_tagged(side, 0, 1, 1);
+    side_finish_tagged(side, 0, 2, 0);
+    side_finish_tagged(side, 0, 7, 2); /* by the map */
+    wanted_commit = 3;
+    TURN_UNTIL(&stage, is_committed);
+    wanted_told = 5;
+    TURN_UNTIL(&stage, are_told);
+    ck_assert_uint_eq(side->told[0][7 + 64], 1);
+    side_finish_tagged(side, 0, 3, 1);
+    wanted_told = 6;
+    TURN_UNTIL(&stage, are_told);
+    /* Done before: a commit that says so must come first even so. */
+    consumer_done(side->consumer, &(struct ref){side->jobs[0].ref.assignment, 3}, (uint64_t[]){3 + 64}, 1);
+    wanted_told = 7;
+    TURN_UNTIL(&stage, are_told);
+    ck_assert_uint_eq(side->told[0][3 + 64], 1);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(tags_that_only_a_refused_map_covers_wait_for_the_frontier)
+{
+    struct side *side = open_with_a_hundred(&plain);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_COMMIT, 1, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE);
+    side_finish_tagged(side, 0, 0, 1);
+    side_finish_tagged(side, 0, 2, 1);
+    wanted_told = 1;
+    TURN_UNTIL(&stage, are_told);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 1);
+    ck_assert_uint_eq(side->told[0][0], 1);
+    side_finish_tagged(side, 0, 1, 1);
+    wanted_told = 3;
+    TURN_UNTIL(&stage, are_told);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 3);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(the_last_commit_brings_tags_back_too_and_a_late_one_is_dropped)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.commit_interval_ms = 3600000});
+    struct assignment *assignment = assignment_hold(side->jobs[0].ref.assignment);
+    side_finish_tagged(side, 0, 0, 1);
+    side_finish_tagged(side, 0, 5, 1);
+    ck_assert_int_eq(told(&stage), 0);
+    consumer_begin_close(side->consumer, clock_mono_ms());
+    TURN_UNTIL(&stage, side_is_closed);
+    ck_assert_int_eq(told(&stage), 2);
+    consumer_done(side->consumer, &(struct ref){assignment, 1}, (uint64_t[]){1}, 1);
+    ck_assert(!consumer_is_done(side->consumer, &(struct ref){assignment, 1}));
+    ck_assert_uint_eq(consumer_confirm(side->consumer, assignment), 0);
+    consumer_pause(side->consumer, assignment, true);
+    consumer_restored(side->consumer, assignment);
+    assignment_release(assignment);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- confirmations ---- */
+
+static uint64_t wanted_ticket;
+
+static bool is_confirmed(struct stage *s)
+{
+    return s->sides[0].confirmed >= wanted_ticket;
+}
+
+START_TEST(a_commit_is_confirmed_though_nothing_has_changed)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.commit_interval_ms = 3600000});
+    struct assignment *assignment = side->jobs[0].ref.assignment;
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_COMMIT, 2, err, err);
+    for (int i = 0; i < 3; i++) {
+        wanted_ticket = consumer_confirm(side->consumer, assignment);
+        ck_assert_uint_gt(wanted_ticket, side->confirmed);
+        TURN_UNTIL(&stage, is_confirmed);
+        ck_assert_uint_eq(side->confirmed, wanted_ticket);
+        ck_assert_int_eq(stage_committed(&stage, 0, NULL), 0);
+    }
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- with a producer's transactions ---- */
+
+static bool wants_commit(struct stage *s)
+{
+    return consumer_wants_commit(s->sides[0].consumer);
+}
+
+static void settle(struct side *side, rd_kafka_topic_partition_list_t *offsets, rd_kafka_resp_err_t err)
+{
+    consumer_offsets_settled(side->consumer, offsets, err);
+    rd_kafka_topic_partition_list_destroy(offsets);
+}
+
+START_TEST(a_transactional_consumer_leaves_its_commits_to_who_asks_for_them)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
+    ck_assert(!consumer_wants_commit(side->consumer));
+    side_finish_tagged(side, 0, 0, 1);
+    side_finish_tagged(side, 0, 2, 1);
+    TURN_UNTIL(&stage, wants_commit);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
+    rd_kafka_consumer_group_metadata_t *metadata = consumer_group_metadata(side->consumer);
+    ck_assert_ptr_nonnull(metadata);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+
+    rd_kafka_topic_partition_list_t *offsets = consumer_take_offsets(side->consumer);
+    ck_assert_int_eq(offsets->cnt, 1);
+    ck_assert_int_eq(offsets->elems[0].offset, 1);
+    ck_assert_uint_gt(offsets->elems[0].metadata_size, 0);
+    ck_assert(!consumer_wants_commit(side->consumer));
+    ck_assert_ptr_null(consumer_take_offsets(side->consumer));
+    settle(side, offsets, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+    ck_assert_int_eq(told(&stage), 0);
+
+    TURN_UNTIL(&stage, wants_commit); /* again, as nothing of it was committed */
+    side_finish_tagged(side, 0, 1, 1);
+    uint64_t before = consumer_confirm(side->consumer, side->jobs[0].ref.assignment);
+    offsets = consumer_take_offsets(side->consumer);
+    ck_assert_int_eq(offsets->elems[0].offset, 3);
+    side_finish_tagged(side, 0, 3, 1);
+    uint64_t after = consumer_confirm(side->consumer, side->jobs[0].ref.assignment);
+    ck_assert_uint_gt(after, before);
+    settle(side, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(told(&stage), 3);
+    ck_assert_uint_eq(side->confirmed, before); /* not what was asked for once it was taken */
+
+    offsets = consumer_take_offsets(side->consumer);
+    ck_assert_int_eq(offsets->elems[0].offset, 4);
+    settle(side, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(told(&stage), 4);
+    ck_assert_uint_eq(side->confirmed, after);
+    ck_assert_ptr_null(consumer_take_offsets(side->consumer));
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
+    ck_assert_uint_eq(side->lost, 0);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(offsets_that_no_answer_names_are_taken_again)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
+    side_finish_tagged(side, 0, 0, 1);
+    rd_kafka_topic_partition_list_t *offsets = consumer_take_offsets(side->consumer);
+    ck_assert_int_eq(offsets->cnt, 1);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    consumer_offsets_settled(side->consumer, NULL, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(told(&stage), 0);
+    TURN_UNTIL(&stage, wants_commit);
+    offsets = consumer_take_offsets(side->consumer);
+    offsets->elems[0].err = RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; /* its own error counts, too */
+    settle(side, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(told(&stage), 0);
+    TURN_UNTIL(&stage, wants_commit);
+    offsets = consumer_take_offsets(side->consumer);
+    ck_assert_int_eq(offsets->elems[0].offset, 1);
+    settle(side, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(told(&stage), 1);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("commit");
@@ -157,6 +364,12 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, an_error_that_no_waiting_mends_is_fatal_and_names_the_way_out, 0, ROWS(fatal_errors));
     tcase_add_test(tcase, committed_offsets_that_cannot_be_read_are_asked_for_again);
     tcase_add_test(tcase, metadata_that_cannot_be_read_counts_as_nothing_done);
+    tcase_add_test(tcase, tags_come_back_once_when_a_commit_of_theirs_is_accepted_and_not_before);
+    tcase_add_test(tcase, tags_that_only_a_refused_map_covers_wait_for_the_frontier);
+    tcase_add_test(tcase, the_last_commit_brings_tags_back_too_and_a_late_one_is_dropped);
+    tcase_add_test(tcase, a_commit_is_confirmed_though_nothing_has_changed);
+    tcase_add_test(tcase, a_transactional_consumer_leaves_its_commits_to_who_asks_for_them);
+    tcase_add_test(tcase, offsets_that_no_answer_names_are_taken_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }

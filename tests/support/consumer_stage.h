@@ -30,6 +30,7 @@ const char *__tsan_default_suppressions(void)
 #endif
 
 enum { STAGE_DEADLINE_MS = 40000, STAGE_PARTITIONS = 4, STAGE_OFFSETS = 40000, STAGE_SIDES = 2, STAGE_EPOCHS = 64 };
+enum { STAGE_TAGS = 128 };
 enum { API_FETCH = 1, API_COMMIT = 8, API_OFFSET_FETCH = 9, API_JOIN = 11, API_HEARTBEAT = 12, API_SYNC = 14 };
 
 #define STAGE_TOPIC "in"
@@ -41,6 +42,13 @@ struct stage_job {
 
 struct side {
     struct stage *stage;
+    bool keeps_back;             /* calls no consumer_restored by itself */
+    struct assignment *assigned; /* the last one that hooks.assigned told of, held */
+    size_t assigns;
+    size_t runnings;
+    struct assignment *over_of; /* the last one that was over; only to be compared */
+    unsigned char told[STAGE_PARTITIONS][STAGE_TAGS]; /* how often a tag came back, which is an offset, or + 64 */
+    uint64_t confirmed;
     struct consumer *consumer;
     int event_fd;
     int max_messages; /* a turn */
@@ -210,8 +218,50 @@ static inline void side_on_leaving(struct assignment *assignment, enum leaving l
     case LEAVING_OVER:
         ck_assert(tenure_read(&assignment->tenure) == TENURE_OVER);
         side->over++;
+        ck_assert_ptr_ne(assignment, side->over_of); /* once */
+        side->over_of = assignment;
         break;
     }
+}
+
+static inline void side_on_assigned(struct assignment *assignment, void *opaque)
+{
+    struct side *side = opaque;
+    ck_assert(tenure_read(&assignment->tenure) != TENURE_OVER);
+    assignment_release(side->assigned);
+    side->assigned = assignment_hold(assignment);
+    side->assigns++;
+    if (!side->keeps_back)
+        consumer_restored(side->consumer, assignment);
+}
+
+static inline void side_on_running(struct assignment *assignment, void *opaque)
+{
+    struct side *side = opaque;
+    ck_assert(tenure_read(&assignment->tenure) == TENURE_HELD);
+    side->runnings++;
+}
+
+static inline void side_on_committed(struct assignment *assignment, const struct consumer_mark *marks, size_t n,
+                                     void *opaque)
+{
+    struct side *side = opaque;
+    ck_assert_ptr_nonnull(assignment->own);
+    ck_assert_uint_gt(n, 0);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_uint_lt(marks[i].tag, STAGE_TAGS);
+        ck_assert_int_eq((int64_t)marks[i].tag % 64, marks[i].offset);
+        ck_assert(consumer_is_done(side->consumer, &(struct ref){assignment, marks[i].offset}));
+        side->told[assignment->partition][marks[i].tag]++;
+    }
+}
+
+static inline void side_on_confirmed(struct assignment *assignment, uint64_t ticket, void *opaque)
+{
+    struct side *side = opaque;
+    ck_assert_ptr_nonnull(assignment->own);
+    ck_assert_uint_gt(ticket, side->confirmed);
+    side->confirmed = ticket;
 }
 
 static inline void side_on_fatal(const char *reason, void *opaque)
@@ -228,6 +278,10 @@ struct side_wish {
     int64_t handover_ms;         /* 0: 10 s */
     int64_t missing_topic_ms;    /* 0: 30 s */
     int64_t commit_interval_ms;  /* 0: 50 ms */
+    bool restores;               /* with hooks.assigned */
+    bool keeps_back;             /* and what it waits for is the test's to give */
+    bool transactional;
+    const char *group_instance_id;
 };
 
 static inline struct side *side_open(struct stage *stage, int number, const struct side_wish *wish)
@@ -244,6 +298,7 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
     struct consumer_config config = {
         .settings = {.bootstrap_servers = wish->brokers != NULL ? wish->brokers : stage->brokers,
                      .group_id = STAGE_GROUP,
+                     .group_instance_id = wish->group_instance_id,
                      .properties = properties,
                      .n_properties = sizeof properties / sizeof *properties - (getenv("STAGE_DEBUG") == NULL)},
         .topics = topics,
@@ -251,10 +306,20 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
         .commit_interval_ms = wish->commit_interval_ms > 0 ? wish->commit_interval_ms : 50,
         .handover_ms = wish->handover_ms > 0 ? wish->handover_ms : 10000,
         .missing_topic_ms = wish->missing_topic_ms > 0 ? wish->missing_topic_ms : 30000,
+        .transactional = wish->transactional,
         .event_fd = side->event_fd,
     };
     struct consumer_hooks hooks = {
-        .message = side_on_message, .leaving = side_on_leaving, .fatal = side_on_fatal, .opaque = side};
+        .message = side_on_message,
+        .assigned = wish->restores || wish->keeps_back ? side_on_assigned : NULL,
+        .running = side_on_running,
+        .leaving = side_on_leaving,
+        .committed = side_on_committed,
+        .confirmed = side_on_confirmed,
+        .fatal = side_on_fatal,
+        .opaque = side,
+    };
+    side->keeps_back = wish->keeps_back;
     side->consumer = consumer_new(&config, &hooks, why, sizeof why);
     ck_assert_msg(side->consumer != NULL, "%s", why);
     return side;
@@ -279,6 +344,24 @@ static inline bool side_finish_offset(struct side *side, int partition, int64_t 
         }
     }
     return false;
+}
+
+/* The same with n of the tags OFFSET and OFFSET + 64. */
+static inline void side_finish_tagged(struct side *side, int partition, int64_t offset, size_t n)
+{
+    const uint64_t tags[] = {(uint64_t)offset, (uint64_t)offset + 64};
+    ck_assert_int_lt(offset, 64);
+    for (size_t i = 0; i < side->n_jobs; i++) {
+        struct ref ref = side->jobs[i].ref;
+        if (ref.assignment->partition != partition || ref.offset != offset)
+            continue;
+        ck_assert(!consumer_is_done(side->consumer, &ref));
+        consumer_done(side->consumer, &ref, tags, n);
+        ck_assert(consumer_is_done(side->consumer, &ref));
+        side_finish(side, i);
+        return;
+    }
+    ck_abort_msg("no job has [%d] offset %d", partition, (int)offset);
 }
 
 static inline void side_finish_all(struct side *side)
@@ -349,6 +432,8 @@ static inline void side_free(struct side *side)
         return;
     consumer_free(side->consumer);
     side->consumer = NULL;
+    assignment_release(side->assigned);
+    side->assigned = NULL;
     side_forget_jobs(side);
     free(side->jobs);
     side->jobs = NULL;

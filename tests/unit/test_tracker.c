@@ -312,9 +312,49 @@ START_TEST(a_foreign_map_at_the_limit_neither_stalls_nor_breaks_a_commit)
     ck_assert(tracker_is_full(tracker));
     for (int64_t offset = (int64_t)last + 1; offset < (int64_t)last + 20; offset += 2)
         ck_assert(tracker_done(tracker, offset));
-    ck_assert_int_ge(tracker_map(tracker, map, NULL), 0);
+    int64_t end = 0;
+    bytes = tracker_map(tracker, map, &end);
+    ck_assert_int_ge(bytes, 0);
+    /* Who reads it knows what is done below *end. */
+    ck_assert_int_le(end, SPAN);
+    struct tracker *heir = tracker_new(tracker_frontier(tracker), map, (size_t)bytes);
+    ck_assert_ptr_nonnull(heir);
+    for (int64_t offset = 0; offset < SPAN; offset++)
+        must(tracker_is_done(heir, offset) == (offset < end && tracker_is_done(tracker, offset)));
+    tracker_free(heir);
     tracker_free(tracker);
     free(word);
+}
+END_TEST
+
+START_TEST(it_knows_what_is_done)
+{
+    struct tracker *tracker = fresh(-1);
+    ck_assert(!tracker_is_done(tracker, 0));
+    for (int64_t offset = 10; offset < 20; offset++)
+        tracker_admit(tracker, offset);
+    ck_assert(tracker_is_done(tracker, 9));
+    ck_assert(!tracker_is_done(tracker, 10));
+    tracker_done(tracker, 12);
+    ck_assert(tracker_is_done(tracker, 12));
+    ck_assert(!tracker_is_done(tracker, 11));
+    ck_assert(!tracker_is_done(tracker, 13));
+    tracker_done(tracker, 10);
+    ck_assert(tracker_is_done(tracker, 10));
+    ck_assert(!tracker_is_done(tracker, 20));
+    ck_assert(!tracker_is_done(tracker, 1000)); /* the ring knows nothing of it */
+    tracker_admit(tracker, 25);
+    ck_assert(tracker_is_done(tracker, 24));
+    ck_assert(!tracker_is_done(tracker, 25));
+    tracker_reach(tracker, 30);
+    ck_assert(tracker_is_done(tracker, 29));
+    ck_assert(!tracker_is_done(tracker, 30));
+    struct tracker *heir = restarted(tracker);
+    ck_assert(tracker_is_done(heir, 12));
+    ck_assert(tracker_is_done(heir, 22));
+    ck_assert(!tracker_is_done(heir, 25));
+    tracker_free(heir);
+    tracker_free(tracker);
 }
 END_TEST
 
@@ -602,6 +642,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_gap_too_wide_for_the_window_waits_for_what_is_in_flight);
     tcase_add_test(tcase, the_window_reaches_its_cap_and_no_further);
     tcase_add_test(tcase, a_foreign_map_at_the_limit_neither_stalls_nor_breaks_a_commit);
+    tcase_add_test(tcase, it_knows_what_is_done);
     tcase_add_test(tcase, it_is_dirty_from_a_change_until_the_commit_and_again_when_that_fails);
     tcase_add_test(tcase, a_reached_end_passes_what_follows_the_last_message);
     tcase_add_test(tcase, a_message_after_a_reached_end_keeps_the_frontier);
