@@ -249,6 +249,12 @@ class Broker:
     def cluster(self):
         return Cluster(self.bootstrap)
 
+    def tool(self, program, *arguments):
+        """Runs one of Kafka's own command-line tools against it, by its class."""
+        done = subprocess.run(self._java(program, "--bootstrap-server", self.bootstrap, *arguments, heap="128m"),
+                              capture_output=True, text=True, check=False, env=plain_environment())
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def end(self):
         """Gone, with its data; also at the end of the script. Its log stays."""
         if self.child is not None:

@@ -17,15 +17,14 @@ struct checkpoint_topic {
     const char *name;
     const char *const *inputs;
     size_t n_inputs;
-    const char *group_id;    /* for the commands that grant rights */
     const char *servers;     /* for the commands that mend things */
     const atomic_bool *stop;
-    bool policy_known;       /* cleanup.policy was looked at, or can't be */
+    bool policy_known;       /* its own: cleanup.policy was looked at, or can't be */
 };
 
 enum checkpoint_topic_state {
     CHECKPOINT_TOPIC_READY,   /* *partitions: how many it has; brokers may still be electing their leaders */
-    CHECKPOINT_TOPIC_LATER,   /* ask again; `why` says what is waited for, "" after a step that went well */
+    CHECKPOINT_TOPIC_LATER,   /* call it again; `why` says what is in the way, "" where a step went well */
     CHECKPOINT_TOPIC_REFUSED, /* a sentence in `why`: the worker cannot go on */
 };
 

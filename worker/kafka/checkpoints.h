@@ -6,9 +6,9 @@
 #ifndef RXP_KAFKA_CHECKPOINTS_H
 #define RXP_KAFKA_CHECKPOINTS_H
 
+#include "kafka/assignment.h"
 #include "kafka/checkpoint_table.h"
 #include "kafka/client_conf.h"
-#include "kafka/consumer.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,8 +42,8 @@ struct checkpoints_hooks {
 /* NULL with a sentence in why[why_bytes]. Does not wait for the broker; the topic is made sure of from now on. */
 struct checkpoints *checkpoints_new(const struct checkpoints_config *config, const struct checkpoints_hooks *hooks,
                                     char *why, size_t why_bytes);
-/* Kafka thread: reads back the checkpoints of a partition. Holds the assignment until it is answered, or has ended. -1 for
- * want of memory. */
+/* Kafka thread: reads back the checkpoints of a partition. Holds the assignment until it is answered, or until the first
+ * turn after it has ended. -1 for want of memory. */
 int checkpoints_read(struct checkpoints *checkpoints, struct assignment *assignment);
 /* Kafka thread: calls the hooks. Never blocks. */
 void checkpoints_turn(struct checkpoints *checkpoints);
