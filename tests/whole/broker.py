@@ -158,11 +158,17 @@ class SmallDisk:
         self.holder.end()
 
 
+def new_identity():
+    return base64.urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode()[:22]
+
+
 class Broker:
     """Starts at once, and returns when it answers. `properties` are Kafka's own, over those above; `disk_bytes` puts its
     data on a SmallDisk of that size (broker.disk). Raises Unavailable."""
 
-    def __init__(self, properties=None, disk_bytes=None):
+    def __init__(self, properties=None, disk_bytes=None, heap="512m", identity=None, wait=True):
+        self.heap = heap
+        self.identity = identity or new_identity()  # of the cluster
         self.libraries = kafka_libraries()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rxp-broker-"))
         self.child = None
@@ -187,7 +193,7 @@ class Broker:
             self.settings = self.folder / "server.properties"
             self.settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
             self._format()
-            self.start()
+            self.start(wait)
         except BaseException:
             self.end()
             raise
@@ -198,23 +204,26 @@ class Broker:
     def __exit__(self, *_):
         self.end()
 
-    def _java(self, *arguments, heap="512m"):
-        return [*self.prefix, "java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+    def _java(self, *arguments, heap=None):
+        return [*self.prefix, "java", f"-Xmx{heap or self.heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{self.libraries}/*", *arguments]
 
     def _format(self):
-        identity = base64.urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode()[:22]
-        done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self.settings),
-                                         heap="128m"),
+        done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", self.identity, "-c",
+                                         str(self.settings), heap="128m"),
                               capture_output=True, text=True, check=False, env=plain_environment())
         if done.returncode != 0:
             raise Unavailable("its storage could not be formatted: " + (done.stdout + done.stderr).strip()[-500:])
 
-    def start(self):
-        """On the port and the data that it had before. Returns when it answers."""
+    def start(self, wait=True):
+        """On the port and the data that it had before. Returns when it answers, or at once."""
         assert not self.running, "the broker runs already"
         self.child = Child(self._java("kafka.Kafka", self.settings), name="broker", folder=self.folder)
+        if wait:
+            self.wait_until_up()
+
+    def wait_until_up(self):
         cluster = self.cluster()
 
         def answers():

@@ -197,7 +197,7 @@ class _Excuses:
 
     def move_between(self, first_ms, second_ms):
         flight = self.mode.flight_ms
-        return any(first_ms - flight <= move.at_ms <= second_ms for move in self.history.moves)
+        return any(first_ms - flight <= move.end_ms and move.at_ms <= second_ms for move in self.history.moves)
 
     def is_late(self, at_ms):
         """Sent by a worker that had been frozen and did not know yet that others had taken over."""

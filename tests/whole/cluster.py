@@ -67,8 +67,9 @@ class Member:
 
 
 class Cluster:
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, replicas=1):
         self.bootstrap = bootstrap
+        self.replicas = replicas  # of the topics that it makes
 
     def _settings(self, **settings):
         return {"bootstrap.servers": self.bootstrap, **QUIET, **settings}
@@ -86,7 +87,7 @@ class Cluster:
         """The name, which is unique unless it is given. Properties are the topic's, with _ for the dots."""
         name = name or f"{prefix}-{uuid.uuid4().hex[:8]}"
         config = {key.replace("_", "."): str(value) for key, value in properties.items()}
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=self.replicas, config=config)
         admin = AdminClient(self._settings())
         admin.create_topics([topic], operation_timeout=30)[name].result(30)
         # Its creation is answered by the controller; clients ask the broker, which may learn of it a little later.

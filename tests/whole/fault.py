@@ -5,7 +5,8 @@
 
     tests/whole/fault_crash.py [--short] [--seed N] [WORD…]      TAP, as test_*.py write it
 
-RXP_TEST_SEED settles the seed, too. It is printed with each form; the same seed does the same things to the same workers.
+RXP_TEST_SEED settles the seed, too. It is printed with each form; the same seed does the same things to the same
+workers.
 """
 import os
 import random

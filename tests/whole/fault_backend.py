@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Backends that misbehave: they reset connections after the POST, send a byte a second, storm with 429 and 503, talk garbage,
-stand still. Each input gets the result that is due, from one kickoff, and the worker is none the bigger for it."""
+"""Backends that misbehave: they reset connections after the POST, send a byte a second, storm with 429 and 503, talk
+garbage, stand still. Each input gets the result that is due, from one kickoff, and the worker does not grow."""
 import time
 
 from fault import fault, run_fault
@@ -20,7 +20,7 @@ COURSES = (  # of every ten
     ({"seconds": "0-1", "poll_delay": "0.3"}, OK),
     ({"seconds": "0", "result_bytes": "20000"}, OK),
 )
-SLOW = ({"slow": "poll", "poll_fail_count": "1"}, OK)  # a byte a second: no answer within the poll timeout; then it's well
+SLOW = ({"slow": "poll", "poll_fail_count": "1"}, OK)  # a byte a second: no answer in time; then it's well
 
 
 def course(number):

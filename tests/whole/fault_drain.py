@@ -8,7 +8,8 @@ from history import Mode
 
 
 @fault("SIGTERM comes at a random moment", modes=(
-    Mode(), Mode(checkpoints=True), Mode(exactly_once=True, checkpoints=True), Mode(at_most_once=True, checkpoints=True)),
+    Mode(), Mode(checkpoints=True), Mode(exactly_once=True, checkpoints=True),
+    Mode(at_most_once=True, checkpoints=True)),
     short_modes=(Mode(), Mode(exactly_once=True, checkpoints=True)))
 def drain(mode, seed, short):
     ends, at_once = (8, 4) if short else (200, 4)

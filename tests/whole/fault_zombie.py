@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""A worker is frozen for twice its session timeout, so that others take over; then it goes on, believing itself in charge.
+"""A worker is frozen for twice its session timeout, so that others take over; then it goes on as if it were in charge.
 
-It must commit nothing stale: the offsets never move back, and the group's last word covers every result. Under exactly-once
-it must not publish either; otherwise what it publishes is a duplicate of an input's result, and says so by its source.*."""
+It must commit nothing stale: the offsets never move back, and the group's last word covers every result. Under
+exactly-once it must not publish either; otherwise what it publishes is a duplicate, which says so
+by its source.*."""
 import time
 
 from fault import fault, run_fault
@@ -11,7 +12,8 @@ from history import Mode
 
 
 @fault("a worker is frozen for twice its session timeout, and goes on", modes=(
-    Mode(), Mode(checkpoints=True), Mode(exactly_once=True, checkpoints=True), Mode(at_most_once=True, checkpoints=True)),
+    Mode(), Mode(checkpoints=True), Mode(exactly_once=True, checkpoints=True),
+    Mode(at_most_once=True, checkpoints=True)),
     short_modes=(Mode(), Mode(exactly_once=True, checkpoints=True), Mode(at_most_once=True, checkpoints=True)))
 def zombie(mode, seed, short):
     freezes = 1 if short else 20

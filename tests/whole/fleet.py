@@ -7,8 +7,8 @@
         fleet.heal("a kill")
         verdict = fleet.judge()
 
-A fault is repeated by its seed: it settles what happens to whom and when. How far the workers have come by then is up to
-the machine.
+A fault is repeated by its seed: it settles what happens to whom and when. How far the workers have come by then is up
+to the machine.
 """
 import json
 import os
@@ -178,9 +178,9 @@ class Fleet(Scene):
             self.look()
             time.sleep(TURN_SECONDS)
 
-    def moved(self, what):
-        """Something else that can make partitions move."""
-        self.history.moves.append(Move(what, now_ms()))
+    def moved(self, what, since_ms):
+        """Something else made partitions move, perhaps, from then until now."""
+        self.history.moves.append(Move(what, since_ms, now_ms()))
 
     def heal(self, what):
         self.history.healings.append(Healing(what, now_ms()))
@@ -196,8 +196,8 @@ class Fleet(Scene):
     # What became of it
 
     def wait_for_all(self, seconds):
-        """Until every input has a result that counts, and all is committed. What results are missing then is for the judge
-        to say; this says the other."""
+        """Until every input has a result that counts, and all is committed. What results are missing then is for the
+        judge to say; this says the other."""
         missing = {entry.place for entry in self.history.inputs}
 
         def enough(records):

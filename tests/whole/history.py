@@ -67,9 +67,14 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """A worker came or left in order, or a broker failed: partitions may have moved, and nothing may be lost by it."""
+    """A worker came or left in order, or a broker was away: partitions may have moved, and nothing may be lost by it."""
     what: str
     at_ms: int
+    until_ms: int = None  # where it lasted
+
+    @property
+    def end_ms(self):
+        return self.at_ms if self.until_ms is None else self.until_ms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +139,7 @@ class Mode:
     wake_ms: int = 3000  # after it was frozen, a worker learns within that time that others have taken over
     write_ms: int = 5000  # a checkpoint is written so soon after its kickoff, where no fault is in its way
     restore_ms: int = 0  # a checkpoint so young need not have been seen by who takes over
-    duplicates: float = 1.0  # results beyond the first that may be seen, as a part of the inputs
+    duplicates: float = float("inf")  # results beyond the first that may be seen, as a part of the inputs
     heal_ms: int = 60000
     rss_growth_bytes: int = 32 << 20
     fd_growth: int = 8

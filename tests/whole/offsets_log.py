@@ -56,7 +56,7 @@ def read_value(value):
 
 
 def read_map(text, base):
-    """The runs (first, last) of offsets that commit metadata calls done above `base`; () where it is not the worker's."""
+    """The runs (first, last) of offsets that commit metadata calls done above `base`; () where it is none of ours."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
