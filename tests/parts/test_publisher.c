@@ -269,7 +269,7 @@ START_TEST(a_partition_that_does_not_exist_is_unreachable)
     turn_until(&fixture, &fixture.acknowledged, 1);
     struct publisher_message message = {.topic = "out", .partition = 99, .value = "v", .value_bytes = 1, .opaque = &fixture};
     ck_assert_int_eq(publisher_send(fixture.publisher, &message, why, sizeof why), PUBLISHER_UNREACHABLE);
-    ck_assert_msg(strstr(why, "'out' has no partition 99") != NULL, "%s", why);
+    ck_assert_msg(strstr(why, "'out' does not have the partition") != NULL, "%s", why);
     ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
     fixture_stop(&fixture);
 }
@@ -307,6 +307,78 @@ START_TEST(a_message_to_a_topic_that_is_missing_is_lost_and_ends_it)
     turn_until(&fixture, &fixture.fatal, 1);
     ck_assert_uint_eq(fixture.lost, 1);
     ck_assert_msg(strstr(fixture.fatal_reason, "topic 'gone' does not exist") != NULL, "%s", fixture.fatal_reason);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+static enum publisher_send send_optional(struct fixture *fixture, const char *topic, int32_t partition, bool alone)
+{
+    char why[512];
+    struct publisher_message message = {.topic = topic, .partition = partition, .optional = true, .alone = alone,
+                                        .value = "v", .value_bytes = 1, .opaque = fixture};
+    return publisher_send(fixture->publisher, &message, why, sizeof why);
+}
+
+static const struct {
+    rd_kafka_resp_err_t error;
+    bool alone;
+} closed_topics[] = {
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, false},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, true},
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, false},
+    {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, false},
+};
+
+START_TEST(an_optional_message_to_a_topic_that_is_missing_or_closed_is_unreachable_and_the_rest_goes_on)
+{
+    static const struct kafka_property properties[] = {{"topic.metadata.propagation.max.ms", "500"}};
+    struct fixture fixture;
+    cluster_start(&fixture);
+    rd_kafka_mock_topic_create(fixture.cluster, "gone", 0, 1); /* a broker names no partitions with such an error */
+    rd_kafka_mock_topic_set_error(fixture.cluster, "gone", closed_topics[_i].error);
+    publisher_start(&fixture, properties, 1);
+    bool alone = closed_topics[_i].alone;
+    ck_assert_int_eq(send_optional(&fixture, "gone", -1, alone), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.unreachable, 1);
+    ck_assert_msg(strstr(fixture.last_reason, "'gone'") != NULL, "%s", fixture.last_reason);
+    ck_assert_int_eq(send_optional(&fixture, "gone", -1, alone), PUBLISHER_UNREACHABLE); /* known by now */
+    ck_assert_int_eq(send_optional(&fixture, "gone", 0, alone), PUBLISHER_UNREACHABLE);
+    ck_assert_int_eq(send_optional(&fixture, "out", -1, alone), PUBLISHER_SENT);
+    ck_assert_int_eq(send_one(&fixture, "out", false), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.acknowledged, 2);
+    ck_assert_uint_eq(fixture.unreachable, 1);
+    ck_assert_uint_eq(fixture.refused + fixture.lost + fixture.fatal, 0);
+    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(an_optional_message_is_refused_for_its_size_as_any_other)
+{
+    struct fixture fixture;
+    cluster_start(&fixture);
+    publisher_start(&fixture, NULL, 0);
+    ck_assert_int_eq(send_optional(&fixture, "out", 0, false), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.acknowledged, 1);
+    rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    ck_assert_int_eq(send_optional(&fixture, "out", 0, false), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.refused, 1);
+    ck_assert_uint_eq(fixture.unreachable + fixture.lost + fixture.fatal, 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(a_partition_of_an_unknown_topic_that_does_not_exist_is_unreachable_once_the_topic_is_known)
+{
+    struct fixture fixture;
+    cluster_start(&fixture);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(fixture.cluster, "replies", 2, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    publisher_start(&fixture, NULL, 0);
+    ck_assert_int_eq(send_optional(&fixture, "replies", 2, false), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.unreachable, 1);
+    ck_assert_int_eq(send_optional(&fixture, "replies", 1, false), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.acknowledged, 1);
+    ck_assert_uint_eq(fixture.refused + fixture.lost + fixture.fatal, 0);
     fixture_stop(&fixture);
 }
 END_TEST
@@ -466,6 +538,9 @@ Suite *test_suite(void)
                         sizeof broker_errors / sizeof *broker_errors);
     tcase_add_test(tcase, a_batch_is_refused_as_a_whole_and_messages_sent_alone_are_not);
     tcase_add_test(tcase, a_partition_that_does_not_exist_is_unreachable);
+    tcase_add_loop_test(tcase, an_optional_message_to_a_topic_that_is_missing_or_closed_is_unreachable_and_the_rest_goes_on, 0, 4);
+    tcase_add_test(tcase, an_optional_message_is_refused_for_its_size_as_any_other);
+    tcase_add_test(tcase, a_partition_of_an_unknown_topic_that_does_not_exist_is_unreachable_once_the_topic_is_known);
     tcase_add_loop_test(tcase, a_topic_that_stays_missing_ends_it_even_when_nothing_is_sent, 0, 2);
     tcase_add_test(tcase, a_message_to_a_topic_that_is_missing_is_lost_and_ends_it);
     tcase_add_test(tcase, a_topic_that_comes_late_is_waited_for);

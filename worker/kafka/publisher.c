@@ -2,11 +2,12 @@
 
 #include "base/clock.h"
 #include "kafka/client_end.h"
+#include "kafka/opaque_mark.h"
+#include "kafka/refusal.h"
 #include "kafka/topic_watch.h"
 #include "ops/log.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -92,21 +93,10 @@ static void fail_for_good(struct publisher *publisher, rd_kafka_t *rk)
     fail(publisher, reason);
 }
 
-/* Does the error belong to this message, or to the batch that it was in? Not an enum of ours, so no switch without default:
- * what is not listed belongs to the topic or to the producer, and is safer ended by a restart than by leaving messages
- * out. */
-static bool is_of_one_message(rd_kafka_resp_err_t err)
+/* A smaller message gets there no better. */
+static bool is_unreachable(rd_kafka_resp_err_t err, bool optional)
 {
-    static const rd_kafka_resp_err_t list[] = {
-        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
-        RD_KAFKA_RESP_ERR_INVALID_RECORD,     RD_KAFKA_RESP_ERR_INVALID_MSG,      RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
-        RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
-    };
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        if (list[i] == err)
-            return true;
-    }
-    return false;
+    return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || (optional && refusal_is_of_topic(err));
 }
 
 static bool is_purge(rd_kafka_resp_err_t err)
@@ -164,6 +154,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     const char *topic = rd_kafka_topic_name(message->rkt);
     enum delivery delivery = DELIVERY_LOST;
     char reason[REASON_BYTES] = "";
+
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_PERSISTED) {
             delivery = DELIVERY_ACKNOWLEDGED;
@@ -172,13 +163,13 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
             snprintf(reason, sizeof reason, "topic '%s': a delivery was reported that no broker acknowledged", topic);
             fail(publisher, reason);
         }
-    } else if (is_of_one_message(message->err)) {
+    } else if (is_unreachable(message->err, opaque_is_marked(message->_private))) {
+        delivery = DELIVERY_UNREACHABLE;
+        topic_watch_sentence(topic, message->err, reason);
+    } else if (refusal_is_of_message(message->err)) {
         delivery = DELIVERY_REFUSED;
         snprintf(reason, sizeof reason, "topic '%s' does not take a message of %zu bytes: %s", topic, message->len,
                  rd_kafka_err2str(message->err));
-    } else if (message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        delivery = DELIVERY_UNREACHABLE;
-        snprintf(reason, sizeof reason, "topic '%s' has no partition %" PRId32, topic, message->partition);
     } else if (is_purge(message->err)) {
         snprintf(reason, sizeof reason, "given up while it waited for topic '%s'", topic);
     } else {
@@ -189,7 +180,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
         else
             fail(publisher, reason);
     }
-    report_later(publisher, message->_private, delivery, reason);
+    report_later(publisher, opaque_unmark(message->_private), delivery, reason);
 }
 
 /* Besides this, librdkafka's log tells why a broker cannot be reached. */
@@ -278,6 +269,7 @@ struct publisher *publisher_new(const struct publisher_config *config, const str
 {
     char conf_why[CLIENT_CONF_WHY_BYTES];
     struct publisher *publisher = calloc(1, sizeof *publisher);
+
     assert(config->n_topics <= TOPIC_WATCH_MAX);
     if (publisher == NULL) {
         snprintf(why, why_bytes, "out of memory");
@@ -327,18 +319,20 @@ static enum publisher_send refusal_of(struct publisher *publisher, rd_kafka_t *r
                                       rd_kafka_resp_err_t err, char *why, size_t why_bytes)
 {
     char sentence[TOPIC_WATCH_WHY_BYTES];
+
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         snprintf(why, why_bytes, "too many messages wait to be published");
         return PUBLISHER_FULL;
     }
-    if (is_of_one_message(err)) {
+    if (is_unreachable(err, message->optional)) {
+        topic_watch_sentence(message->topic, err, sentence);
+        snprintf(why, why_bytes, "%s", sentence);
+        return PUBLISHER_UNREACHABLE;
+    }
+    if (refusal_is_of_message(err)) {
         snprintf(why, why_bytes, "topic '%s' does not take a message of %zu bytes: %s", message->topic,
                  message->value_bytes, rd_kafka_err2str(err));
         return PUBLISHER_REFUSED;
-    }
-    if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        snprintf(why, why_bytes, "topic '%s' has no partition %" PRId32, message->topic, message->partition);
-        return PUBLISHER_UNREACHABLE;
     }
     topic_watch_sentence(message->topic, err, sentence);
     snprintf(why, why_bytes, "%s", sentence);
@@ -359,6 +353,7 @@ enum publisher_send publisher_send(struct publisher *publisher, const struct pub
     rd_kafka_t *rk = message->alone ? alone_line(publisher, why, why_bytes) : publisher->line.rk;
     if (rk == NULL)
         return PUBLISHER_FULL; /* for want of memory or threads, which may pass */
+    void *opaque = opaque_mark(message->opaque, message->optional);
     atomic_fetch_add(&publisher->outstanding, 1);
     /* The casts take const away for an interface that is without it; nothing is changed. */
     rd_kafka_resp_err_t err = message->headers != NULL
@@ -366,12 +361,12 @@ enum publisher_send publisher_send(struct publisher *publisher, const struct pub
                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                             RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
                             RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
-                            RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(message->opaque), RD_KAFKA_V_END)
+                            RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END)
         : rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                             RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
                             RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
-                            RD_KAFKA_V_OPAQUE(message->opaque), RD_KAFKA_V_END);
+                            RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return PUBLISHER_SENT;
     atomic_fetch_sub(&publisher->outstanding, 1);

@@ -34,7 +34,7 @@ void topic_watch_sentence(const char *topic, rd_kafka_resp_err_t err, char why[T
     const char *way_out = "see the broker's log";
     const char *what = "takes no messages";
 
-    /* Two of many: not an enum switch of ours. */
+    /* A few of many: not an enum switch of ours. */
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
         what = "does not exist";
         way_out = "create it, or name another";
@@ -45,6 +45,9 @@ void topic_watch_sentence(const char *topic, rd_kafka_resp_err_t err, char why[T
     } else if (err == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION) {
         what = "cannot exist under this name";
         way_out = "name another";
+    } else if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        what = "does not have the partition that was asked for";
+        way_out = "ask for one that it has, or for none";
     }
     snprintf(why, TOPIC_WATCH_WHY_BYTES, "topic '%s' %s (%s): %s", topic, what, rd_kafka_err2str(err), way_out);
 }
