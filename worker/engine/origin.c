@@ -1,6 +1,6 @@
 #include "engine/origin.h"
 
-#include "base/clock.h"
+#include "engine/lookups.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -9,18 +9,16 @@
 #define FIRST_BUCKETS 64
 
 /* Invariant: it is in one of the lists of origins that can go just as one of its claims could go by its own limits, and
- * then in the one of its `known` and of that claim's class. One that is known and has no claim rests. */
+ * then in the one of that claim's class and of whether it is known. One that is known and has no claim rests. */
 struct origin {
     struct list ready_node;
     struct list resting_node;
     struct origin *next_in_bucket;
     struct list queue[ORIGIN_CLASSES];
-    size_t active;                  /* opening or open */
-    size_t kickoffs;                /* of these */
-    size_t opening[ORIGIN_CLASSES]; /* of these, and stray look-ups */
-    size_t strays;
-    bool known;                     /* one of its claims was opened */
-    int64_t forget_ms;              /* while it rests */
+    size_t active;   /* opening or open */
+    size_t kickoffs; /* of these */
+    struct name_lookups lookups; /* one for each claim that is opening, and strays */
+    int64_t forget_ms;           /* while it rests */
     uint64_t hash;
     char key[];
 };
@@ -31,10 +29,9 @@ struct origins {
     size_t max_kickoffs; /* places of an origin that kickoffs may take */
     size_t max_total;
     size_t max_total_kickoffs;
-    size_t total;                   /* claims opening or open */
-    size_t kickoffs;                /* of these */
-    size_t opening[ORIGIN_CLASSES]; /* of these, and stray look-ups, of origins that are not known */
-    struct list strays;             /* the one that ends first in front */
+    size_t total;    /* claims opening or open */
+    size_t kickoffs; /* of these */
+    struct lookups lookups;
     struct list ready[ORIGIN_CLASSES];
     struct list ready_unknown[ORIGIN_CLASSES];
     struct list resting; /* the one that is forgotten first in front */
@@ -42,14 +39,6 @@ struct origins {
     struct origin **bucket;
     size_t n_buckets; /* a power of two */
     size_t n_origins;
-};
-
-/* A look-up whose claim has gone. */
-struct stray {
-    struct list node;
-    struct origin *origin;
-    enum origin_class class;
-    int64_t ends_ms;
 };
 
 /* Without the last quarter, which is for polls. */
@@ -80,7 +69,7 @@ struct origins *origins_new(size_t max_active, size_t max_total)
         list_init(&origins->ready_unknown[class]);
     }
     list_init(&origins->resting);
-    list_init(&origins->strays);
+    lookups_init(&origins->lookups);
     return origins;
 }
 
@@ -170,16 +159,10 @@ static void drop(struct origins *origins, struct origin *origin)
     free(origin);
 }
 
-static bool may_look_up(const struct origin *origin)
-{
-    size_t opening = origin->opening[ORIGIN_POLL] + origin->opening[ORIGIN_KICKOFF];
-    return origin->known || opening < ORIGIN_MAX_OPENING || opening == origin->strays;
-}
-
 /* The queue whose first claim may go by this origin's own limits: its class, or -1. */
 static int next_class(const struct origins *origins, const struct origin *origin)
 {
-    if (origin->active >= origins->max_active || !may_look_up(origin)) {
+    if (origin->active >= origins->max_active || !lookups_may_begin(&origin->lookups)) {
         return -1;
     }
     if (!list_is_empty(&origin->queue[ORIGIN_POLL])) {
@@ -197,7 +180,7 @@ static void refresh(struct origins *origins, struct origin *origin)
     list_remove(&origin->ready_node);
     int class = next_class(origins, origin);
     if (class >= 0) {
-        list_push(origin->known ? &origins->ready[class] : &origins->ready_unknown[class], &origin->ready_node);
+        list_push(origin->lookups.known ? &origins->ready[class] : &origins->ready_unknown[class], &origin->ready_node);
     }
 }
 
@@ -232,68 +215,31 @@ static void rest(struct origins *origins, struct origin *origin)
 static void settle(struct origins *origins, struct origin *origin)
 {
     refresh(origins, origin);
-    if (origin->active > 0 || origin->strays > 0 || !list_is_empty(&origin->queue[ORIGIN_POLL]) ||
+    if (origin->active > 0 || origin->lookups.strays > 0 || !list_is_empty(&origin->queue[ORIGIN_POLL]) ||
         !list_is_empty(&origin->queue[ORIGIN_KICKOFF])) {
         return;
     }
-    if (origin->known) {
+    if (origin->lookups.known) {
         rest(origins, origin);
     } else {
         drop(origins, origin);
     }
 }
 
-/* ---- stray look-ups ---- */
-
-static void end_opening(struct origins *origins, struct origin *origin, enum origin_class class)
-{
-    origin->opening[class]--;
-    origins->opening[class] -= !origin->known;
-}
-
-/* Without memory for it, it is not counted. */
-static void keep_stray(struct origins *origins, struct origin *origin, enum origin_class class)
-{
-    struct stray *stray = malloc(sizeof *stray);
-    if (stray == NULL) {
-        return;
-    }
-    *stray = (struct stray){.origin = origin, .class = class, .ends_ms = origins->now_ms + ORIGIN_LOOK_UP_MS};
-    list_push(&origins->strays, &stray->node);
-    origin->strays++;
-    for (int i = 0; i < ORIGIN_CLASSES && origin->known; i++) {
-        origins->opening[i] += origin->opening[i];
-    }
-    origin->known = false;
-    origin->opening[class]++;
-    origins->opening[class]++;
-}
-
-static struct stray *first_stray(const struct origins *origins)
-{
-    return list_is_empty(&origins->strays) ? NULL : list_entry(origins->strays.next, struct stray, node);
-}
+/* ---- time ---- */
 
 static void end_strays(struct origins *origins, int64_t until_ms)
 {
-    struct stray *stray;
-    while ((stray = first_stray(origins)) != NULL && stray->ends_ms <= until_ms) {
-        struct origin *origin = stray->origin;
-        end_opening(origins, origin, stray->class);
-        origin->strays--;
-        list_shift(&origins->strays);
-        free(stray);
-        settle(origins, origin);
+    struct name_lookups *name;
+    while ((name = lookups_end_stray(&origins->lookups, until_ms)) != NULL) {
+        settle(origins, list_entry(name, struct origin, lookups));
     }
 }
 
 int64_t origins_next_ms(const struct origins *origins)
 {
-    const struct stray *stray = first_stray(origins);
-    return stray != NULL ? stray->ends_ms : CLOCK_NEVER;
+    return lookups_next_ms(&origins->lookups);
 }
-
-/* ---- time ---- */
 
 void origins_turn(struct origins *origins, int64_t now_ms)
 {
@@ -346,11 +292,10 @@ int origins_enter(struct origins *origins, struct origin_claim *claim, const cha
  * the others waiting. */
 static const struct list *next_ready(const struct origins *origins)
 {
-    size_t opening = origins->opening[ORIGIN_POLL] + origins->opening[ORIGIN_KICKOFF];
     if (origins->total >= origins->max_total) {
         return NULL;
     }
-    if (!list_is_empty(&origins->ready_unknown[ORIGIN_POLL]) && opening < ORIGINS_MAX_OPENING) {
+    if (!list_is_empty(&origins->ready_unknown[ORIGIN_POLL]) && lookups_have_room(&origins->lookups, ORIGIN_POLL)) {
         return &origins->ready_unknown[ORIGIN_POLL];
     }
     if (!list_is_empty(&origins->ready[ORIGIN_POLL])) {
@@ -359,8 +304,8 @@ static const struct list *next_ready(const struct origins *origins)
     if (origins->kickoffs >= origins->max_total_kickoffs) {
         return NULL;
     }
-    if (!list_is_empty(&origins->ready_unknown[ORIGIN_KICKOFF]) && opening < ORIGINS_MAX_OPENING &&
-        origins->opening[ORIGIN_KICKOFF] < ORIGINS_MAX_OPENING - ORIGINS_OPENING_FOR_POLLS) {
+    if (!list_is_empty(&origins->ready_unknown[ORIGIN_KICKOFF]) &&
+        lookups_have_room(&origins->lookups, ORIGIN_KICKOFF)) {
         return &origins->ready_unknown[ORIGIN_KICKOFF];
     }
     return list_is_empty(&origins->ready[ORIGIN_KICKOFF]) ? NULL : &origins->ready[ORIGIN_KICKOFF];
@@ -383,11 +328,10 @@ struct origin_claim *origins_next(struct origins *origins)
     struct origin_claim *claim = list_entry(list_shift(&origin->queue[class]), struct origin_claim, node);
     claim->place = ORIGIN_OPENING;
     origin->active++;
-    origin->opening[class]++;
     origin->kickoffs += class == ORIGIN_KICKOFF;
     origins->total++;
     origins->kickoffs += class == ORIGIN_KICKOFF;
-    origins->opening[class] += !origin->known;
+    lookups_begin(&origins->lookups, &origin->lookups, (enum origin_class)class);
     refresh(origins, origin);
     return claim;
 }
@@ -398,12 +342,8 @@ void origins_opened(struct origins *origins, struct origin_claim *claim)
         return;
     }
     struct origin *origin = claim->origin;
-    end_opening(origins, origin, claim->class);
+    lookups_succeed(&origins->lookups, &origin->lookups, claim->class);
     claim->place = ORIGIN_OPEN;
-    for (int class = 0; class < ORIGIN_CLASSES && !origin->known; class++) {
-        origins->opening[class] -= origin->opening[class];
-    }
-    origin->known = true;
     refresh(origins, origin);
 }
 
@@ -417,9 +357,10 @@ static void leave(struct origins *origins, struct origin_claim *claim, bool stra
         list_remove(&claim->node);
         break;
     case ORIGIN_OPENING:
-        end_opening(origins, origin, claim->class);
         if (strays) {
-            keep_stray(origins, origin, claim->class);
+            lookups_stray(&origins->lookups, &origin->lookups, claim->class, origins->now_ms);
+        } else {
+            lookups_end(&origins->lookups, &origin->lookups, claim->class);
         }
         /* fall through */
     case ORIGIN_OPEN:
