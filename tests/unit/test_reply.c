@@ -172,6 +172,44 @@ START_TEST(a_star_alone_allows_all_but_the_workers_own)
 }
 END_TEST
 
+START_TEST(so_many_topics_are_replied_to_and_no_more)
+{
+    static const char *const all[] = {"*"};
+    static const char *const names[] = {"a", "b", "a", "c", "d", "d", "b", "in-1", "c"};
+    struct reply_policy policy = policy_of(all, 1);
+    policy.seen = name_set_new(3);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+        rd_kafka_header_add(headers, OURS, -1, names[i], -1);
+        struct reply reply;
+        reply_find(&policy, headers, &reply);
+        bool fourth = strcmp(names[i], "d") == 0;
+        bool own = strcmp(names[i], "in-1") == 0;
+        ck_assert_int_eq(reply.refusal, own ? REPLY_OWN_TOPIC : fourth ? REPLY_ONE_TOPIC_TOO_MANY : REPLY_TAKEN);
+        ck_assert_int_eq(reply.topic != NULL, !own && !fourth);
+        rd_kafka_headers_destroy(headers);
+    }
+    name_set_free(policy.seen);
+}
+END_TEST
+
+START_TEST(a_set_of_names_holds_thousands_and_each_once)
+{
+    enum { N = 10000 };
+    struct name_set *set = name_set_new(N);
+    char name[16];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < N; i++) {
+            snprintf(name, sizeof name, "reply-%d", i);
+            ck_assert(name_set_admit(set, name));
+        }
+        ck_assert(!name_set_admit(set, "another"));
+    }
+    name_set_free(set);
+    name_set_free(NULL);
+}
+END_TEST
+
 START_TEST(a_name_has_at_most_249_letters)
 {
     char name[251];
@@ -260,6 +298,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, without_patterns_nothing_is_asked_and_nothing_left_out);
     tcase_add_test(tcase, a_message_without_headers_asks_for_nothing);
     tcase_add_test(tcase, a_star_alone_allows_all_but_the_workers_own);
+    tcase_add_test(tcase, so_many_topics_are_replied_to_and_no_more);
+    tcase_add_test(tcase, a_set_of_names_holds_thousands_and_each_once);
     tcase_add_test(tcase, a_name_has_at_most_249_letters);
     tcase_add_test(tcase, patterns_are_topic_names_with_stars);
     tcase_add_test(tcase, a_pattern_of_many_stars_is_no_work);

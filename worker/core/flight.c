@@ -15,6 +15,7 @@
 /* What the local queue or memory refused is tried again so much later at the latest. */
 #define RETRY_MS 50
 #define REFUSAL_LOG_MS 1000
+#define REPLY_TOPICS_MAX 10000
 
 struct flight {
     struct flight_config config;
@@ -351,6 +352,12 @@ struct flight *flight_new(const struct flight_config *config, const struct fligh
         free(flight);
         return NULL;
     }
+    flight->config.settle.reply.seen = name_set_new(REPLY_TOPICS_MAX);
+    if (flight->config.settle.reply.seen == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        flight_free(flight);
+        return NULL;
+    }
     flight->publisher = make_publisher(flight, why, why_bytes);
     flight->pool = flight->publisher != NULL ? make_pool(flight, why, why_bytes) : NULL;
     if (flight->pool == NULL) {
@@ -376,5 +383,6 @@ void flight_free(struct flight *flight)
     if (flight->jobs > 0)
         log_event(LOG_WARN, "jobs_left", "%zu results were neither acknowledged nor given up at the end", flight->jobs);
     mailbox_deinit(&flight->mailbox);
+    name_set_free(flight->config.settle.reply.seen);
     free(flight);
 }

@@ -136,6 +136,8 @@ void reply_find(const struct reply_policy *policy, const rd_kafka_headers_t *hea
         out->partition = -1;
     } else if (!is_allowed(policy, topic)) {
         out->refusal = REPLY_NOT_ALLOWED;
+    } else if (policy->seen != NULL && !name_set_admit(policy->seen, topic)) {
+        out->refusal = REPLY_ONE_TOPIC_TOO_MANY;
     } else {
         out->topic = topic;
     }
@@ -152,6 +154,8 @@ const char *reply_refusal_text(enum reply_refusal refusal)
         return "no pattern of --reply-topics allows the topic";
     case REPLY_OWN_TOPIC:
         return "the topic is an input, dead-letter or checkpoints topic of this worker, or Kafka's own";
+    case REPLY_ONE_TOPIC_TOO_MANY:
+        return "this process has replied to 10000 other topics, and goes on with those until it is started anew";
     case REPLY_UNREACHABLE:
         return "the topic or partition is not there, or closed to this worker";
     case REPLY_TOO_LARGE:

@@ -1,6 +1,6 @@
 /* reply: whether an input asks for its result to be sent to it as well, and where to (request-reply).
  *
- * Pure: reads headers, allocates nothing. The asking is by Spring's convention, so that an unchanged ReplyingKafkaTemplate
+ * Reads headers and allocates nothing; any thread. The asking is by Spring's convention, so that an unchanged ReplyingKafkaTemplate
  * works: header kafka_replyTopic, the topic's name in UTF-8, and beside it kafka_replyPartition, four bytes big-endian
  * (java.nio.ByteBuffer.putInt). Header rxp-reply-topic asks the same without a partition, and wins where both are there: it
  * is meant for this worker. Of several headers of one name the last counts, as with Kafka's own Headers.lastHeader.
@@ -8,6 +8,8 @@
  * A message names the topic that is written to, so the operator says which may be named: reply-topics. */
 #ifndef RXP_CORE_REPLY_H
 #define RXP_CORE_REPLY_H
+
+#include "core/name_set.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -26,6 +28,7 @@ struct reply_policy {
     const char *checkpoints_topic;
     /* Not written to twice: the result itself is the reply there, with the input's headers. */
     const char *results_topic;
+    struct name_set *seen; /* the topics that replies were sent to: so many there may be. NULL: no limit */
 };
 
 enum reply_refusal {
@@ -33,6 +36,7 @@ enum reply_refusal {
     REPLY_NOT_A_TOPIC,
     REPLY_NOT_ALLOWED,
     REPLY_OWN_TOPIC,
+    REPLY_ONE_TOPIC_TOO_MANY,
     REPLY_UNREACHABLE, /* the broker: there is no such topic or partition, or it is closed to this worker */
     REPLY_TOO_LARGE,   /* the broker: even in its smallest form */
 };
