@@ -8,7 +8,7 @@
 #define SPRING_PARTITION "kafka_replyPartition"
 #define OURS "rxp-reply-topic"
 
-static const char *const patterns[] = {"orders.replies", "*.rxp-replies", "a*b*c"};
+static const char *const patterns[] = {"orders.replies", "*.rxp-replies", "a*b*c", "task-**"};
 static const char *const inputs[] = {"in-1", "in.rxp-replies"};
 
 static struct reply_policy policy_of(const char *const *list, size_t n)
@@ -41,7 +41,7 @@ static struct reply find(const struct header *header, size_t n)
     for (size_t i = 0; i < n && header[i].name != NULL; i++) {
         rd_kafka_header_add(headers, header[i].name, -1, header[i].value, header[i].bytes);
     }
-    const struct reply_policy policy = policy_of(patterns, 3);
+    const struct reply_policy policy = policy_of(patterns, 4);
     struct reply reply;
     memset(&reply, 0xa5, sizeof reply);
     reply_find(&policy, headers, &reply);
@@ -87,6 +87,9 @@ static const struct {
     {{TEXT(OURS, "orders.replies2")}, NULL, -1, REPLY_NOT_ALLOWED, false},
     {{TEXT(OURS, "abc")}, "abc", -1, REPLY_TAKEN, false},
     {{TEXT(OURS, "a-bb-b-c-cc")}, "a-bb-b-c-cc", -1, REPLY_TAKEN, false},
+    {{TEXT(OURS, "task-")}, "task-", -1, REPLY_TAKEN, false},
+    {{TEXT(OURS, "task-1")}, "task-1", -1, REPLY_TAKEN, false},
+    {{TEXT(OURS, "task")}, NULL, -1, REPLY_NOT_ALLOWED, false},
     {{TEXT(OURS, "acb")}, NULL, -1, REPLY_NOT_ALLOWED, false},
     {{TEXT(OURS, "a-b")}, NULL, -1, REPLY_NOT_ALLOWED, false},
     /* Names. */
