@@ -144,17 +144,21 @@ class Child:
     def _status(self, field):
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(field + ":"):
-                return int(line.split()[1])
+                return line.split()[1]
         raise AssertionError(f"{self.name} has ended, so that {field} can't be read\n{self.tail()}")
 
     def rss_bytes(self):
-        return self._status("VmRSS") * 1024
+        return int(self._status("VmRSS")) * 1024
 
     def peak_rss_bytes(self):
-        return self._status("VmHWM") * 1024
+        return int(self._status("VmHWM")) * 1024
 
     def threads(self):
-        return self._status("Threads")
+        return int(self._status("Threads"))
+
+    def catches(self, number):
+        """Whether it has come so far as to have a handler for that signal."""
+        return bool(int(self._status("SigCgt"), 16) >> (number - 1) & 1)
 
     def cpu_seconds(self):
         """User and system time so far."""

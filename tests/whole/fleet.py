@@ -149,8 +149,10 @@ class Fleet(Scene):
         self.backend.signal(signal.SIGCONT)
 
     def leave(self, worker):
-        """SIGTERM; it ends in its own time, which look() notes."""
+        """SIGTERM; it ends in its own time, which look() notes. A program that is being loaded can't but die of it,
+        so that is waited for."""
         self.workers.remove(worker)
+        wait_until(lambda: not worker.running or worker.catches(signal.SIGTERM), 10, "the worker's handler of SIGTERM")
         if not worker.running:
             self._ended(worker)
             return
@@ -239,6 +241,16 @@ class Fleet(Scene):
                                    if checkpoint is not None]
         return history
 
+    def _blind_spots(self, verdict):
+        """What should have been recorded and was not: nothing could be found wrong with it."""
+        figures = verdict.figures
+        if figures["results_missing"] == 0 and figures["inputs_passed"] < figures["inputs"]:
+            yield f"only {figures['inputs_passed']} of {figures['inputs']} inputs are passed by the commits read"
+        if not self.history.kickoffs:
+            yield "the backend recorded no kickoff"
+        if self.mode.checkpoints and not any(found.kind == "run" for found in self.history.checkpoints):
+            yield "no checkpoint of a run was read"
+
     def judge(self, seconds=90):
         """Waits for the results, ends the workers, and judges: prints the figures, and raises what is violated."""
         uncommitted = self.wait_for_all(seconds)
@@ -246,6 +258,7 @@ class Fleet(Scene):
         verdict = check_history(self.collect(), self.mode)
         if uncommitted:
             verdict.violations.append(uncommitted)
+        verdict.violations += self._blind_spots(verdict)
         for name, value in verdict.figures.items():
             print(f"#   {name} {value}", flush=True)
         if verdict.violations:
