@@ -204,10 +204,10 @@ START_TEST(closing_right_after_the_start_does_not_hang)
 {
     stage_open(&stage);
     stage_make_topic(&stage, 1);
-    side_open(&stage, 0, &plain);
-    if (_i == 1)
+    side_open(&stage, 0, &(struct side_wish){.group_instance_id = _i < 3 ? NULL : "one"});
+    if (_i % 3 == 1)
         turn_for(300); /* it is joining */
-    else if (_i == 2)
+    else if (_i % 3 == 2)
         rd_kafka_mock_broker_set_down(stage.cluster, -1);
     int64_t begin_ms = clock_mono_ms();
     stage_leave(&stage);
@@ -290,7 +290,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, holding_from_within_the_hook_loses_and_repeats_nothing);
     tcase_add_test(tcase, a_held_consumer_takes_nothing_and_a_hook_sees_the_limit_kept);
     tcase_add_test(tcase, stopped_intake_takes_nothing_more_and_finished_runs_are_still_committed);
-    tcase_add_loop_test(tcase, closing_right_after_the_start_does_not_hang, 0, 3);
+    tcase_add_loop_test(tcase, closing_right_after_the_start_does_not_hang, 0, 6);
     tcase_add_test(tcase, closing_between_join_and_first_assignment_does_not_abort);
     tcase_add_test(tcase, freeing_without_closing_leaves_assignments_to_those_who_hold_them);
     tcase_add_loop_test(tcase, refuses_what_cannot_be_a_topic, 0, ROWS(bad_topics));

@@ -100,6 +100,11 @@ START_TEST(revoked_partitions_wait_for_their_runs_while_the_others_go_on)
 }
 END_TEST
 
+static bool is_over(const struct ref *ref)
+{
+    return tenure_read(&ref->assignment->tenure) == TENURE_OVER;
+}
+
 static bool is_leaving(const struct ref *ref)
 {
     return tenure_read(&ref->assignment->tenure) != TENURE_HELD;
@@ -126,6 +131,8 @@ static bool hand_over_out_of_time(void)
         stage_close(&stage);
         return false;
     }
+    ck_assert_uint_eq(side->over, 2);
+    ck_assert(is_over(&side->jobs[0].ref) && is_over(&side->jobs[1].ref));
     /* Too late: the assignment is gone. */
     int partition = side->jobs[0].ref.assignment->partition;
     ck_assert_ptr_null(side->jobs[0].ref.assignment->own);
@@ -141,6 +148,54 @@ static bool hand_over_out_of_time(void)
     stage_close(&stage);
     return true;
 }
+
+static int64_t quiet_until_ms;
+
+static bool quiet_is_over(struct stage *s)
+{
+    return clock_mono_ms() >= quiet_until_ms || is_void(s);
+}
+
+static bool all_four_hundred_finished(struct stage *s)
+{
+    side_finish_all(&s->sides[0]);
+    side_finish_all(&s->sides[1]);
+    return (s->sides[0].over == 2 && s->sides[1].counts.assigned == 2) || is_void(s);
+}
+
+/* Of what is revoked all runs are finished, and one record is under way. */
+static bool hand_over_after_the_writes(void)
+{
+    open_and_share(&plain);
+    struct side *side = &stage.sides[0];
+    struct assignment *written = NULL;
+    for (size_t i = 0; i < side->n_jobs && written == NULL; i++) {
+        if (is_leaving(&side->jobs[i].ref))
+            written = side->jobs[i].ref.assignment;
+    }
+    ck_assert_ptr_nonnull(written);
+    ck_assert(tenure_read(&written->tenure) == TENURE_ENDING);
+    assignment_write_begin(written);
+    side_finish_all(side);
+    quiet_until_ms = clock_mono_ms() + 700;
+    TURN_UNTIL(&stage, quiet_is_over);
+    bool waits = side->counts.assigned == 4 && side->over == 0 && tenure_read(&written->tenure) == TENURE_ENDING;
+    ck_assert(waits || is_void(&stage));
+    assignment_write_end(written);
+    TURN_UNTIL(&stage, all_four_hundred_finished);
+    bool failed = is_void(&stage);
+    stage_leave(&stage);
+    for (int p = 0; p < 4 && !failed; p++)
+        ck_assert_int_eq(stage_committed(&stage, p, NULL), 100);
+    stage_close(&stage);
+    return !failed;
+}
+
+START_TEST(revoked_partitions_wait_for_what_is_written_for_them)
+{
+    try_often(hand_over_after_the_writes);
+}
+END_TEST
 
 START_TEST(what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner)
 {
@@ -163,7 +218,8 @@ START_TEST(a_lost_assignment_commits_nothing)
     stage_open(&stage);
     stage_make_topic(&stage, 1);
     stage_fill(&stage, 1, 100, 20);
-    struct side *side = side_open(&stage, 0, &(struct side_wish){.commit_interval_ms = 3600000});
+    struct side *side =
+        side_open(&stage, 0, &(struct side_wish){.commit_interval_ms = 3600000, .handover_ms = 500});
     TURN_UNTIL(&stage, hundred_delivered);
     for (int i = 0; i < 50; i++)
         side_finish(side, 0);
@@ -256,6 +312,7 @@ Suite *test_suite(void)
     TCase *tcase = tcase_create("rebalance");
     tcase_set_timeout(tcase, 280);
     tcase_add_test(tcase, revoked_partitions_wait_for_their_runs_while_the_others_go_on);
+    tcase_add_test(tcase, revoked_partitions_wait_for_what_is_written_for_them);
     tcase_add_test(tcase, what_is_not_finished_in_the_hand_over_time_goes_to_the_next_owner);
     tcase_add_test(tcase, a_lost_assignment_commits_nothing);
     tcase_add_test(tcase, a_revoke_that_turns_into_a_loss_commits_nothing_more);
