@@ -330,6 +330,45 @@ START_TEST(a_transactional_consumer_leaves_its_commits_to_who_asks_for_them)
 }
 END_TEST
 
+static bool second_has_joined(struct stage *s)
+{
+    return s->sides[1].counts.joined;
+}
+
+START_TEST(a_commit_that_outlasts_its_generation_confirms_nothing)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
+    uint64_t ticket = consumer_confirm(side->consumer, side->jobs[0].ref.assignment);
+    side_finish_tagged(side, 0, 0, 1);
+    rd_kafka_topic_partition_list_t *offsets = consumer_take_offsets(side->consumer);
+    ck_assert_ptr_nonnull(offsets);
+    side_open(&stage, 1, &plain);
+    TURN_UNTIL(&stage, second_has_joined);
+    ck_assert_uint_eq(side->counts.assigned, 1);
+    settle(side, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_uint_eq(side->confirmed, 0);
+    ck_assert_int_eq(told(&stage), 1);
+    TURN_UNTIL(&stage, wants_commit);
+    offsets = consumer_take_offsets(side->consumer);
+    ck_assert_ptr_nonnull(offsets);
+    settle(side, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_uint_eq(side->confirmed, ticket);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(who_is_no_member_has_no_group_metadata)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.transactional = true});
+    ck_assert_ptr_null(consumer_group_metadata(side->consumer));
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(offsets_that_no_answer_names_are_taken_again)
 {
     struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
@@ -369,6 +408,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, the_last_commit_brings_tags_back_too_and_a_late_one_is_dropped);
     tcase_add_test(tcase, a_commit_is_confirmed_though_nothing_has_changed);
     tcase_add_test(tcase, a_transactional_consumer_leaves_its_commits_to_who_asks_for_them);
+    tcase_add_test(tcase, a_commit_that_outlasts_its_generation_confirms_nothing);
+    tcase_add_test(tcase, who_is_no_member_has_no_group_metadata);
     tcase_add_test(tcase, offsets_that_no_answer_names_are_taken_again);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -89,10 +89,58 @@ static int add(rd_kafka_topic_partition_list_t *list, struct consumer_partition 
     return 0;
 }
 
+/* ---- whose the commit is ---- */
+
+static bool read_membership(struct consumer *consumer, struct membership *membership)
+{
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(consumer->rk);
+    bool is_member = membership_read(membership, metadata);
+    if (metadata != NULL)
+        rd_kafka_consumer_group_metadata_destroy(metadata);
+    return is_member;
+}
+
+static bool asks_for_confirmation(const struct consumer *consumer)
+{
+    for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        if (list_entry(node, struct consumer_partition, node)->wanted != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Before and after the commit it was the same member in the same generation: so the commit was that member's. */
+static bool was_member_throughout(struct consumer *consumer)
+{
+    struct membership now = {0};
+    if (consumer->commit.membership.text == NULL)
+        return false;
+    read_membership(consumer, &now);
+    bool same = membership_equals(&consumer->commit.membership, &now);
+    membership_clear(&now);
+    membership_clear(&consumer->commit.membership);
+    return same;
+}
+
+rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer)
+{
+    struct membership membership = {0};
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(consumer->rk);
+    if (!membership_read(&membership, metadata) && metadata != NULL) {
+        rd_kafka_consumer_group_metadata_destroy(metadata);
+        metadata = NULL;
+    }
+    membership_clear(&membership);
+    return metadata;
+}
+
 /* NULL where there is nothing. */
 static rd_kafka_topic_partition_list_t *take_all(struct consumer *consumer)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    membership_clear(&consumer->commit.membership);
+    if (asks_for_confirmation(consumer))
+        read_membership(consumer, &consumer->commit.membership);
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
         if (is_wanted(partition) && add(list, partition) != 0)
@@ -146,11 +194,6 @@ bool consumer_wants_commit(struct consumer *consumer)
 rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer)
 {
     return consumer->commit.in_flight ? NULL : take_all(consumer);
-}
-
-rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer)
-{
-    return rd_kafka_consumer_group_metadata(consumer->rk);
 }
 
 int64_t commit_next_ms(const struct consumer *consumer)
@@ -208,15 +251,15 @@ static void take_failure(struct consumer *consumer, struct consumer_partition *p
         warn(consumer, at, err);
 }
 
-static void take_success(struct consumer *consumer, struct consumer_partition *partition)
+static void take_success(struct consumer *consumer, struct consumer_partition *partition, bool may_confirm)
 {
     const struct consumer_hooks *hooks = &consumer->hooks;
     struct marks accepted;
-    uint64_t ticket = partition->confirming;
+    uint64_t ticket = may_confirm ? partition->confirming : 0;
     partition->committed = partition->committing;
     partition->committing = OFFSET_NONE;
     partition->evicted = false;
-    if (partition->wanted == ticket)
+    if (ticket != 0 && partition->wanted == ticket)
         partition->wanted = 0;
     marks_accept(&partition->marks, &accepted);
     if (accepted.n > 0)
@@ -241,6 +284,7 @@ static void take_unanswered(struct consumer *consumer)
 void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
                               rd_kafka_resp_err_t err)
 {
+    bool may_confirm = was_member_throughout(consumer) && !rd_kafka_assignment_lost(consumer->rk);
     consumer->commit.in_flight = false;
     for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &offsets->elems[i];
@@ -252,7 +296,7 @@ void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_pa
         if (its_err != RD_KAFKA_RESP_ERR_NO_ERROR)
             take_failure(consumer, partition, at, its_err);
         else
-            take_success(consumer, partition);
+            take_success(consumer, partition, may_confirm);
     }
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         trouble_over(consumer);

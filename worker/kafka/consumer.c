@@ -364,6 +364,7 @@ void consumer_free(struct consumer *consumer)
         revoke_free(list_entry(consumer->revokes.next, struct revoke, node));
     ended_drop(consumer);
     notices_drop(consumer);
+    membership_clear(&consumer->commit.membership);
     queue_free(consumer->queue);
     queue_free(consumer->replies);
     queue_free(consumer->closing);

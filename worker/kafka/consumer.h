@@ -40,8 +40,8 @@ struct consumer_hooks {
      * consumer_done was given, once; also after LEAVING_OVER (the last commit). Never for an assignment that is gone. May be
      * NULL. `marks` is the consumer's. */
     void (*committed)(struct assignment *assignment, const struct consumer_mark *marks, size_t n, void *opaque);
-    /* The group has accepted a commit that began after consumer_confirm had returned this ticket, and all before it. May be
-     * NULL. */
+    /* The group has accepted a commit that began after consumer_confirm had returned this ticket, and all before it; from
+     * this member, whose generation has lasted all the while. May be NULL. */
     void (*confirmed)(struct assignment *assignment, uint64_t ticket, void *opaque);
     /* A fatal error: the worker must end with a non-zero status. */
     void (*fatal)(const char *reason, void *opaque);
@@ -95,7 +95,8 @@ bool consumer_wants_commit(struct consumer *consumer);
 /* All that there is to commit, due or not, which is in flight from now on, until consumer_offsets_settled. The caller's to
  * destroy. NULL: nothing, or it is in flight. */
 rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer);
-/* Of this moment; the caller's to destroy. NULL: none. */
+/* Of this moment: to be asked for before the offsets are. The caller's to destroy. NULL: this consumer is no member of the group
+ * now, and nothing may be committed. */
 rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer);
 /* The group has accepted what was taken, or (err, or an element's err) has not: then it is there to be taken again. */
 void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,

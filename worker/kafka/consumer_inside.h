@@ -21,6 +21,7 @@
 #include "kafka/consumer.h"
 #include "kafka/join_watch.h"
 #include "kafka/marks.h"
+#include "kafka/membership.h"
 
 /* Why a partition is paused; librdkafka hears of the change between none and some only. */
 enum pause_reason {
@@ -144,6 +145,7 @@ struct consumer {
         int64_t next_ms;
         int64_t not_before_ms; /* after a failure, hurry or not */
         int64_t warned_ms;
+        struct membership membership; /* when the one in flight was taken; none where nobody asked for a confirmation */
     } commit;
 
     struct { /* trouble.c */

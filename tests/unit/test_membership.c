@@ -1,0 +1,60 @@
+#include "kafka/membership.h"
+#include "support/check_main.h"
+
+static const struct {
+    int32_t generation;
+    const char *member;
+    const char *instance;
+    bool is_member;
+} rows[] = {
+    {3, "m-1", NULL, true},   {0, "m-1", NULL, true}, {-1, "m-1", NULL, false}, {3, "", NULL, false},
+    {-1, "", NULL, false},    {3, "m-1", "pod-1", true}, {3, "", "pod-1", false},
+};
+
+static void read_row(struct membership *membership, int row, bool is_member)
+{
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata_new_with_genid(
+        "workers", rows[row].generation, rows[row].member, rows[row].instance);
+    ck_assert(membership_read(membership, metadata) == is_member);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+}
+
+START_TEST(only_who_is_in_a_generation_under_an_id_is_a_member)
+{
+    struct membership membership = {0};
+    read_row(&membership, _i, rows[_i].is_member);
+    ck_assert((membership.text != NULL) == rows[_i].is_member);
+    read_row(&membership, 0, true);
+    ck_assert(!membership_read(&membership, NULL));
+    ck_assert_ptr_null(membership.text);
+}
+END_TEST
+
+START_TEST(it_is_the_same_with_the_same_id_in_the_same_generation_alone)
+{
+    static const int others[] = {1, 2, 3, 5};
+    struct membership a = {0};
+    struct membership b = {0};
+    ck_assert(!membership_equals(&a, &b));
+    read_row(&a, 0, true);
+    read_row(&b, 0, true);
+    ck_assert(membership_equals(&a, &b));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        read_row(&b, others[i], rows[others[i]].is_member);
+        ck_assert(!membership_equals(&a, &b));
+        ck_assert(!membership_equals(&b, &a));
+    }
+    membership_clear(&a);
+    membership_clear(&b);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("membership");
+    TCase *tcase = tcase_create("membership");
+    tcase_add_loop_test(tcase, only_who_is_in_a_generation_under_an_id_is_a_member, 0, sizeof rows / sizeof *rows);
+    tcase_add_test(tcase, it_is_the_same_with_the_same_id_in_the_same_generation_alone);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
