@@ -57,14 +57,14 @@ END_TEST
 
 static const struct {
     enum lanes_mode mode;
+    enum lanes_entry entry; /* behind a job of partition one with the key "k" */
     struct assignment *assignment;
     const char *key;
-    enum lanes_entry entry; /* behind a job of partition one with the key "k" */
 } beside[] = {
-    {LANES_KEY, &one, "k", LANES_WAIT},       {LANES_KEY, &one, "l", LANES_GO},  {LANES_KEY, &one, "kk", LANES_GO},
-    {LANES_KEY, &one, "", LANES_GO},          {LANES_KEY, &one, NULL, LANES_GO}, {LANES_KEY, &two, "k", LANES_GO},
-    {LANES_PARTITION, &one, "l", LANES_WAIT}, {LANES_PARTITION, &one, NULL, LANES_WAIT},
-    {LANES_PARTITION, &two, "k", LANES_GO},   {LANES_NONE, &one, "k", LANES_GO},
+    {LANES_KEY, LANES_WAIT, &one, "k"},       {LANES_KEY, LANES_GO, &one, "l"},  {LANES_KEY, LANES_GO, &one, "kk"},
+    {LANES_KEY, LANES_GO, &one, ""},          {LANES_KEY, LANES_GO, &one, NULL}, {LANES_KEY, LANES_GO, &two, "k"},
+    {LANES_PARTITION, LANES_WAIT, &one, "l"}, {LANES_PARTITION, LANES_WAIT, &one, NULL},
+    {LANES_PARTITION, LANES_GO, &two, "k"},   {LANES_NONE, LANES_GO, &one, "k"},
 };
 
 START_TEST(only_those_of_its_own_lane_wait_for_a_job)

@@ -251,7 +251,8 @@ START_TEST(a_pattern_of_many_stars_is_no_work)
 {
     char pattern[250];
     for (size_t i = 0; i < 248; i += 2) {
-        memcpy(pattern + i, "*a", 2);
+        pattern[i] = '*';
+        pattern[i + 1] = 'a';
     }
     memcpy(pattern + 248, "b", 2);
     char name[250];

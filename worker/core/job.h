@@ -67,17 +67,17 @@ struct job {
     uint64_t input_hash;           /* of the message; 0 where nobody asked for it */
     struct checkpoint *checkpoint; /* what ledger_take found; NULL: nothing. Owned */
     struct job_tags tags;          /* the same */
-    bool noted;                    /* this writer made a record for it */
     struct ledger_write *intent;   /* the ledger's: under way */
+    bool noted;                    /* this writer made a record for it */
     /* Publishing. */
+    struct reply reply; /* topic is a part of `headers` */
     enum job_stage stage;
     enum answer_shed shed;
+    enum job_return returned;
+    bool alone; /* refused once as too large: it goes again in a batch of its own before anything is shed */
     bool dead_letter; /* one is due */
     bool dead_letter_shed;
     bool refused; /* since its messages were last made for a batch */
-    struct reply reply; /* topic is a part of `headers` */
-    bool alone; /* refused once as too large: it goes again in a batch of its own before anything is shed */
-    enum job_return returned;
     atomic_bool handed;
 };
 

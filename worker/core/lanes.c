@@ -56,7 +56,7 @@ struct lanes *lanes_new(enum lanes_mode mode)
 
 static struct lane_group **group_place(const struct lanes *lanes, const struct assignment *assignment)
 {
-    uint64_t hash = hash_put(HASH_START, &assignment, sizeof assignment);
+    uint64_t hash = hash_put_int(HASH_START, (intptr_t)assignment);
     struct lane_group **place = (struct lane_group **)&lanes->groups[hash % GROUP_BUCKETS];
     while (*place != NULL && (*place)->assignment != assignment) {
         place = &(*place)->next;
@@ -92,7 +92,7 @@ static bool is_keyed(const struct lanes *lanes)
 /* Producers choose keys; that the address comes first makes it hard to choose them for one bucket. */
 static uint64_t hash_of(const struct lanes *lanes, const struct job *job)
 {
-    uint64_t hash = hash_put(HASH_START, &job->ref.assignment, sizeof job->ref.assignment);
+    uint64_t hash = hash_put_int(HASH_START, (intptr_t)job->ref.assignment);
     return is_keyed(lanes) ? hash_put(hash, job->key, job->key_bytes) : hash;
 }
 
@@ -120,7 +120,7 @@ static void grow_if_full(struct lanes *lanes)
     }
     size_t n_old = lanes->n_buckets;
     struct lane **old = lanes->buckets;
-    struct lane **buckets = calloc(n_old * 2, sizeof *buckets);
+    struct lane **buckets = calloc(n_old * 2, sizeof(struct lane *));
     if (buckets == NULL) {
         return;
     }
