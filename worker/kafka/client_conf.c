@@ -62,7 +62,9 @@ static const struct rule rules[] = {
     {"queuing.strategy", " fifo ", 0, 0, "an idempotent producer sends in the order of its queue; leave it out"},
     {"delivery.report.only.error", " false f 0 ", 0, 0,
      "without reports of success no offset would ever be committed; leave it out"},
-    {"transactional.id", "", 0, 0, "results are not sent in transactions, and such a producer would refuse them; leave it out"},
+    {"transactional.id", "", 0, 0, "the worker itself names its transactions; leave it out"},
+    {"transaction.timeout.ms", NULL, 1000, 900000,
+     "after a crash in a transaction, readers may wait for so long; leave it out, or say 1000 to 900000"},
     {"enabled_events", "", 0, 0, "the worker itself decides how it hears of Kafka's events; leave it out"},
     {"log.queue", " false f 0 ", 0, 0, "librdkafka's log lines would be kept for nobody to read; leave it out"},
     {"test.mock.num.brokers", " 0 ", 0, 0, WHY_MOCK},
@@ -70,8 +72,9 @@ static const struct rule rules[] = {
 };
 
 enum { FOR_CONSUMER = 1 << CLIENT_CONSUMER, FOR_PRODUCER = 1 << CLIENT_PRODUCER, FOR_READER = 1 << CLIENT_READER,
-       FOR_ADMIN = 1 << CLIENT_ADMIN };
-enum { FOR_READING = FOR_CONSUMER | FOR_READER, FOR_ALL = FOR_READING | FOR_PRODUCER | FOR_ADMIN };
+       FOR_ADMIN = 1 << CLIENT_ADMIN, FOR_TRANSACTION = 1 << CLIENT_TRANSACTION };
+enum { FOR_READING = FOR_CONSUMER | FOR_READER, FOR_WRITING = FOR_PRODUCER | FOR_TRANSACTION,
+       FOR_ALL = FOR_READING | FOR_WRITING | FOR_ADMIN };
 
 /* What the worker sets where the user does not. */
 static const struct worker_setting {
@@ -95,17 +98,19 @@ static const struct worker_setting {
     {FOR_CONSUMER, "queued.min.messages", "1000"}, /* a pause throws them away, and they are memory */
     {FOR_CONSUMER, "topic.metadata.refresh.interval.ms", "5000"}, /* a topic made later is found soon */
 
-    {FOR_PRODUCER, "enable.idempotence", "true"},
-    {FOR_PRODUCER, "acks", "all"},
+    {FOR_WRITING, "enable.idempotence", "true"},
+    {FOR_WRITING, "acks", "all"},
     {FOR_PRODUCER, "message.timeout.ms", "0"},
-    {FOR_PRODUCER, "linger.ms", "2"},
-    {FOR_PRODUCER, "queue.buffering.max.messages", "1000000"},
+    {FOR_WRITING, "linger.ms", "2"},
+    {FOR_WRITING, "queue.buffering.max.messages", "1000000"},
     /* The topic's own max.message.bytes is the measure, which only the broker knows, so this end refuses nothing. A
      * batch of small messages stays below it as long as batch.size (1,000,000 by default, against 1,048,588 of a topic)
      * does; for a topic with a lower limit there is publisher_message.alone. */
-    {FOR_PRODUCER, "message.max.bytes", "1000000000"},
+    {FOR_WRITING, "message.max.bytes", "1000000000"},
     /* As Java's producers do: the same key, the same partition. */
-    {FOR_PRODUCER, "partitioner", "murmur2_random"},
+    {FOR_WRITING, "partitioner", "murmur2_random"},
+    {FOR_TRANSACTION, "transaction.timeout.ms", "10000"},
+    {FOR_TRANSACTION, "topic.metadata.propagation.max.ms", "5000"}, /* told of before the batch is too late */
 };
 
 static bool rule_allows(const struct rule *rule, const char *value)
@@ -260,6 +265,18 @@ static void say_wrong_value(const struct kafka_property *property, char *reason,
                  property->value, reason);
 }
 
+static bool is_wanted(const struct property_table *table, const char *name, enum client_role role)
+{
+    unsigned sides = property_table_sides(table, name);
+    const char *bare = property_bare_name(name);
+    if (strcmp(bare, "transaction.timeout.ms") == 0)
+        return role == CLIENT_TRANSACTION;
+    if (role == CLIENT_TRANSACTION && (strcmp(bare, "message.timeout.ms") == 0 || strcmp(bare, "delivery.timeout.ms") == 0))
+        return false;
+    return (sides & PROPERTY_CONSUMER && FOR_READING & 1U << role) ||
+           (sides & PROPERTY_PRODUCER && FOR_WRITING & 1U << role) || sides == PROPERTY_ANY;
+}
+
 /* Every property is tried, so that a wrong one is told whichever client comes first; what belongs to the other side is
  * tried on a conf that is thrown away, since librdkafka would warn of it. */
 static int set_users(rd_kafka_conf_t *conf, const struct kafka_settings *settings, enum client_role role, char *why)
@@ -281,10 +298,8 @@ static int set_users(rd_kafka_conf_t *conf, const struct kafka_settings *setting
                      SHOWN_VALUE_BYTES, property->value, refusal);
             goto out;
         }
-        unsigned sides = property_table_sides(table, property->name);
-        bool wanted = (sides & PROPERTY_CONSUMER && FOR_READING & 1U << role) ||
-                      (sides & PROPERTY_PRODUCER && FOR_PRODUCER & 1U << role) || sides == PROPERTY_ANY;
-        switch (rd_kafka_conf_set(wanted ? conf : trial, property->name, property->value, reason, sizeof reason)) {
+        rd_kafka_conf_t *into = is_wanted(table, property->name, role) ? conf : trial;
+        switch (rd_kafka_conf_set(into, property->name, property->value, reason, sizeof reason)) {
         case RD_KAFKA_CONF_OK:
             break;
         case RD_KAFKA_CONF_UNKNOWN:
@@ -310,6 +325,15 @@ rd_kafka_conf_t *client_conf_make(const struct kafka_settings *settings, enum cl
         (settings->n_properties > 0 && set_users(conf, settings, role, why) != 0)) {
         rd_kafka_conf_destroy(conf);
         return NULL;
+    }
+    if (role == CLIENT_TRANSACTION) {
+        char timeout[32] = "";
+        size_t bytes = sizeof timeout;
+        if (rd_kafka_conf_get(conf, "transaction.timeout.ms", timeout, &bytes) != RD_KAFKA_CONF_OK ||
+            set_own(conf, "message.timeout.ms", timeout, why) != 0) {
+            rd_kafka_conf_destroy(conf);
+            return NULL;
+        }
     }
     rd_kafka_conf_set_log_cb(conf, log_line);
     return conf;

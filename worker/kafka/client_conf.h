@@ -26,6 +26,8 @@ enum client_role {
     CLIENT_PRODUCER, /* idempotent, acks=all, no delivery timeout */
     CLIENT_READER,   /* reads without a group: results, submit --wait */
     CLIENT_ADMIN,    /* metadata, offsets, topics */
+    CLIENT_TRANSACTION, /* as the producer, with a limit to each delivery: transaction.timeout.ms (10 s unless the user sets it),
+                           which librdkafka wants, and after which the batch is tried again. transactional.id is the caller's */
 };
 
 #define CLIENT_CONF_WHY_BYTES 384

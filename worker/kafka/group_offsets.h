@@ -1,0 +1,37 @@
+/* group_offsets: what a group has committed, and what that tells of a commit whose outcome is not known.
+ *
+ * For a thread that may block. */
+#ifndef RXP_KAFKA_GROUP_OFFSETS_H
+#define RXP_KAFKA_GROUP_OFFSETS_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Asked several times a second: false ends the wait. */
+typedef bool (*group_offsets_wait_fn)(void *opaque);
+
+/* The group's committed offsets and metadata of the partitions in `asked`; offset RD_KAFKA_OFFSET_INVALID where nothing was
+ * committed. Those that an open transaction is about to change are not told before its end. NULL with the error in *err and a
+ * sentence in why[why_bytes]: nobody answered within ~10 s, or the wait was ended (RD_KAFKA_RESP_ERR__DESTROY). The client must
+ * be a consumer with a group: librdkafka 2.0.2's producers end in a segmentation fault while the group's coordinator loads. */
+rd_kafka_topic_partition_list_t *group_offsets_read(rd_kafka_t *consumer, const char *group,
+                                                    const rd_kafka_topic_partition_list_t *asked, group_offsets_wait_fn wait,
+                                                    void *opaque, rd_kafka_resp_err_t *err, char *why, size_t why_bytes);
+
+enum group_verdict {
+    GROUP_HAS_OURS,  /* committed */
+    GROUP_HAS_NOT,   /* not committed: a partition has what it had before; or nothing would have changed at all */
+    GROUP_HAS_OTHER, /* others have committed all of these partitions since: they are no more ours */
+};
+
+/* before: what was committed when the commit began; wanted: what it would have made of it; now: what is there after its end.
+ * Values never come back, so that one partition with that of before decides, whatever the heirs of others have made of theirs. */
+enum group_verdict group_offsets_judge(const rd_kafka_topic_partition_list_t *before,
+                                       const rd_kafka_topic_partition_list_t *wanted,
+                                       const rd_kafka_topic_partition_list_t *now);
+
+/* Puts the values of `from` into `to`, adding what it does not have. */
+void group_offsets_note(rd_kafka_topic_partition_list_t *to, const rd_kafka_topic_partition_list_t *from);
+
+#endif

@@ -1,0 +1,369 @@
+#include "kafka/transaction_inside.h"
+
+#include "base/clock.h"
+#include "kafka/client_end.h"
+#include "kafka/refusal.h"
+#include "kafka/topic_watch.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICE_MS = 100, FIRST_REST_MS = 100, MOST_REST_MS = 5000, LEAST_CALL_MS = 1000, ABORT_MS = 3000, STOP_ABORT_MS = 500, LATE_MS = 2000,
+       MISSING_MS = 30000 };
+
+static void make_room(void **list, size_t *room, size_t n, size_t element_bytes)
+{
+    if (n < *room)
+        return;
+    *room = *room == 0 ? 64 : *room * 2;
+    void *grown = realloc(*list, *room * element_bytes);
+    if (grown == NULL)
+        abort(); /* a batch half remembered would be worse */
+    *list = grown;
+}
+
+void batch_forget(struct batch *batch)
+{
+    if (batch->offsets != NULL)
+        rd_kafka_topic_partition_list_destroy(batch->offsets);
+    if (batch->group != NULL)
+        rd_kafka_consumer_group_metadata_destroy(batch->group);
+    free(batch->refused);
+    free(batch->sent);
+    *batch = (struct batch){.number = batch->number};
+}
+
+static int64_t open_for_ms(const struct batch *batch)
+{
+    return clock_mono_ms() - batch->begun_ms;
+}
+
+static void refuse(struct batch *batch, void *message_opaque, const char *topic, size_t bytes, const char *text)
+{
+    if (batch->n_refused == 0)
+        snprintf(batch->reason, sizeof batch->reason, "topic '%.249s' does not take a message of %zu bytes: %.200s", topic, bytes,
+                 text);
+    void *list = batch->refused;
+    make_room(&list, &batch->refused_room, batch->n_refused, sizeof *batch->refused);
+    batch->refused = list;
+    batch->refused[batch->n_refused++] = message_opaque;
+}
+
+static void note_failure(struct batch *batch, const char *topic, rd_kafka_resp_err_t err)
+{
+    if (batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    batch->failed = err;
+    snprintf(batch->failed_topic, sizeof batch->failed_topic, "%s", topic);
+}
+
+/* ---- messages ---- */
+
+static void *opaque_of(const struct batch *batch, size_t i)
+{
+    return (void *)(uintptr_t)((uint64_t)batch->number << 32 | i);
+}
+
+void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    struct transaction *transaction = opaque;
+    struct batch *batch = &transaction->batch;
+    uint64_t place = (uintptr_t)message->_private;
+    const char *topic = rd_kafka_topic_name(message->rkt);
+    rd_kafka_resp_err_t err = message->err;
+    (void)rk;
+    if (place >> 32 != batch->number || (place & UINT32_MAX) >= batch->n_sent)
+        return;
+    struct sent *sent = &batch->sent[place & UINT32_MAX];
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_PERSISTED)
+        err = RD_KAFKA_RESP_ERR__FAIL;
+    /* What is purged was not refused: the transaction had failed. */
+    if (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return;
+    sent->is_over = true;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    if (refusal_is_of_message(err) || (sent->optional && refusal_is_of_topic(err)))
+        refuse(batch, sent->opaque, topic, message->len, rd_kafka_err2str(err));
+    else
+        note_failure(batch, topic, err);
+}
+
+/* Until every message is reported, or cannot be for this batch any more. */
+static void flush(struct transaction *transaction, const struct batch *batch)
+{
+    while (rd_kafka_flush(transaction->rk, SLICE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (!transaction_goes_on(transaction) || open_for_ms(batch) > transaction->timeout_ms + LATE_MS)
+            return;
+    }
+}
+
+static bool can_go_on(struct transaction *transaction, const struct batch *batch)
+{
+    return transaction_goes_on(transaction) && !batch->is_broken && batch->failed == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           open_for_ms(batch) < transaction->timeout_ms;
+}
+
+static rd_kafka_resp_err_t hand_over(rd_kafka_t *rk, const struct publisher_message *message, void *opaque)
+{
+    /* The casts take const away for an interface that is without it; nothing is changed. */
+    if (message->headers != NULL)
+        return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                                 RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
+                                 RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                             RD_KAFKA_V_KEY((void *)message->key, message->key_bytes), RD_KAFKA_V_OPAQUE(opaque),
+                             RD_KAFKA_V_END);
+}
+
+static enum publisher_send send_one(struct transaction *transaction, struct batch *batch,
+                                    const struct publisher_message *message)
+{
+    void *list = batch->sent;
+    make_room(&list, &batch->sent_room, batch->n_sent, sizeof *batch->sent);
+    batch->sent = list;
+    batch->sent[batch->n_sent++] = (struct sent){.opaque = message->opaque, .optional = message->optional};
+    void *opaque = opaque_of(batch, batch->n_sent - 1);
+
+    rd_kafka_resp_err_t err = hand_over(transaction->rk, message, opaque);
+    while (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && can_go_on(transaction, batch)) {
+        rd_kafka_poll(transaction->rk, SLICE_MS);
+        err = hand_over(transaction->rk, message, opaque);
+    }
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return PUBLISHER_SENT;
+    batch->n_sent--;
+    if (refusal_is_of_message(err) || (message->optional && refusal_is_of_topic(err))) {
+        refuse(batch, message->opaque, message->topic, message->value_bytes, rd_kafka_err2str(err));
+        return PUBLISHER_REFUSED;
+    }
+    if (refusal_is_of_topic(err))
+        note_failure(batch, message->topic, err);
+    batch->is_broken = true; /* why, the next call for the transaction tells */
+    return PUBLISHER_FATAL;
+}
+
+enum publisher_send transaction_produce(struct transaction *transaction, const struct publisher_message *message)
+{
+    struct batch *batch = &transaction->batch;
+    if (!can_go_on(transaction, batch))
+        return PUBLISHER_FATAL;
+    if (message->optional) {
+        rd_kafka_resp_err_t err = optional_topic_fault(transaction, message->topic, message->partition);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            refuse(batch, message->opaque, message->topic, message->value_bytes, rd_kafka_err2str(err));
+            return PUBLISHER_REFUSED;
+        }
+    }
+    if (message->alone) {
+        flush(transaction, batch);
+        if (!can_go_on(transaction, batch))
+            return PUBLISHER_FATAL;
+    }
+    enum publisher_send result = send_one(transaction, batch, message);
+    if (message->alone && result == PUBLISHER_SENT)
+        flush(transaction, batch);
+    return result;
+}
+
+/* ---- the steps of a batch ---- */
+
+/* Optional messages that may be why a topic was refused: brokers and librdkafka name it in their texts alone. */
+static void refuse_optional(struct batch *batch, rd_kafka_resp_err_t err)
+{
+    for (size_t i = 0; i < batch->n_sent; i++) {
+        if (batch->sent[i].optional && !batch->sent[i].is_over)
+            refuse(batch, batch->sent[i].opaque, "of an optional message", 0, rd_kafka_err2str(err));
+    }
+}
+
+static enum remedy remedy_of(struct transaction *transaction, struct batch *batch, rd_kafka_error_t *error)
+{
+    char why[TRANSACTION_WHY_BYTES];
+    if (refusal_is_of_topic(rd_kafka_error_code(error)) && !rd_kafka_error_is_fatal(error) && batch->n_refused == 0)
+        refuse_optional(batch, rd_kafka_error_code(error));
+    if (batch->n_refused > 0 && !rd_kafka_error_is_fatal(error)) {
+        rd_kafka_error_destroy(error);
+        return REMEDY_ABORT;
+    }
+    enum remedy remedy = producer_remedy(transaction, error, batch->begun_ms != 0 ? open_for_ms(batch) : 0, why);
+    if (batch->n_refused == 0 && batch->reason[0] == '\0')
+        snprintf(batch->reason, sizeof batch->reason, "%s", why);
+    return remedy;
+}
+
+static void produce_all(struct transaction *transaction, struct batch *batch)
+{
+    pthread_mutex_lock(&transaction->lock);
+    bool may = !atomic_load(&transaction->stop);
+    transaction->is_producing = may;
+    pthread_mutex_unlock(&transaction->lock);
+    if (may && transaction->hooks.produce != NULL)
+        transaction->hooks.produce(transaction, batch->opaque, transaction->hooks.opaque);
+    pthread_mutex_lock(&transaction->lock);
+    transaction->is_producing = false;
+    pthread_cond_broadcast(&transaction->changed);
+    pthread_mutex_unlock(&transaction->lock);
+    if (batch->n_sent > 0)
+        flush(transaction, batch);
+}
+
+/* False where the batch has to be given up, for the reason that it then holds. */
+static bool fill(struct transaction *transaction, struct batch *batch)
+{
+    produce_all(transaction, batch);
+    if (batch->n_refused > 0 || !transaction_goes_on(transaction))
+        return false;
+    if (batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (refusal_is_of_topic(batch->failed))
+            topic_watch_sentence(batch->failed_topic, batch->failed, batch->reason);
+        else
+            snprintf(batch->reason, sizeof batch->reason, "a message to topic '%s' was not delivered: %s", batch->failed_topic,
+                     rd_kafka_err2str(batch->failed));
+        return false;
+    }
+    if (rd_kafka_outq_len(transaction->rk) == 0 || batch->is_broken)
+        return true;
+    snprintf(batch->reason, sizeof batch->reason, "the brokers have not taken its messages in %lld s",
+             (long long)open_for_ms(batch) / 1000);
+    return false;
+}
+
+/* NULL once the offsets are part of the transaction. */
+static rd_kafka_error_t *send_offsets(struct transaction *transaction, const struct batch *batch)
+{
+    rd_kafka_error_t *error = NULL;
+    for (;;) {
+        int64_t left_ms = transaction->timeout_ms - open_for_ms(batch);
+        if (left_ms < LEAST_CALL_MS)
+            left_ms = LEAST_CALL_MS;
+        error = rd_kafka_send_offsets_to_transaction(transaction->rk, batch->offsets, batch->group, (int)left_ms);
+        if (error == NULL || !rd_kafka_error_is_retriable(error) || rd_kafka_error_txn_requires_abort(error) ||
+            open_for_ms(batch) > transaction->timeout_ms || !transaction_rest(transaction, SLICE_MS))
+            return error;
+        rd_kafka_error_destroy(error);
+    }
+}
+
+static void note_committed(struct transaction *transaction, struct batch *batch)
+{
+    batch->outcome = TRANSACTION_COMMITTED;
+    batch->reason[0] = '\0';
+    committed_note(transaction, batch->offsets);
+    transaction->rest_ms = 0;
+    transaction->topics_missing_since_ms = CLOCK_NEVER;
+}
+
+/* Nobody said whether the commit came through: a new producer of this id ends it one way or the other, and then the group's
+ * offsets tell. */
+static void find_out(struct transaction *transaction, struct batch *batch)
+{
+    log_event(LOG_WARN, "transaction_unknown", "whether a batch was committed is not known (%s): the group's offsets will tell",
+              batch->reason);
+    producer_drop(transaction, CLIENT_END_MS);
+    enum group_verdict verdict;
+    if (producer_ready(transaction) != 0 || !committed_judge(transaction, batch->offsets, &verdict))
+        return;
+    batch->outcome = TRANSACTION_ABORTED;
+    if (verdict == GROUP_HAS_OURS)
+        note_committed(transaction, batch);
+    batch->generation_old = verdict == GROUP_HAS_OTHER;
+    log_event(LOG_INFO, "transaction_known", "the batch was %scommitted", verdict == GROUP_HAS_OURS ? "" : "not ");
+}
+
+static void commit(struct transaction *transaction, struct batch *batch)
+{
+    /* -1: what is left of the transaction's timeout, since librdkafka's own state may suffer from any other. */
+    rd_kafka_error_t *error = rd_kafka_commit_transaction(transaction->rk, -1);
+    if (error == NULL) {
+        note_committed(transaction, batch);
+        return;
+    }
+    if (remedy_of(transaction, batch, error) != REMEDY_NONE)
+        find_out(transaction, batch);
+}
+
+/* Nobody has asked for its commit, so that nothing of it will ever be seen, whether the abort succeeds or not. */
+static void give_up(struct transaction *transaction, struct batch *batch, enum remedy remedy)
+{
+    if (remedy == REMEDY_ABORT || remedy == REMEDY_GENERATION) {
+        /* Without a limit it would wait for messages under way for as long as their broker is away. */
+        int limit_ms = transaction_goes_on(transaction) ? ABORT_MS : STOP_ABORT_MS;
+        rd_kafka_error_t *error = rd_kafka_abort_transaction(transaction->rk, limit_ms);
+        char why[TRANSACTION_WHY_BYTES];
+        batch->generation_old = remedy == REMEDY_GENERATION;
+        if (error != NULL)
+            remedy = producer_remedy(transaction, error, open_for_ms(batch), why) == REMEDY_NONE ? REMEDY_NONE : REMEDY_REMAKE;
+    }
+    if (remedy == REMEDY_REMAKE && transaction_goes_on(transaction))
+        producer_drop(transaction, CLIENT_END_MS);
+    if (remedy != REMEDY_NONE)
+        batch->outcome = TRANSACTION_ABORTED;
+    if (batch->reason[0] == '\0')
+        snprintf(batch->reason, sizeof batch->reason, "the worker is ending");
+}
+
+/* A topic that stays missing is the end, as for the publisher. */
+static void see_to_topic(struct transaction *transaction, const struct batch *batch)
+{
+    char why[TOPIC_WATCH_WHY_BYTES];
+    if (!refusal_is_of_topic(batch->failed)) {
+        transaction->topics_missing_since_ms = CLOCK_NEVER;
+        return;
+    }
+    int64_t now_ms = clock_mono_ms();
+    if (transaction->topics_missing_since_ms == CLOCK_NEVER)
+        transaction->topics_missing_since_ms = batch->begun_ms;
+    topic_watch_sentence(batch->failed_topic, batch->failed, why);
+    if (batch->failed == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+        now_ms - transaction->topics_missing_since_ms >= MISSING_MS)
+        transaction_fail(transaction, "transactions of '%s' cannot go on: %s", transaction->id, why);
+}
+
+static void note_rest(struct transaction *transaction, const struct batch *batch)
+{
+    if (batch->outcome != TRANSACTION_ABORTED || batch->n_refused > 0 || batch->generation_old ||
+        !transaction_goes_on(transaction))
+        return;
+    transaction->rest_ms = transaction->rest_ms == 0 ? FIRST_REST_MS : transaction->rest_ms * 2;
+    if (transaction->rest_ms > MOST_REST_MS)
+        transaction->rest_ms = MOST_REST_MS;
+    log_event(LOG_WARN, "transaction_aborted", "a batch was aborted and is tried again: %s", batch->reason);
+}
+
+void batch_run(struct transaction *transaction, struct batch *batch)
+{
+    enum remedy remedy = REMEDY_ABORT;
+    if (!transaction_rest(transaction, transaction->rest_ms) || producer_ready(transaction) != 0 ||
+        !committed_learn(transaction, batch->offsets, batch->group))
+        return;
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(transaction->rk);
+    if (error != NULL) {
+        remedy = remedy_of(transaction, batch, error);
+        /* Nothing is open that an abort could end. */
+        give_up(transaction, batch, remedy == REMEDY_NONE ? remedy : REMEDY_REMAKE);
+        note_rest(transaction, batch);
+        return;
+    }
+    batch->begun_ms = clock_mono_ms();
+    bool is_full = fill(transaction, batch);
+    if (is_full) {
+        error = send_offsets(transaction, batch);
+        if (error != NULL)
+            remedy = remedy_of(transaction, batch, error);
+    }
+    if (is_full && error == NULL && !batch->is_broken && transaction_goes_on(transaction))
+        commit(transaction, batch);
+    else
+        give_up(transaction, batch, remedy);
+    if (batch->outcome != TRANSACTION_COMMITTED)
+        see_to_topic(transaction, batch);
+    note_rest(transaction, batch);
+}
