@@ -26,6 +26,7 @@ struct fixture {
     size_t lost;
     size_t old;     /* of the aborted: for an old generation */
     size_t refused; /* messages, all in all */
+    size_t unreachable;
     size_t fatal;
     char last_reason[1024];
     char fatal_reason[1024];
@@ -33,6 +34,7 @@ struct fixture {
     /* The batch. */
     const char *topic;
     size_t n_messages;
+    int32_t partition;
     int64_t offset;
     bool alone;
     bool optional;
@@ -52,7 +54,7 @@ static void on_produce(struct transaction *transaction, void *batch, void *opaqu
     struct fixture *fixture = opaque;
     ck_assert_ptr_eq(batch, fixture);
     for (size_t i = 0; i < fixture->n_messages; i++) {
-        struct publisher_message message = {.topic = fixture->topic, .partition = 0, .alone = fixture->alone,
+        struct publisher_message message = {.topic = fixture->topic, .partition = fixture->partition, .alone = fixture->alone,
                                             .optional = fixture->optional, .key = "k", .key_bytes = 1, .value = "value",
                                             .value_bytes = 5, .opaque = (char *)fixture + i};
         message.headers = rd_kafka_headers_new(1);
@@ -71,6 +73,7 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     snprintf(fixture->last_reason, sizeof fixture->last_reason, "%s", settled->reason);
     fixture->old += settled->generation_old;
     fixture->refused += settled->n_refused;
+    fixture->unreachable += settled->n_unreachable;
     for (size_t i = 0; i < settled->n_refused; i++) {
         ck_assert((char *)settled->refused[i] >= (char *)fixture);
         ck_assert((char *)settled->refused[i] < (char *)fixture + fixture->n_messages);
@@ -359,7 +362,7 @@ START_TEST(it_ends_in_its_time_whatever_the_brokers_do)
 }
 END_TEST
 
-START_TEST(optional_messages_to_a_topic_that_is_missing_are_refused_soon)
+START_TEST(optional_messages_to_a_topic_that_is_missing_are_told_of_soon)
 {
     struct fixture fixture;
     fixture_start(&fixture);
@@ -374,11 +377,51 @@ START_TEST(optional_messages_to_a_topic_that_is_missing_are_refused_soon)
     hand_over(&fixture);
     turn_until(&fixture, &fixture.aborted, 1, &fixture.fatal);
     ck_assert_int_lt(clock_mono_ms() - began_ms, 5000);
-    ck_assert_uint_eq(fixture.refused, MESSAGES);
-    ck_assert_int_eq(fixture.last_send, PUBLISHER_REFUSED);
+    ck_assert_uint_eq(fixture.unreachable, MESSAGES);
+    ck_assert_uint_eq(fixture.refused, 0);
+    ck_assert_int_eq(fixture.last_send, PUBLISHER_UNREACHABLE);
     ck_assert_msg(strstr(fixture.last_reason, "'gone'") != NULL, "%s", fixture.last_reason);
     ck_assert_uint_eq(fixture.fatal, 0);
     fixture.topic = "out";
+    commit_one(&fixture);
+    ck_assert_uint_eq(fixture.committed, 2);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(a_partition_that_is_not_there_is_told_of)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    fixture.again = false;
+    fixture.partition = 99;
+    fixture.optional = _i == 1;
+    hand_over(&fixture);
+    turn_until(&fixture, &fixture.aborted, 1, &fixture.fatal);
+    ck_assert_uint_eq(fixture.unreachable, MESSAGES);
+    fixture.partition = 0;
+    commit_one(&fixture);
+    ck_assert_uint_eq(fixture.committed, 2);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+/* A user who may describe a topic and not write to it: brokers refuse its partitions to the transaction. */
+START_TEST(optional_messages_that_brokers_refuse_are_told_of_alone)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    fixture.again = false;
+    fixture.optional = true;
+    fixture.alone = _i == 1;
+    rd_kafka_mock_push_request_errors(fixture.cluster, API_ADD_PARTITIONS, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    hand_over(&fixture);
+    turn_until(&fixture, &fixture.aborted, 1, &fixture.fatal);
+    ck_assert_msg(fixture.fatal == 0, "%s", fixture.fatal_reason);
+    ck_assert_uint_eq(fixture.unreachable, fixture.alone ? 1 : 0);
+    ck_assert_uint_eq(fixture.refused, fixture.alone ? 0 : MESSAGES);
     commit_one(&fixture);
     ck_assert_uint_eq(fixture.committed, 2);
     fixture_stop(&fixture);
@@ -429,7 +472,9 @@ Suite *test_suite(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("topics");
     tcase_set_timeout(tcase, 120);
-    tcase_add_loop_test(tcase, optional_messages_to_a_topic_that_is_missing_are_refused_soon, 0, 2);
+    tcase_add_loop_test(tcase, optional_messages_to_a_topic_that_is_missing_are_told_of_soon, 0, 2);
+    tcase_add_loop_test(tcase, a_partition_that_is_not_there_is_told_of, 0, 2);
+    tcase_add_loop_test(tcase, optional_messages_that_brokers_refuse_are_told_of_alone, 0, 2);
     tcase_add_test(tcase, a_topic_that_stays_missing_ends_it);
     tcase_add_loop_test(tcase, a_wrong_setting_is_told, 0, 2);
     suite_add_tcase(suite, tcase);

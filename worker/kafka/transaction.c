@@ -243,8 +243,10 @@ static void settle(struct transaction *transaction)
         .outcome = batch.outcome,
         .reason = batch.reason,
         .generation_old = batch.generation_old,
-        .refused = batch.refused,
-        .n_refused = batch.n_refused,
+        .refused = batch.refused.list,
+        .n_refused = batch.refused.n,
+        .unreachable = batch.unreachable.list,
+        .n_unreachable = batch.unreachable.n,
     };
     transaction->hooks.settled(batch.opaque, &settled, transaction->hooks.opaque);
     batch_forget(&batch);

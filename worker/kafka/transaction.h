@@ -42,11 +42,15 @@ struct transaction_settled {
     /* ABORTED, since the group has moved on without this member (its generation is old, or it is no member any more): drop
      * what was lost, and take fresh group metadata for what is left. */
     bool generation_old;
-    /* ABORTED, since these messages (their opaques) are not taken: too large, invalid, or (optional ones) their topic is
-     * missing or closed. Brokers refuse what they got in one batch as a whole, so all of its messages are named; send them
-     * `alone`, or shed them. Empty for every other reason. */
+    /* ABORTED, since these messages (their opaques) are not taken. Both lists are empty for every other reason.
+     * refused: too large, or invalid. Brokers refuse what they got in one batch as a whole, so all of its messages are named:
+     * send them `alone`, or shed them. */
     void *const *refused;
     size_t n_refused;
+    /* As DELIVERY_UNREACHABLE: no such partition; of optional ones, a topic that is missing or closed. (Where only the brokers'
+     * refusal of a topic tells, optional ones that were not sent alone are `refused`: alone they tell which it is.) */
+    void *const *unreachable;
+    size_t n_unreachable;
 };
 
 struct transaction_hooks {
@@ -85,8 +89,9 @@ void transaction_turn(struct transaction *transaction);
 /* From within hooks.produce alone. As publisher_send, `alone` and `optional` included; the topic, key and value are copied.
  * It may block for as long as a full queue takes to drain, or (`alone`, the first `optional` one of a topic) for an answer.
  *   PUBLISHER_SENT     headers taken
- *   PUBLISHER_REFUSED  noted for settled.refused; the batch will be ABORTED. Going on finds the others that are refused.
- *                      Headers are still the caller's
+ *   PUBLISHER_REFUSED, PUBLISHER_UNREACHABLE
+ *                      noted for the list of that name; the batch will be ABORTED. Going on finds the others of the kind. Headers
+ *                      are still the caller's
  *   PUBLISHER_FATAL    nothing can be added to this batch any more, whatever comes of it: return. Headers as above */
 enum publisher_send transaction_produce(struct transaction *transaction, const struct publisher_message *message);
 

@@ -31,7 +31,8 @@ void batch_forget(struct batch *batch)
         rd_kafka_topic_partition_list_destroy(batch->offsets);
     if (batch->group != NULL)
         rd_kafka_consumer_group_metadata_destroy(batch->group);
-    free(batch->refused);
+    free(batch->refused.list);
+    free(batch->unreachable.list);
     free(batch->sent);
     *batch = (struct batch){.number = batch->number};
 }
@@ -41,15 +42,44 @@ static int64_t open_for_ms(const struct batch *batch)
     return clock_mono_ms() - batch->begun_ms;
 }
 
-static void refuse(struct batch *batch, void *message_opaque, const char *topic, size_t bytes, const char *text)
+static bool has_refused(const struct batch *batch)
 {
-    if (batch->n_refused == 0)
-        snprintf(batch->reason, sizeof batch->reason, "topic '%.249s' does not take a message of %zu bytes: %.200s", topic, bytes,
-                 text);
-    void *list = batch->refused;
-    make_room(&list, &batch->refused_room, batch->n_refused, sizeof *batch->refused);
-    batch->refused = list;
-    batch->refused[batch->n_refused++] = message_opaque;
+    return batch->refused.n + batch->unreachable.n > 0;
+}
+
+static void put(struct refused *refused, void *message_opaque)
+{
+    void *list = refused->list;
+    make_room(&list, &refused->room, refused->n, sizeof *refused->list);
+    refused->list = list;
+    refused->list[refused->n++] = message_opaque;
+}
+
+static bool is_unreachable(rd_kafka_resp_err_t err, bool optional)
+{
+    return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || (optional && refusal_is_of_topic(err));
+}
+
+/* Whether the error is this message's alone, and then noted. */
+static enum publisher_send refuse(struct batch *batch, const struct sent *sent, const char *topic, size_t bytes,
+                                  rd_kafka_resp_err_t err)
+{
+    char why[TOPIC_WATCH_WHY_BYTES];
+    enum publisher_send kind = is_unreachable(err, sent->optional) ? PUBLISHER_UNREACHABLE
+                               : refusal_is_of_message(err)        ? PUBLISHER_REFUSED
+                                                                   : PUBLISHER_SENT;
+    if (kind == PUBLISHER_SENT)
+        return kind;
+    if (!has_refused(batch)) {
+        topic_watch_sentence(topic, err, why);
+        if (kind == PUBLISHER_UNREACHABLE)
+            snprintf(batch->reason, sizeof batch->reason, "%s", why);
+        else
+            snprintf(batch->reason, sizeof batch->reason, "topic '%.249s' does not take a message of %zu bytes: %s", topic,
+                     bytes, rd_kafka_err2str(err));
+    }
+    put(kind == PUBLISHER_REFUSED ? &batch->refused : &batch->unreachable, sent->opaque);
+    return kind;
 }
 
 static void note_failure(struct batch *batch, const char *topic, rd_kafka_resp_err_t err)
@@ -86,9 +116,7 @@ void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
     sent->is_over = true;
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    if (refusal_is_of_message(err) || (sent->optional && refusal_is_of_topic(err)))
-        refuse(batch, sent->opaque, topic, message->len, rd_kafka_err2str(err));
-    else
+    if (refuse(batch, sent, topic, message->len, err) == PUBLISHER_SENT)
         note_failure(batch, topic, err);
 }
 
@@ -129,7 +157,8 @@ static enum publisher_send send_one(struct transaction *transaction, struct batc
     void *list = batch->sent;
     make_room(&list, &batch->sent_room, batch->n_sent, sizeof *batch->sent);
     batch->sent = list;
-    batch->sent[batch->n_sent++] = (struct sent){.opaque = message->opaque, .optional = message->optional};
+    batch->sent[batch->n_sent++] =
+        (struct sent){.opaque = message->opaque, .optional = message->optional, .alone = message->alone};
     void *opaque = opaque_of(batch, batch->n_sent - 1);
 
     rd_kafka_resp_err_t err = hand_over(transaction->rk, message, opaque);
@@ -139,11 +168,9 @@ static enum publisher_send send_one(struct transaction *transaction, struct batc
     }
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return PUBLISHER_SENT;
-    batch->n_sent--;
-    if (refusal_is_of_message(err) || (message->optional && refusal_is_of_topic(err))) {
-        refuse(batch, message->opaque, message->topic, message->value_bytes, rd_kafka_err2str(err));
-        return PUBLISHER_REFUSED;
-    }
+    enum publisher_send kind = refuse(batch, &batch->sent[--batch->n_sent], message->topic, message->value_bytes, err);
+    if (kind != PUBLISHER_SENT)
+        return kind;
     if (refusal_is_of_topic(err))
         note_failure(batch, message->topic, err);
     batch->is_broken = true; /* why, the next call for the transaction tells */
@@ -157,10 +184,9 @@ enum publisher_send transaction_produce(struct transaction *transaction, const s
         return PUBLISHER_FATAL;
     if (message->optional) {
         rd_kafka_resp_err_t err = optional_topic_fault(transaction, message->topic, message->partition);
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            refuse(batch, message->opaque, message->topic, message->value_bytes, rd_kafka_err2str(err));
-            return PUBLISHER_REFUSED;
-        }
+        struct sent would_be = {.opaque = message->opaque, .optional = true};
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return refuse(batch, &would_be, message->topic, message->value_bytes, err);
     }
     if (message->alone) {
         flush(transaction, batch);
@@ -179,22 +205,27 @@ enum publisher_send transaction_produce(struct transaction *transaction, const s
 static void refuse_optional(struct batch *batch, rd_kafka_resp_err_t err)
 {
     for (size_t i = 0; i < batch->n_sent; i++) {
-        if (batch->sent[i].optional && !batch->sent[i].is_over)
-            refuse(batch, batch->sent[i].opaque, "of an optional message", 0, rd_kafka_err2str(err));
+        const struct sent *sent = &batch->sent[i];
+        if (!sent->optional || sent->is_over)
+            continue;
+        if (!has_refused(batch))
+            snprintf(batch->reason, sizeof batch->reason, "a topic of optional messages is not to be written to: %s",
+                     rd_kafka_err2str(err));
+        put(sent->alone ? &batch->unreachable : &batch->refused, sent->opaque);
     }
 }
 
 static enum remedy remedy_of(struct transaction *transaction, struct batch *batch, rd_kafka_error_t *error)
 {
     char why[TRANSACTION_WHY_BYTES];
-    if (refusal_is_of_topic(rd_kafka_error_code(error)) && !rd_kafka_error_is_fatal(error) && batch->n_refused == 0)
+    if (refusal_is_of_topic(rd_kafka_error_code(error)) && !rd_kafka_error_is_fatal(error) && !has_refused(batch))
         refuse_optional(batch, rd_kafka_error_code(error));
-    if (batch->n_refused > 0 && !rd_kafka_error_is_fatal(error)) {
+    if (has_refused(batch) && !rd_kafka_error_is_fatal(error)) {
         rd_kafka_error_destroy(error);
         return REMEDY_ABORT;
     }
     enum remedy remedy = producer_remedy(transaction, error, batch->begun_ms != 0 ? open_for_ms(batch) : 0, why);
-    if (batch->n_refused == 0 && batch->reason[0] == '\0')
+    if (!has_refused(batch) && batch->reason[0] == '\0')
         snprintf(batch->reason, sizeof batch->reason, "%s", why);
     return remedy;
 }
@@ -219,7 +250,7 @@ static void produce_all(struct transaction *transaction, struct batch *batch)
 static bool fill(struct transaction *transaction, struct batch *batch)
 {
     produce_all(transaction, batch);
-    if (batch->n_refused > 0 || !transaction_goes_on(transaction))
+    if (has_refused(batch) || !transaction_goes_on(transaction))
         return false;
     if (batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (refusal_is_of_topic(batch->failed))
@@ -329,7 +360,7 @@ static void see_to_topic(struct transaction *transaction, const struct batch *ba
 
 static void note_rest(struct transaction *transaction, const struct batch *batch)
 {
-    if (batch->outcome != TRANSACTION_ABORTED || batch->n_refused > 0 || batch->generation_old ||
+    if (batch->outcome != TRANSACTION_ABORTED || has_refused(batch) || batch->generation_old ||
         !transaction_goes_on(transaction))
         return;
     transaction->rest_ms = transaction->rest_ms == 0 ? FIRST_REST_MS : transaction->rest_ms * 2;

@@ -23,6 +23,7 @@ enum batch_place { BATCH_EMPTY, BATCH_HANDED, BATCH_UNDER_WAY, BATCH_SETTLED };
 struct sent {
     void *opaque;
     bool optional;
+    bool alone;
     bool is_over; /* reported, as delivered or not */
 };
 
@@ -35,9 +36,11 @@ struct batch {
     enum transaction_outcome outcome;
     bool generation_old;
     char reason[TRANSACTION_WHY_BYTES];
-    void **refused;
-    size_t n_refused;
-    size_t refused_room;
+    struct refused {
+        void **list;
+        size_t n;
+        size_t room;
+    } refused, unreachable;
 
     /* The transaction's thread, while it is under way. */
     uint32_t number; /* reports of another batch are told by it */
