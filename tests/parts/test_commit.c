@@ -358,6 +358,32 @@ START_TEST(a_commit_that_outlasts_its_generation_confirms_nothing)
 }
 END_TEST
 
+static bool is_revoked(struct stage *s)
+{
+    return s->sides[0].revoked > 0;
+}
+
+START_TEST(a_refusal_for_an_older_generation_is_a_loss_only_where_it_was_taken_while_leaving)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
+    side_finish_tagged(side, 0, 0, 1);
+    rd_kafka_topic_partition_list_t *offsets = consumer_take_offsets(side->consumer);
+    if (_i == 1) {
+        settle(side, offsets, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+        consumer_begin_close(side->consumer, clock_mono_ms());
+        TURN_UNTIL(&stage, is_revoked);
+        offsets = consumer_take_offsets(side->consumer);
+    }
+    ck_assert_ptr_nonnull(offsets);
+    settle(side, offsets, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+    stage_leave(&stage);
+    ck_assert_uint_eq(side->revoked, 1);
+    ck_assert_int_eq((int)side->lost, _i);
+    ck_assert_uint_eq(side->over, 1);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(who_is_no_member_has_no_group_metadata)
 {
     stage_open(&stage);
@@ -409,6 +435,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_commit_is_confirmed_though_nothing_has_changed);
     tcase_add_test(tcase, a_transactional_consumer_leaves_its_commits_to_who_asks_for_them);
     tcase_add_test(tcase, a_commit_that_outlasts_its_generation_confirms_nothing);
+    tcase_add_loop_test(tcase, a_refusal_for_an_older_generation_is_a_loss_only_where_it_was_taken_while_leaving, 0, 2);
     tcase_add_test(tcase, who_is_no_member_has_no_group_metadata);
     tcase_add_test(tcase, offsets_that_no_answer_names_are_taken_again);
     suite_add_tcase(suite, tcase);

@@ -112,6 +112,8 @@ static bool is_leaving(const struct ref *ref)
 
 static bool two_came_again(struct stage *s)
 {
+    /* Over before it is handed over. */
+    ck_assert(s->sides[0].counts.assigned != 2 || s->sides[0].over == 2 || is_void(s));
     return s->sides[1].delivered == 2 || is_void(s);
 }
 

@@ -112,7 +112,7 @@ def assigned(worker, after=0):
     return len(re.findall("partition_assigned", worker.output(after)))
 
 
-@test("a static member that restarts within its session gets its partitions back at once and disturbs nobody")
+@test("a static member that restarts within its session, or dies, gets its partitions back at once and disturbs nobody")
 def _():
     with Scene(partitions=6) as scene:
         first, second, words = static_pair(scene)
@@ -135,6 +135,12 @@ def _():
         scene.wait_for_commit(30)
         after = {member.client_id: member.partitions for member in scene.kafka.members(scene.group)}
         equal(after, before)
+        again.kill()
+        again = scene.worker(**words)
+        wait_until(lambda: assigned(again) == 3, 5, f"the partitions of one that died, in {again.log}")
+        where += scene.produce([invocation(f"c-{n}", scene.backend, QUICK) for n in range(60)])
+        once_each(where, scene.wait_for_results(660))
+        scene.wait_for_commit(30)
         equal(re.findall(MOVES, second.output(mark)), [], f"what happened to partitions in {second.log}")
         equal([again.stop(), second.stop()], [0, 0])
 

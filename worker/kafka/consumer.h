@@ -20,7 +20,8 @@ struct consumer;
 enum leaving {
     LEAVING_REVOKED, /* tenure ENDING: results may still be delivered, until handover_ms is over or nobody but the
                       * consumer holds it, and its writes are acknowledged */
-    LEAVING_LOST,    /* tenure ENDING: nothing of it is committed any more. Also of one that was revoked before */
+    LEAVING_LOST,    /* tenure ENDING: nothing of it is committed any more. Also of one that was revoked before, even after
+                      * OVER, if its last commit shows that the group went on without it */
     LEAVING_OVER,    /* tenure OVER: whoever still holds it is to let go */
 };
 
@@ -76,7 +77,7 @@ void consumer_restored(struct consumer *consumer, struct assignment *assignment)
  * that is gone are dropped, tags and all; for want of memory tags are lost, too. */
 void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags);
 /* Is it done already, or can it never come: below what is to be committed next, or done by the map? False while that is not
- * known (before hooks.running). */
+ * known (before hooks.running) or the assignment is gone. */
 bool consumer_is_done(const struct consumer *consumer, const struct ref *ref);
 
 /* A commit of this partition is wanted though nothing may have changed: the group's answer tells whether it is still this
@@ -98,7 +99,8 @@ rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer
 /* Of this moment: to be asked for before the offsets are. The caller's to destroy. NULL: this consumer is no member of the group
  * now, and nothing may be committed. */
 rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer);
-/* The group has accepted what was taken, or (err, or an element's err) has not: then it is there to be taken again. */
+/* The group has accepted what was taken, or has not (err, or an element's err, which are brokers' errors of the offsets, not
+ * the producer's own): then it is there to be taken again. */
 void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
                               rd_kafka_resp_err_t err);
 
