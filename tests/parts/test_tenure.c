@@ -108,6 +108,37 @@ START_TEST(a_partition_that_leaves_before_it_is_restored_leaves_in_order)
 }
 END_TEST
 
+static bool side_has_left(struct stage *s)
+{
+    return consumer_is_closed(s->sides[0].consumer);
+}
+
+START_TEST(who_leaves_waits_for_what_is_written_but_not_for_ever)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 10, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.restores = true});
+    wanted = 10;
+    TURN_UNTIL(&stage, are_delivered);
+    struct assignment *assignment = side->jobs[0].ref.assignment;
+    assignment_write_begin(assignment);
+    side_forget_jobs(side);
+    consumer_begin_close(side->consumer, clock_mono_ms());
+    turn_for(700);
+    ck_assert_uint_eq(side->revoked, 0);
+    if (_i == 0)
+        assignment_write_end(assignment);
+    int64_t begin_ms = clock_mono_ms();
+    TURN_UNTIL(&stage, side_has_left);
+    ck_assert(_i == 1 || clock_mono_ms() - begin_ms < 2000);
+    ck_assert_uint_eq(side->over, 1);
+    if (_i == 1)
+        assignment_write_end(assignment);
+    stage_close(&stage);
+}
+END_TEST
+
 /* ---- lost, and back ---- */
 
 /* A hundred are delivered, and ten of them finished; then the group goes on without the worker, which joins again. */
@@ -323,6 +354,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, nothing_comes_before_what_it_waits_for_is_restored);
     tcase_add_test(tcase, being_restored_is_not_enough_while_the_committed_offset_is_unknown);
     tcase_add_test(tcase, a_partition_that_leaves_before_it_is_restored_leaves_in_order);
+    tcase_add_loop_test(tcase, who_leaves_waits_for_what_is_written_but_not_for_ever, 0, 2);
     tcase_add_test(tcase, what_comes_back_waits_for_those_who_hold_the_lost_one);
     tcase_add_test(tcase, what_comes_back_waits_for_what_is_written_for_the_lost_one);
     tcase_add_test(tcase, who_holds_a_lost_one_for_too_long_is_told_and_then_waited_for_no_more);
