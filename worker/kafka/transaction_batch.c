@@ -120,11 +120,13 @@ void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
         note_failure(batch, topic, err);
 }
 
-/* Until every message is reported, or cannot be for this batch any more. */
+/* Until every message is reported, or the batch is to be given up anyway: then librdkafka may keep what is left until it is too
+ * late for it. */
 static void flush(struct transaction *transaction, const struct batch *batch)
 {
     while (rd_kafka_flush(transaction->rk, SLICE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (!transaction_goes_on(transaction) || open_for_ms(batch) > transaction->timeout_ms + LATE_MS)
+        if (!transaction_goes_on(transaction) || open_for_ms(batch) > transaction->timeout_ms + LATE_MS ||
+            has_refused(batch) || batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
             return;
     }
 }
