@@ -353,6 +353,24 @@ START_TEST(an_optional_message_to_a_topic_that_is_missing_or_closed_is_unreachab
 }
 END_TEST
 
+START_TEST(an_optional_message_waits_five_seconds_for_its_topic_and_keeps_nobody)
+{
+    struct fixture fixture;
+    cluster_start(&fixture);
+    rd_kafka_mock_topic_set_error(fixture.cluster, "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    publisher_start(&fixture, NULL, 0); /* with the default of 30 s */
+    int64_t began_ms = clock_mono_ms();
+    ck_assert_int_eq(send_optional(&fixture, "gone", -1, _i == 1), PUBLISHER_SENT);
+    ck_assert_int_eq(send_one(&fixture, "out", false), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.acknowledged, 1);
+    ck_assert_uint_eq(fixture.unreachable, 0);
+    turn_until(&fixture, &fixture.unreachable, 1);
+    ck_assert_int_lt(clock_mono_ms() - began_ms, 15000);
+    ck_assert_uint_eq(fixture.lost + fixture.fatal, 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 START_TEST(an_optional_message_is_refused_for_its_size_as_any_other)
 {
     struct fixture fixture;
@@ -539,6 +557,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_batch_is_refused_as_a_whole_and_messages_sent_alone_are_not);
     tcase_add_test(tcase, a_partition_that_does_not_exist_is_unreachable);
     tcase_add_loop_test(tcase, an_optional_message_to_a_topic_that_is_missing_or_closed_is_unreachable_and_the_rest_goes_on, 0, 4);
+    tcase_add_loop_test(tcase, an_optional_message_waits_five_seconds_for_its_topic_and_keeps_nobody, 0, 2);
     tcase_add_test(tcase, an_optional_message_is_refused_for_its_size_as_any_other);
     tcase_add_test(tcase, a_partition_of_an_unknown_topic_that_does_not_exist_is_unreachable_once_the_topic_is_known);
     tcase_add_loop_test(tcase, a_topic_that_stays_missing_ends_it_even_when_nothing_is_sent, 0, 2);

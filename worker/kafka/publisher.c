@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "kafka/client_end.h"
+#include "kafka/line.h"
 #include "kafka/opaque_mark.h"
 #include "kafka/refusal.h"
 #include "kafka/topic_watch.h"
@@ -16,14 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REASON_BYTES = TOPIC_WATCH_WHY_BYTES, REMIND_MS = 60000, PURGE_STEP_MS = 10 };
-
-/* One producer. Librdkafka batches by topic and partition, and brokers refuse a batch as a whole; so there can be a
- * second one, whose batches hold one message. */
-struct line {
-    rd_kafka_t *rk;
-    rd_kafka_queue_t *queue; /* its delivery reports and errors */
-};
+enum { REASON_BYTES = TOPIC_WATCH_WHY_BYTES, REMIND_MS = 60000 };
 
 /* A delivery report, kept until librdkafka's callbacks are over: what the hooks do is then done on the publisher's own
  * stack, where they may send, and where a thread checker sees them. */
@@ -36,10 +30,7 @@ struct report {
 struct publisher {
     struct publisher_hooks hooks;
     int event_fd;
-    struct line line;
-    struct line alone;           /* made by the first message that wants it; under alone_lock until then */
-    rd_kafka_conf_t *alone_conf; /* NULL once used */
-    pthread_mutex_t alone_lock;
+    struct lines lines;
     rd_kafka_topic_t *topics[TOPIC_WATCH_MAX]; /* held, so that their metadata is kept fresh */
     size_t n_topics;
     struct topic_watch *watch;
@@ -198,40 +189,6 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
               publisher_outstanding(publisher));
 }
 
-static int line_open(struct publisher *publisher, struct line *line, rd_kafka_conf_t *conf, char *why, size_t why_bytes)
-{
-    static const uint64_t one = 1;
-    line->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, why_bytes);
-    if (line->rk == NULL)
-        return -1;
-    line->queue = rd_kafka_queue_get_main(line->rk);
-    rd_kafka_queue_io_event_enable(line->queue, publisher->event_fd, &one, sizeof one);
-    /* Only a queue that was empty wakes, and librdkafka's threads may have been quicker than this one. */
-    wake(publisher);
-    return 0;
-}
-
-static void line_close(struct line *line, int64_t until_ms)
-{
-    if (line->rk == NULL)
-        return;
-    rd_kafka_queue_io_event_enable(line->queue, -1, NULL, 0);
-    rd_kafka_queue_destroy(line->queue);
-    client_end(line->rk, until_ms); /* one that is left behind has nothing of ours */
-    line->rk = NULL;
-}
-
-/* The second producer's settings: as the first's, one message a batch. */
-static rd_kafka_conf_t *make_alone_conf(const rd_kafka_conf_t *conf)
-{
-    rd_kafka_conf_t *alone = rd_kafka_conf_dup(conf);
-    rd_kafka_conf_res_t result = rd_kafka_conf_set(alone, "batch.num.messages", "1", NULL, 0);
-    assert(result == RD_KAFKA_CONF_OK);
-    result = rd_kafka_conf_set(alone, "linger.ms", "0", NULL, 0);
-    assert(result == RD_KAFKA_CONF_OK);
-    return alone;
-}
-
 static int64_t read_missing_ms(const rd_kafka_conf_t *conf)
 {
     char value[32] = "";
@@ -246,7 +203,7 @@ static int open_topics(struct publisher *publisher, const struct publisher_confi
                        size_t why_bytes)
 {
     for (size_t i = 0; i < config->n_topics; i++) {
-        rd_kafka_topic_t *topic = rd_kafka_topic_new(publisher->line.rk, config->topics[i], NULL);
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(lines_look(&publisher->lines, LINE_PLAIN), config->topics[i], NULL);
         if (topic == NULL) {
             snprintf(why, why_bytes, "topic '%s' cannot be written to: %s", config->topics[i],
                      rd_kafka_err2str(rd_kafka_last_error()));
@@ -256,7 +213,7 @@ static int open_topics(struct publisher *publisher, const struct publisher_confi
     }
     if (publisher->n_topics == 0)
         return 0;
-    publisher->watch = topic_watch_start(publisher->line.rk, publisher->topics, publisher->n_topics, missing_ms,
+    publisher->watch = topic_watch_start(lines_look(&publisher->lines, LINE_PLAIN), publisher->topics, publisher->n_topics, missing_ms,
                                          fail_from_watch, publisher);
     if (publisher->watch != NULL)
         return 0;
@@ -279,7 +236,6 @@ struct publisher *publisher_new(const struct publisher_config *config, const str
     publisher->event_fd = config->event_fd;
     publisher->down_since_ms = CLOCK_NEVER;
     publisher->now_ms = clock_mono_ms();
-    pthread_mutex_init(&publisher->alone_lock, NULL);
     pthread_mutex_init(&publisher->reason_lock, NULL);
     rd_kafka_conf_t *conf = client_conf_make(&config->settings, CLIENT_PRODUCER, conf_why);
     if (conf == NULL) {
@@ -290,29 +246,14 @@ struct publisher *publisher_new(const struct publisher_config *config, const str
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_opaque(conf, publisher);
     int64_t missing_ms = read_missing_ms(conf);
-    publisher->alone_conf = make_alone_conf(conf);
-    if (line_open(publisher, &publisher->line, conf, why, why_bytes) != 0) {
-        rd_kafka_conf_destroy(conf);
+    if (lines_init(&publisher->lines, conf, config->event_fd, why, why_bytes) != 0)
         goto out;
-    }
     if (open_topics(publisher, config, missing_ms, why, why_bytes) != 0)
         goto out;
     return publisher;
 out:
     publisher_free(publisher);
     return NULL;
-}
-
-/* The producer for messages in batches of their own; NULL with a sentence in why. Any thread. */
-static rd_kafka_t *alone_line(struct publisher *publisher, char *why, size_t why_bytes)
-{
-    pthread_mutex_lock(&publisher->alone_lock);
-    if (publisher->alone_conf != NULL &&
-        line_open(publisher, &publisher->alone, publisher->alone_conf, why, why_bytes) == 0)
-        publisher->alone_conf = NULL;
-    rd_kafka_t *rk = publisher->alone.rk;
-    pthread_mutex_unlock(&publisher->alone_lock);
-    return rk;
 }
 
 static enum publisher_send refusal_of(struct publisher *publisher, rd_kafka_t *rk, const struct publisher_message *message,
@@ -350,7 +291,10 @@ enum publisher_send publisher_send(struct publisher *publisher, const struct pub
         snprintf(why, why_bytes, "nothing can be published any more");
         return PUBLISHER_FATAL;
     }
-    rd_kafka_t *rk = message->alone ? alone_line(publisher, why, why_bytes) : publisher->line.rk;
+    enum line_kind kind = message->optional ? message->alone ? LINE_OPTIONAL_ALONE : LINE_OPTIONAL
+                          : message->alone  ? LINE_ALONE
+                                            : LINE_PLAIN;
+    rd_kafka_t *rk = lines_get(&publisher->lines, kind, why, why_bytes);
     if (rk == NULL)
         return PUBLISHER_FULL; /* for want of memory or threads, which may pass */
     void *opaque = opaque_mark(message->opaque, message->optional);
@@ -373,21 +317,14 @@ enum publisher_send publisher_send(struct publisher *publisher, const struct pub
     return refusal_of(publisher, rk, message, err, why, why_bytes);
 }
 
-static rd_kafka_t *alone_if_made(struct publisher *publisher)
-{
-    pthread_mutex_lock(&publisher->alone_lock);
-    rd_kafka_t *rk = publisher->alone.rk;
-    pthread_mutex_unlock(&publisher->alone_lock);
-    return rk;
-}
-
 void publisher_turn(struct publisher *publisher, int64_t now_ms, int64_t *next_ms)
 {
     publisher->now_ms = now_ms;
-    rd_kafka_poll(publisher->line.rk, 0);
-    rd_kafka_t *alone = alone_if_made(publisher);
-    if (alone != NULL)
-        rd_kafka_poll(alone, 0);
+    for (enum line_kind kind = LINE_PLAIN; kind < LINE_KINDS; kind++) {
+        rd_kafka_t *rk = lines_look(&publisher->lines, kind);
+        if (rk != NULL)
+            rd_kafka_poll(rk, 0);
+    }
     report_all(publisher);
 
     if (publisher->down_since_ms != CLOCK_NEVER && now_ms >= publisher->remind_ms) {
@@ -409,17 +346,6 @@ size_t publisher_outstanding(const struct publisher *publisher)
     return atomic_load(&publisher->outstanding);
 }
 
-/* Every accepted message gets its report before its opaque's owner goes. */
-static void line_purge(struct line *line, int64_t until_ms)
-{
-    if (line->rk == NULL)
-        return;
-    rd_kafka_purge(line->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    while (rd_kafka_outq_len(line->rk) > 0 && clock_mono_ms() < until_ms)
-        rd_kafka_poll(line->rk, PURGE_STEP_MS);
-    rd_kafka_poll(line->rk, 0);
-}
-
 void publisher_free(struct publisher *publisher)
 {
     if (publisher == NULL)
@@ -427,19 +353,14 @@ void publisher_free(struct publisher *publisher)
     atomic_store(&publisher->failed, true); /* a hook that sends again gets PUBLISHER_FATAL */
     topic_watch_stop(publisher->watch);
     int64_t until_ms = clock_mono_ms() + CLIENT_END_MS;
-    line_purge(&publisher->line, until_ms);
-    line_purge(&publisher->alone, until_ms);
+    lines_purge(&publisher->lines, until_ms);
     report_all(publisher);
     free(publisher->reports);
     if (publisher_outstanding(publisher) > 0)
         log_event(LOG_WARN, "kafka_purge", "librdkafka reported nothing of %zu messages", publisher_outstanding(publisher));
     for (size_t i = 0; i < publisher->n_topics; i++)
         rd_kafka_topic_destroy(publisher->topics[i]);
-    line_close(&publisher->alone, until_ms);
-    line_close(&publisher->line, until_ms);
-    if (publisher->alone_conf != NULL)
-        rd_kafka_conf_destroy(publisher->alone_conf);
+    lines_deinit(&publisher->lines, until_ms);
     pthread_mutex_destroy(&publisher->reason_lock);
-    pthread_mutex_destroy(&publisher->alone_lock);
     free(publisher);
 }

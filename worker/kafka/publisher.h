@@ -46,7 +46,8 @@ struct publisher_message {
     const char *topic;
     int32_t partition; /* -1: by key */
     bool alone;        /* in a batch of its own: a batch is refused as a whole for its size */
-    bool optional;     /* a topic that is missing or closed is a refusal of this message alone */
+    bool optional;     /* a topic that is missing or closed is this message's trouble alone, told of after ~5 s at most (where
+                          brokers answer); it has a producer of its own, so that the others are not kept by it: see line.h */
     const void *key;   /* NULL: none */
     size_t key_bytes;
     const void *value;
