@@ -2,13 +2,13 @@
 #include "support/check_main.h"
 
 static const struct {
-    int32_t generation;
     const char *member;
     const char *instance;
+    int32_t generation;
     bool is_member;
 } rows[] = {
-    {3, "m-1", NULL, true},   {0, "m-1", NULL, true}, {-1, "m-1", NULL, false}, {3, "", NULL, false},
-    {-1, "", NULL, false},    {3, "m-1", "pod-1", true}, {3, "", "pod-1", false},
+    {"m-1", NULL, 3, true}, {"m-1", NULL, 0, true},    {"m-1", NULL, -1, false},  {"", NULL, 3, false},
+    {"", NULL, -1, false},  {"m-1", "pod-1", 3, true}, {"", "pod-1", 3, false},
 };
 
 static void read_row(struct membership *membership, int row, bool is_member)

@@ -320,6 +320,7 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     consumer->event_fd = config->event_fd;
     consumer->wake = 1;
     consumer->now_ms = clock_mono_ms();
+    consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
     trouble_init(consumer);
     join_watch_init(&consumer->join_watch);
     if (take_topics(consumer, config, why, why_bytes) != 0)
