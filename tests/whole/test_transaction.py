@@ -11,12 +11,12 @@ import uuid
 from broker import Broker, Unavailable
 from child import ROOT, Child, wait_until
 from confluent_kafka import Consumer
+from deaf_proxy import END_TXN, DeafProxy
 from scene import cluster
 from tap import equal, holds, run_all, skip, test
 
 WORKER = pathlib.Path(os.environ.get("RXP_WORKER") or ROOT / "build/dev/rxp-worker")
 DRIVER = WORKER.parent / "tests/transaction_driver"
-NOTHING = -1001  # librdkafka's offset where nothing was committed
 
 
 class Driver(Child):
@@ -69,9 +69,9 @@ def once_each(*names, count=10):
     return collections.Counter(f"{name}-{number}" for name in names for number in range(count))
 
 
-def own_broker():
+def own_broker(properties=None):
     try:
-        return Broker()
+        return Broker(properties)
     except Unavailable as reason:
         skip(str(reason))
 
@@ -236,6 +236,40 @@ def _():
             equal(place.commit(), (8, "mn7"))
             equal(place.seen(), once_each(*names, count=500))
             assert "fatal" not in driver.output(), driver.tail()
+
+
+def unknown_outcome(what, says):
+    """Nobody answers the request for a commit; the group's offsets tell what came of it."""
+    with DeafProxy() as proxy, own_broker({"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}) as broker:
+        proxy.serve(broker.port)
+        place = Place(broker.cluster())
+        with Driver(place, timeout_ms=4000) as driver:
+            for number in range(1, 4):
+                driver.batch(f"a{number}", number)
+                driver.settled(f"a{number}", "committed")
+                proxy.lose(END_TXN, what)
+                mark = driver.mark()
+                driver.batch(f"b{number}", number, f"map{number}")  # the metadata alone differs
+                assert proxy.lost.wait(20)
+                driver.wait_for("transaction_unknown", 30, after=mark)
+                proxy.lose_nothing()
+                driver.settled(f"b{number}", "committed", 60)
+            driver.batch("c", 4)
+            driver.settled("c", "committed")
+            names = [f"{letter}{number}" for letter in "ab" for number in range(1, 4)]
+            equal((place.seen(), place.commit()), (once_each(*names, "c"), (4, "mc")))
+            equal(driver.output().count(f"transaction_known the batch was {says}committed"), 3, driver.tail())
+            equal(driver.output().count(" aborted old="), 3 if says else 0, driver.tail())
+
+
+@test("a commit whose answer is lost is found to be one, and not repeated")
+def _():
+    unknown_outcome(DeafProxy.ANSWER, "")
+
+
+@test("a commit whose request is lost is found to be none, and repeated")
+def _():
+    unknown_outcome(DeafProxy.REQUEST, "not ")
 
 
 @test("a process that is killed in the middle: the next goes on, and readers wait no longer than the timeout")

@@ -313,8 +313,9 @@ static void find_out(struct transaction *transaction, struct batch *batch)
 
 static void commit(struct transaction *transaction, struct batch *batch)
 {
-    /* -1: what is left of the transaction's timeout, since librdkafka's own state may suffer from any other. */
-    rd_kafka_error_t *error = rd_kafka_commit_transaction(transaction->rk, -1);
+    /* Librdkafka recommends -1, for its state's sake, and would then ask again for as long as nobody answers. After an error
+     * this producer and its state go anyway. */
+    rd_kafka_error_t *error = rd_kafka_commit_transaction(transaction->rk, (int)transaction->timeout_ms);
     if (error == NULL) {
         note_committed(transaction, batch);
         return;
