@@ -22,7 +22,6 @@ struct curl_transport {
     struct origins *origins;
     struct heap timers;
     struct list transfers; /* queued, held and on the wire */
-    struct list released;
     struct list finished;
     size_t n_transfers;
     int64_t now_ms; /* of this wake */
@@ -147,10 +146,8 @@ static void cancel(struct transport *base, struct transfer *transfer)
 
 static void release(struct transport *base, struct transfer *transfer)
 {
-    assert(&transfer->transport->base == base && transfer->is_held);
-    transfer->is_held = false;
-    list_remove(&transfer->node);
-    list_push(&transfer->transport->released, &transfer->node);
+    assert(&transfer->transport->base == base);
+    origins_release(transfer->transport->origins, &transfer->claim);
 }
 
 /* ---- leaving the queue ---- */
@@ -201,23 +198,11 @@ static void begin(struct transfer *transfer)
             drop(transfer);
             return;
         case TRANSFER_HOLD:
-            transfer->is_held = true;
+            origins_hold(transfer->transport->origins, &transfer->claim);
             return;
         }
     }
     put_on_wire(transfer);
-}
-
-/* What was released comes first, since it has waited already. */
-static struct transfer *next_to_begin(struct curl_transport *transport)
-{
-    struct list *node = list_shift(&transport->released);
-    if (node != NULL) {
-        list_push(&transport->transfers, node);
-        return list_entry(node, struct transfer, node);
-    }
-    struct origin_claim *claim = origins_next(transport->origins);
-    return claim != NULL ? list_entry(claim, struct transfer, claim) : NULL;
 }
 
 static void collect(struct curl_transport *transport)
@@ -234,11 +219,11 @@ void curl_transport_begin(struct curl_transport *transport, int64_t now_ms)
 {
     set_now(transport, now_ms);
     for (int i = 0; i < BEGIN_BATCH; i++) {
-        struct transfer *transfer = next_to_begin(transport);
-        if (transfer == NULL) {
+        struct origin_claim *claim = origins_next(transport->origins);
+        if (claim == NULL) {
             break;
         }
-        begin(transfer);
+        begin(list_entry(claim, struct transfer, claim));
     }
     wire_serve_timer(&transport->wire);
     collect(transport);
@@ -359,8 +344,7 @@ void curl_transport_report(struct curl_transport *transport, int64_t now_ms, int
 
 int64_t curl_transport_next_ms(const struct curl_transport *transport)
 {
-    if (!list_is_empty(&transport->finished) || !list_is_empty(&transport->released) ||
-        origins_has_next(transport->origins)) {
+    if (!list_is_empty(&transport->finished) || origins_has_next(transport->origins)) {
         return INT64_MIN;
     }
     int64_t timer_ms = heap_next_ms(&transport->timers);
@@ -399,7 +383,6 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
     transport->base = (struct transport){.start = start, .cancel = cancel, .release = release};
     transport->egress = config->egress;
     list_init(&transport->transfers);
-    list_init(&transport->released);
     list_init(&transport->finished);
     heap_init(&transport->timers);
     transport->origins = origins_new(config->origin_max_active, config->max_active);
@@ -416,7 +399,6 @@ void curl_transport_free(struct curl_transport *transport)
         return;
     }
     list_splice(&transport->transfers, &transport->finished);
-    list_splice(&transport->transfers, &transport->released);
     while (!list_is_empty(&transport->transfers)) {
         cancel(&transport->base, list_entry(transport->transfers.next, struct transfer, node));
     }

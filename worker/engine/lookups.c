@@ -54,6 +54,14 @@ void lookups_succeed(struct lookups *lookups, struct name_lookups *name, enum or
     name->known = true;
 }
 
+void lookups_forget(struct lookups *lookups, struct name_lookups *name)
+{
+    for (int i = 0; i < ORIGIN_CLASSES && name->known; i++) {
+        lookups->n[i] += name->n[i];
+    }
+    name->known = false;
+}
+
 void lookups_stray(struct lookups *lookups, struct name_lookups *name, enum origin_class class, int64_t now_ms)
 {
     lookups_end(lookups, name, class);
@@ -64,10 +72,7 @@ void lookups_stray(struct lookups *lookups, struct name_lookups *name, enum orig
     *stray = (struct stray){.name = name, .class = class, .ends_ms = now_ms + ORIGIN_LOOK_UP_MS};
     list_push(&lookups->strays, &stray->node);
     name->strays++;
-    for (int i = 0; i < ORIGIN_CLASSES && name->known; i++) {
-        lookups->n[i] += name->n[i];
-    }
-    name->known = false;
+    lookups_forget(lookups, name);
     lookups_begin(lookups, name, class);
 }
 

@@ -36,6 +36,8 @@ void lookups_begin(struct lookups *lookups, struct name_lookups *name, enum orig
 void lookups_end(struct lookups *lookups, struct name_lookups *name, enum origin_class class);
 /* It ends well: the name is known. */
 void lookups_succeed(struct lookups *lookups, struct name_lookups *name, enum origin_class class);
+/* The name is unknown from now on. */
+void lookups_forget(struct lookups *lookups, struct name_lookups *name);
 /* It goes on by itself for ORIGIN_LOOK_UP_MS from now; meanwhile the name must stay where it is. It is unknown then.
  * Without memory for it, it is not counted any more. */
 void lookups_stray(struct lookups *lookups, struct name_lookups *name, enum origin_class class, int64_t now_ms);

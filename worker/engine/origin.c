@@ -8,15 +8,21 @@
 
 #define FIRST_BUCKETS 64
 
+/* Who waits at an origin, in the order in which they go. */
+enum queue { POLLS, UNDER_WAY /* kickoffs: later hops, then released ones */, KICKOFFS };
+#define QUEUES 3
+
 /* Invariant: it is in one of the lists of origins that can go just as one of its claims could go by its own limits, and
- * then in the one of that claim's class and of whether it is known. One that is known and has no claim rests. */
+ * then in the one of that claim's queue and of whether it is known. One that is known and has no claim but held ones
+ * rests. */
 struct origin {
     struct list ready_node;
     struct list resting_node;
     struct origin *next_in_bucket;
-    struct list queue[ORIGIN_CLASSES];
+    struct list queue[QUEUES];
     size_t active;   /* opening or open */
     size_t kickoffs; /* of these */
+    size_t held;     /* or released; beside these */
     struct name_lookups lookups; /* one for each claim that is opening, and strays */
     int64_t forget_ms;           /* while it rests */
     uint64_t hash;
@@ -31,9 +37,10 @@ struct origins {
     size_t max_total_kickoffs;
     size_t total;    /* claims opening or open */
     size_t kickoffs; /* of these */
+    size_t held;     /* or released; beside these */
     struct lookups lookups;
-    struct list ready[ORIGIN_CLASSES];
-    struct list ready_unknown[ORIGIN_CLASSES];
+    struct list ready[QUEUES];
+    struct list ready_unknown[QUEUES];
     struct list resting; /* the one that is forgotten first in front */
     size_t n_resting;
     struct origin **bucket;
@@ -64,9 +71,9 @@ struct origins *origins_new(size_t max_active, size_t max_total)
     origins->max_kickoffs = for_kickoffs(max_active);
     origins->max_total = max_total;
     origins->max_total_kickoffs = for_kickoffs(max_total);
-    for (int class = 0; class < ORIGIN_CLASSES; class++) {
-        list_init(&origins->ready[class]);
-        list_init(&origins->ready_unknown[class]);
+    for (int queue = 0; queue < QUEUES; queue++) {
+        list_init(&origins->ready[queue]);
+        list_init(&origins->ready_unknown[queue]);
     }
     list_init(&origins->resting);
     lookups_init(&origins->lookups);
@@ -134,8 +141,8 @@ static struct origin *find_or_make(struct origins *origins, const char *key)
     origin->hash = hash;
     list_init(&origin->ready_node);
     list_init(&origin->resting_node);
-    for (int class = 0; class < ORIGIN_CLASSES; class++) {
-        list_init(&origin->queue[class]);
+    for (int queue = 0; queue < QUEUES; queue++) {
+        list_init(&origin->queue[queue]);
     }
     if (origins->n_origins >= origins->n_buckets) {
         grow(origins);
@@ -159,17 +166,20 @@ static void drop(struct origins *origins, struct origin *origin)
     free(origin);
 }
 
-/* The queue whose first claim may go by this origin's own limits: its class, or -1. */
-static int next_class(const struct origins *origins, const struct origin *origin)
+/* The queue whose first claim may go by this origin's own limits, or -1. */
+static int next_queue(const struct origins *origins, const struct origin *origin)
 {
     if (origin->active >= origins->max_active || !lookups_may_begin(&origin->lookups)) {
         return -1;
     }
-    if (!list_is_empty(&origin->queue[ORIGIN_POLL])) {
-        return ORIGIN_POLL;
+    if (!list_is_empty(&origin->queue[POLLS])) {
+        return POLLS;
     }
-    if (!list_is_empty(&origin->queue[ORIGIN_KICKOFF]) && origin->kickoffs < origins->max_kickoffs) {
-        return ORIGIN_KICKOFF;
+    if (!list_is_empty(&origin->queue[UNDER_WAY]) && origin->kickoffs < origins->max_kickoffs) {
+        return UNDER_WAY;
+    }
+    if (!list_is_empty(&origin->queue[KICKOFFS]) && origin->kickoffs + origin->held < origins->max_kickoffs) {
+        return KICKOFFS;
     }
     return -1;
 }
@@ -178,9 +188,9 @@ static int next_class(const struct origins *origins, const struct origin *origin
 static void refresh(struct origins *origins, struct origin *origin)
 {
     list_remove(&origin->ready_node);
-    int class = next_class(origins, origin);
-    if (class >= 0) {
-        list_push(origin->lookups.known ? &origins->ready[class] : &origins->ready_unknown[class], &origin->ready_node);
+    int queue = next_queue(origins, origin);
+    if (queue >= 0) {
+        list_push(&(origin->lookups.known ? origins->ready : origins->ready_unknown)[queue], &origin->ready_node);
     }
 }
 
@@ -198,7 +208,11 @@ static void forget_first(struct origins *origins)
 {
     struct origin *origin = list_entry(origins->resting.next, struct origin, resting_node);
     wake(origins, origin);
-    drop(origins, origin);
+    if (origin->held > 0) {
+        lookups_forget(&origins->lookups, &origin->lookups);
+    } else {
+        drop(origins, origin);
+    }
 }
 
 static void rest(struct origins *origins, struct origin *origin)
@@ -211,17 +225,22 @@ static void rest(struct origins *origins, struct origin *origin)
     }
 }
 
+static bool is_idle(const struct origin *origin)
+{
+    return origin->active == 0 && origin->lookups.strays == 0 && list_is_empty(&origin->queue[POLLS]) &&
+           list_is_empty(&origin->queue[UNDER_WAY]) && list_is_empty(&origin->queue[KICKOFFS]);
+}
+
 /* After its last claim or stray, maybe: rests, or goes. */
 static void settle(struct origins *origins, struct origin *origin)
 {
     refresh(origins, origin);
-    if (origin->active > 0 || origin->lookups.strays > 0 || !list_is_empty(&origin->queue[ORIGIN_POLL]) ||
-        !list_is_empty(&origin->queue[ORIGIN_KICKOFF])) {
+    if (!is_idle(origin) || !list_is_empty(&origin->resting_node)) {
         return;
     }
     if (origin->lookups.known) {
         rest(origins, origin);
-    } else {
+    } else if (origin->held == 0) {
         drop(origins, origin);
     }
 }
@@ -260,12 +279,25 @@ void origins_free(struct origins *origins)
     while (origins->n_resting > 0) {
         forget_first(origins);
     }
-    assert(origins->n_origins == 0 && origins->total == 0);
+    assert(origins->n_origins == 0 && origins->total == 0 && origins->held == 0);
     free(origins->bucket);
     free(origins);
 }
 
 /* ---- claims ---- */
+
+static void join(struct origins *origins, struct origin_claim *claim, enum queue which, enum origin_end end)
+{
+    struct origin *origin = claim->origin;
+    struct list *queue = &origin->queue[which];
+    list_push(end == ORIGIN_FIRST ? queue->next : queue, &claim->node); /* pushes before the node that it is given */
+    wake(origins, origin);
+    /* The first of its queue may take it to an earlier list. */
+    bool is_first = queue->next->next == queue;
+    if (list_is_empty(&origin->ready_node) || (is_first && next_queue(origins, origin) == (int)which)) {
+        refresh(origins, origin);
+    }
+}
 
 int origins_enter(struct origins *origins, struct origin_claim *claim, const char *key, enum origin_class class,
                   enum origin_end end)
@@ -278,42 +310,49 @@ int origins_enter(struct origins *origins, struct origin_claim *claim, const cha
     claim->origin = origin;
     claim->class = class;
     claim->place = ORIGIN_QUEUED;
-    struct list *queue = &origin->queue[class];
-    list_push(end == ORIGIN_FIRST ? queue->next : queue, &claim->node); /* pushes before the node that it is given */
-    wake(origins, origin);
-    /* A poll may take it to those whose polls wait. */
-    if (list_is_empty(&origin->ready_node) || (class == ORIGIN_POLL && queue->next->next == queue)) {
-        refresh(origins, origin);
-    }
+    join(origins, claim, class == ORIGIN_POLL ? POLLS : end == ORIGIN_FIRST ? UNDER_WAY : KICKOFFS, end);
     return 0;
 }
 
-/* Polls come first, and of each class the origins that are not known: their few claims are soon opened, and cannot keep
- * the others waiting. */
+/* The first list, in the order of the queues, with an origin that may go by the limits of all. Those that are not known
+ * come first: their few claims are soon opened, and cannot keep the others waiting. */
 static const struct list *next_ready(const struct origins *origins)
 {
-    if (origins->total >= origins->max_total) {
-        return NULL;
+    for (int queue = 0; queue < QUEUES && origins->total < origins->max_total; queue++) {
+        size_t kickoffs = origins->kickoffs + (queue == KICKOFFS ? origins->held : 0);
+        if (queue != POLLS && kickoffs >= origins->max_total_kickoffs) {
+            break;
+        }
+        if (!list_is_empty(&origins->ready_unknown[queue]) &&
+            lookups_have_room(&origins->lookups, queue == POLLS ? ORIGIN_POLL : ORIGIN_KICKOFF)) {
+            return &origins->ready_unknown[queue];
+        }
+        if (!list_is_empty(&origins->ready[queue])) {
+            return &origins->ready[queue];
+        }
     }
-    if (!list_is_empty(&origins->ready_unknown[ORIGIN_POLL]) && lookups_have_room(&origins->lookups, ORIGIN_POLL)) {
-        return &origins->ready_unknown[ORIGIN_POLL];
-    }
-    if (!list_is_empty(&origins->ready[ORIGIN_POLL])) {
-        return &origins->ready[ORIGIN_POLL];
-    }
-    if (origins->kickoffs >= origins->max_total_kickoffs) {
-        return NULL;
-    }
-    if (!list_is_empty(&origins->ready_unknown[ORIGIN_KICKOFF]) &&
-        lookups_have_room(&origins->lookups, ORIGIN_KICKOFF)) {
-        return &origins->ready_unknown[ORIGIN_KICKOFF];
-    }
-    return list_is_empty(&origins->ready[ORIGIN_KICKOFF]) ? NULL : &origins->ready[ORIGIN_KICKOFF];
+    return NULL;
 }
 
 bool origins_has_next(const struct origins *origins)
 {
     return next_ready(origins) != NULL;
+}
+
+static void add_held(struct origins *origins, struct origin *origin, int change)
+{
+    origin->held += (size_t)change;
+    origins->held += (size_t)change;
+}
+
+static void add_active(struct origins *origins, const struct origin_claim *claim, int change)
+{
+    claim->origin->active += (size_t)change;
+    origins->total += (size_t)change;
+    if (claim->class == ORIGIN_KICKOFF) {
+        claim->origin->kickoffs += (size_t)change;
+        origins->kickoffs += (size_t)change;
+    }
 }
 
 struct origin_claim *origins_next(struct origins *origins)
@@ -323,17 +362,35 @@ struct origin_claim *origins_next(struct origins *origins)
         return NULL;
     }
     struct origin *origin = list_entry(ready->next, struct origin, ready_node);
-    int class = next_class(origins, origin);
-    assert(class >= 0);
-    struct origin_claim *claim = list_entry(list_shift(&origin->queue[class]), struct origin_claim, node);
+    int queue = next_queue(origins, origin);
+    assert(queue >= 0);
+    struct origin_claim *claim = list_entry(list_shift(&origin->queue[queue]), struct origin_claim, node);
+    if (claim->place == ORIGIN_RELEASED) {
+        add_held(origins, origin, -1);
+    }
     claim->place = ORIGIN_OPENING;
-    origin->active++;
-    origin->kickoffs += class == ORIGIN_KICKOFF;
-    origins->total++;
-    origins->kickoffs += class == ORIGIN_KICKOFF;
-    lookups_begin(&origins->lookups, &origin->lookups, (enum origin_class)class);
+    add_active(origins, claim, 1);
+    lookups_begin(&origins->lookups, &origin->lookups, claim->class);
     refresh(origins, origin);
     return claim;
+}
+
+void origins_hold(struct origins *origins, struct origin_claim *claim)
+{
+    assert(claim->place == ORIGIN_OPENING && claim->class == ORIGIN_KICKOFF);
+    struct origin *origin = claim->origin;
+    claim->place = ORIGIN_HELD;
+    lookups_end(&origins->lookups, &origin->lookups, claim->class);
+    add_active(origins, claim, -1);
+    add_held(origins, origin, 1);
+    settle(origins, origin);
+}
+
+void origins_release(struct origins *origins, struct origin_claim *claim)
+{
+    assert(claim->place == ORIGIN_HELD);
+    claim->place = ORIGIN_RELEASED;
+    join(origins, claim, UNDER_WAY, ORIGIN_LAST);
 }
 
 void origins_opened(struct origins *origins, struct origin_claim *claim)
@@ -354,7 +411,10 @@ static void leave(struct origins *origins, struct origin_claim *claim, bool stra
     case ORIGIN_NOWHERE:
         return;
     case ORIGIN_QUEUED:
-        list_remove(&claim->node);
+        break;
+    case ORIGIN_HELD:
+    case ORIGIN_RELEASED:
+        add_held(origins, origin, -1);
         break;
     case ORIGIN_OPENING:
         if (strays) {
@@ -362,14 +422,13 @@ static void leave(struct origins *origins, struct origin_claim *claim, bool stra
         } else {
             lookups_end(&origins->lookups, &origin->lookups, claim->class);
         }
-        /* fall through */
+        add_active(origins, claim, -1);
+        break;
     case ORIGIN_OPEN:
-        origin->active--;
-        origin->kickoffs -= claim->class == ORIGIN_KICKOFF;
-        origins->total--;
-        origins->kickoffs -= claim->class == ORIGIN_KICKOFF;
+        add_active(origins, claim, -1);
         break;
     }
+    list_remove(&claim->node);
     origin_claim_init(claim);
     settle(origins, origin);
 }

@@ -4,15 +4,23 @@
  * is handed out by origins_next when there is a place, and leaves when it is done (or no longer wants to go):
  *
  *   enter ──> QUEUED ── next ──> OPENING ── opened ──> OPEN ── leave
+ *                                 │   ^
+ *                            hold v   │ next
+ *                                HELD ── release ──> RELEASED
  *
  * Polls go before kickoffs, and kickoffs never get the last quarter of an origin's places (at least one, where there
  * are two), nor the last quarter of the places of all: backends whose kickoffs stall must not keep polls waiting. Each
  * queue is first come, first served, and origins take turns.
  *
+ * A kickoff that is handed out and may not go yet is HELD. It has no place, so that polls go on however many are held
+ * and however long; but until it goes or leaves it counts as a kickoff where new ones are handed out, at its origin and
+ * in all: no more are held than could go. RELEASED ones go before new ones.
+ *
  * Each claim that is OPENING may hold a name look-up, and with it a thread. So an origin of which nothing is known yet
  * has at most 4 of them, and all such origins together at most 128, of which kickoffs leave 32 to polls. Once a claim
- * was opened the origin is known, and stays so for a minute after its last claim (curl keeps the address as long), so
- * that a run between polls need not wait among names that hang. An unknown one is freed with its last claim.
+ * was opened the origin is known, and stays so for a minute after its last claim but held ones (curl keeps the address
+ * as long), so that a run between polls need not wait among names that hang. An unknown one is freed with its last
+ * claim.
  *
  * The thread goes on when the request is cancelled or its time is out: origins_abandon counts it for another half
  * minute, about as long as a resolver tries. Such strays leave one look-up to their origin, lest a handful of cancelled
@@ -31,18 +39,19 @@
 #define ORIGINS_OPENING_FOR_POLLS 32
 #define ORIGIN_KNOWN_MS 60000
 #define ORIGIN_LOOK_UP_MS 30000
-#define ORIGINS_MAX_RESTING 4096 /* known ones without a claim */
+#define ORIGINS_MAX_RESTING 4096 /* known ones without a claim, or with held ones only */
 
 enum origin_class { ORIGIN_POLL, ORIGIN_KICKOFF };
 #define ORIGIN_CLASSES 2
 
-/* Where in its queue. FIRST is for later hops of a redirect, whose time runs already. */
+/* Where in its queue. FIRST is for later hops of a redirect, whose time runs already: such a kickoff goes before
+ * released and new ones, and does not mind those that are held. */
 enum origin_end { ORIGIN_LAST, ORIGIN_FIRST };
 
-enum origin_place { ORIGIN_NOWHERE, ORIGIN_QUEUED, ORIGIN_OPENING, ORIGIN_OPEN };
+enum origin_place { ORIGIN_NOWHERE, ORIGIN_QUEUED, ORIGIN_OPENING, ORIGIN_OPEN, ORIGIN_HELD, ORIGIN_RELEASED };
 
 struct origin_claim {
-    struct list node; /* in its origin's queue, else a ring of one */
+    struct list node; /* in one of its origin's queues, else a ring of one */
     struct origin *origin;
     enum origin_class class;
     enum origin_place place;
@@ -68,6 +77,10 @@ int origins_enter(struct origins *origins, struct origin_claim *claim, const cha
 struct origin_claim *origins_next(struct origins *origins);
 /* Would origins_next return one? */
 bool origins_has_next(const struct origins *origins);
+/* A kickoff that is OPENING, and of which nothing is sent or looked up yet, waits. */
+void origins_hold(struct origins *origins, struct origin_claim *claim);
+/* One that is HELD may go, as soon as there is a place: origins_next returns it again. */
+void origins_release(struct origins *origins, struct origin_claim *claim);
 /* Its name is looked up: connecting has begun, or a connection is reused. Again: harmless. */
 void origins_opened(struct origins *origins, struct origin_claim *claim);
 /* From any place to nowhere. */

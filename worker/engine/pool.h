@@ -42,8 +42,9 @@ struct pool_hooks {
     /* On the loop thread, first: fills run->invocation, run->plan and, to resume it (only one whose plan polls),
      * run->resume, and returns 0; or fills run->outcome (a rejection) and returns -1. */
     int (*prepare)(struct run *run, void *opaque);
-    /* On the loop thread: the kickoff has its place at its origin and could go now. False: it keeps the place and waits
-     * for pool_permit, without a limit. Asked once a kickoff. The run may end before it was permitted, or in spite of
+    /* On the loop thread: there is a place for the kickoff at its origin and it could go now. False: it waits for
+     * pool_permit, without a limit, and polls may have the place meanwhile, but no other kickoff: so no more wait than
+     * could go. Asked once a kickoff. The run may end before it was permitted, or in spite of
      * it: run_was_begun says whether it left. NULL: always. */
     bool (*permit)(struct run *run, void *opaque);
     /* On the loop thread: the kickoff was accepted and its answer does not end the run; run_note holds from now on.

@@ -12,8 +12,8 @@
 #include "engine/target.h"
 #include "engine/transport.h"
 
-/* Queued: claim is QUEUED. Held: the claim is OPENING, and there is no exchange yet. On the wire: exchange is set and
- * the claim OPENING or OPEN. Finished: the claim is nowhere; there is an exchange with an answer, or else `error` with
+/* Queued: claim is QUEUED, or RELEASED. Held: the claim is HELD. On the wire: exchange is set and the claim OPENING or
+ * OPEN. Finished: the claim is nowhere; there is an exchange with an answer, or else `error` with
  * `detail`. */
 struct transfer {
     struct list node; /* its transport's */
@@ -29,7 +29,6 @@ struct transfer {
     void *opaque;
     int redirects;
     bool has_begun;
-    bool is_held; /* and not released yet */
     bool sent; /* the first hop may have left */
     enum transport_error error;
     char *detail; /* NULL where there was no memory for it */

@@ -57,7 +57,8 @@ struct transfer; /* one request under way; the transport's own */
 enum transfer_go {
     TRANSFER_GO,   /* name look-up and connecting begin now */
     TRANSFER_DROP, /* it is not sent after all (its partition has gone); the transfer is then gone without a done */
-    TRANSFER_HOLD, /* it keeps its place, and the time it takes does not count, until `release` or `cancel` */
+    TRANSFER_HOLD, /* a kickoff waits, without a place that others could use and without its time running, until
+                    * `release` or `cancel` */
 };
 
 /* The request may leave the queue: does it? Asked until the first GO or DROP, before done, never from within start or
@@ -74,7 +75,7 @@ struct transport {
     /* Ends it without a callback, also when its answer is there and was not yet reported. A kickoff that was sent stays
      * sent. */
     void (*cancel)(struct transport *transport, struct transfer *transfer);
-    /* One that is on HOLD is asked again, soon. */
+    /* One that is on HOLD is asked again, as soon as there is a place for it: before those that were not asked yet. */
     void (*release)(struct transport *transport, struct transfer *transfer);
 };
 
