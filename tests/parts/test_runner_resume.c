@@ -123,6 +123,36 @@ START_TEST(a_run_whose_deadline_has_passed_is_asked_once_more)
 }
 END_TEST
 
+/* 0: it had passed before the resume; 1: while the poll waits. */
+START_TEST(the_last_look_begins_when_its_poll_leaves_the_queue)
+{
+    enum { N = 10 };
+    const struct run_resume resume = resume_with(_i == 0 ? -600000 : 600000);
+    struct subject *subject[N];
+    for (int i = 0; i < N; i++) {
+        subject[i] = subject_with(&resume);
+        submit(subject[i]);
+    }
+    turn();
+    ck_assert_uint_eq(n_transfers, N);
+    for (int i = 0; i < N; i++) { /* one after the other, each long after the deadline */
+        turn_at(now_ms + 3600000);
+        ck_assert_int_eq(transfers[i].timeout_ms, 3000);
+        begin(&transfers[i]);
+        turn_at(now_ms + 2999);
+        ck_assert_int_eq(subject[i]->ended, 0);
+        if (i % 2 == 0) {
+            answer(&transfers[i], 200, "{\"status\":\"completed\"}");
+        } else {
+            turn_at(now_ms + 1);
+        }
+        ck_assert_int_eq(subject[i]->outcome.error, i % 2 == 0 ? RXP_OK : RXP_ERROR_POLL_TIMEOUT);
+        ck_assert_int_eq(subject[i]->ended, 1);
+    }
+    ck_assert_uint_eq(n_transfers, N);
+}
+END_TEST
+
 START_TEST(clocks_that_disagree_give_a_run_no_more_than_its_timeout)
 {
     struct run_resume resume = resume_with(86400000);
@@ -209,6 +239,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_resumed_run_may_have_no_run_id);
     tcase_add_test(tests, a_resumed_run_times_out_at_its_old_deadline);
     tcase_add_loop_test(tests, a_run_whose_deadline_has_passed_is_asked_once_more, 0, 3);
+    tcase_add_loop_test(tests, the_last_look_begins_when_its_poll_leaves_the_queue, 0, 2);
     tcase_add_test(tests, clocks_that_disagree_give_a_run_no_more_than_its_timeout);
     tcase_add_test(tests, a_note_tells_all_that_a_resume_needs);
     tcase_add_loop_test(tests, the_note_of_a_resumed_run_is_the_old_one_but_for_its_polls, 0, 2);

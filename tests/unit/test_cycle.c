@@ -409,10 +409,11 @@ END_TEST
 START_TEST(a_resumed_run_polls_at_once_and_keeps_its_deadline)
 {
     static const struct row rows[] = {
-        {1000, RESUME, 0, POLL, 7000, CYCLE_POLL},
+        {1000, RESUME, 0, POLL, N, CYCLE_POLL},
         {1100, BEGUN, 0, WAIT, 7000, CYCLE_POLL},
         {1200, PENDING, 0, WAIT, 3200, CYCLE_REST},
         {3200, TIMER, 0, POLL, 7000, CYCLE_POLL},
+        {3300, BEGUN, 0, WAIT, 7000, CYCLE_POLL},
         {6500, PENDING, 0, WAIT, 7000, CYCLE_REST},
         {7000, TIMER, 0, TIMEOUT, N, CYCLE_DONE},
     };
@@ -431,26 +432,39 @@ static const struct {
 
 START_TEST(a_run_whose_deadline_has_passed_is_asked_once_more)
 {
-    const struct row start = {1000, RESUME, 0, POLL, 1500, CYCLE_POLL};
+    const struct row start = {1000, RESUME, 0, POLL, N, CYCLE_POLL};
+    const struct row begun = {1000, BEGUN, 0, WAIT, 1500, CYCLE_POLL};
     const int64_t at_ms = last_looks[_i].pending_at_ms;
-    const struct row ends[] = {
-        start, {1001, BEGUN, 0, WAIT, 1500, CYCLE_POLL}, {1400, ENDED, 0, VERDICT, N, CYCLE_DONE}};
-    const struct row pends[] = {start, {at_ms, PENDING, 0, TIMEOUT, N, CYCLE_DONE}};
-    const struct row fails[] = {start, {at_ms, TRANSIENT, 0, TIMEOUT, N, CYCLE_DONE}};
+    const struct row ends[] = {start, begun, {1400, ENDED, 0, VERDICT, N, CYCLE_DONE}};
+    const struct row pends[] = {start, begun, {at_ms, PENDING, 0, TIMEOUT, N, CYCLE_DONE}};
+    const struct row fails[] = {start, begun, {at_ms, TRANSIENT, 0, TIMEOUT, N, CYCLE_DONE}};
+    const struct row cannot_begin[] = {start, {at_ms, TRANSIENT, 0, TIMEOUT, N, CYCLE_DONE}};
     const struct row says_nothing[] = {
-        start, {1499, TIMER, 0, WAIT, 1500, CYCLE_POLL}, {1500, TIMER, 0, TIMEOUT, N, CYCLE_DONE}};
+        start, begun, {1499, TIMER, 0, WAIT, 1500, CYCLE_POLL}, {1500, TIMER, 0, TIMEOUT, N, CYCLE_DONE}};
+    const struct row waits_for_its_turn[] = {start,
+                                             {900000, TIMER, 0, WAIT, N, CYCLE_POLL},
+                                             {900000, BEGUN, 0, WAIT, 900500, CYCLE_POLL},
+                                             {900400, ENDED, 0, VERDICT, N, CYCLE_DONE}};
+    const struct row waits_in_vain[] = {start,
+                                        {900000, BEGUN, 0, WAIT, 900500, CYCLE_POLL},
+                                        {900300, BEGUN, 0, WAIT, 900500, CYCLE_POLL},
+                                        {900500, TIMER, 0, TIMEOUT, N, CYCLE_DONE}};
     old_deadline_ms = last_looks[_i].deadline_ms;
     PLAY(&usual, ends);
     PLAY(&usual, pends);
     PLAY(&usual, fails);
+    PLAY(&usual, cannot_begin);
     PLAY(&usual, says_nothing);
+    PLAY(&usual, waits_for_its_turn);
+    PLAY(&usual, waits_in_vain);
 }
 END_TEST
 
 START_TEST(a_last_look_takes_no_time_from_a_run_that_has_some_left)
 {
     static const struct row rows[] = {
-        {1000, RESUME, 0, POLL, 1500, CYCLE_POLL},
+        {1000, RESUME, 0, POLL, N, CYCLE_POLL},
+        {1050, BEGUN, 0, WAIT, 1550, CYCLE_POLL},
         {1100, TRANSIENT, 0, WAIT, 1400, CYCLE_REST},
         {1400, TIMER, 0, TIMEOUT, N, CYCLE_DONE},
     };

@@ -166,6 +166,20 @@ START_TEST(origins_take_turns)
 }
 END_TEST
 
+START_TEST(a_kickoff_that_comes_takes_its_origin_no_turn_away)
+{
+    make(4, 100);
+    struct origin_claim of_a[2];
+    struct origin_claim of_b;
+    enter(of_a, 1, A, ORIGIN_POLL);
+    enter(&of_b, 1, B, ORIGIN_POLL);
+    enter(&of_a[1], 1, A, ORIGIN_KICKOFF);
+    ck_assert_ptr_eq(origins_next(origins), &of_a[0]);
+    leave(of_a, 2);
+    leave(&of_b, 1);
+}
+END_TEST
+
 START_TEST(all_origins_together_stay_below_the_bound)
 {
     make(4, 5);
@@ -268,6 +282,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, one_that_left_the_queue_is_not_next);
     tcase_add_test(tests, a_full_origin_takes_nothing_from_another);
     tcase_add_test(tests, origins_take_turns);
+    tcase_add_test(tests, a_kickoff_that_comes_takes_its_origin_no_turn_away);
     tcase_add_test(tests, all_origins_together_stay_below_the_bound);
     tcase_add_test(tests, kickoffs_leave_the_last_quarter_of_all_places_to_polls);
     tcase_add_test(tests, an_unknown_origin_is_freed_with_its_last_claim);

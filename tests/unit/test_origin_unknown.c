@@ -296,6 +296,22 @@ START_TEST(those_of_an_origin_that_became_known_hold_up_no_other)
 }
 END_TEST
 
+START_TEST(look_ups_of_a_known_origin_hold_up_no_other)
+{
+    make(4, 10000);
+    struct origin_claim polls[4];
+    struct origin_claim others[ORIGINS_MAX_OPENING];
+    make_known(A);
+    enter(polls, 4, A, ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), 4);
+    leave(polls, 2);
+    enter_each(others, ORIGINS_MAX_OPENING, "u", ORIGIN_POLL);
+    ck_assert_uint_eq(begin_all(), ORIGINS_MAX_OPENING);
+    leave(polls, 4);
+    leave(others, ORIGINS_MAX_OPENING);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("origin_unknown");
@@ -313,6 +329,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, an_origin_whose_look_up_did_not_end_is_unknown_again);
     tcase_add_test(tests, look_ups_of_an_origin_that_is_unknown_again_are_counted_once);
     tcase_add_test(tests, only_what_opens_can_be_abandoned_with_a_look_up);
+    tcase_add_test(tests, look_ups_of_a_known_origin_hold_up_no_other);
     tcase_add_test(tests, those_of_an_origin_that_became_known_hold_up_no_other);
     suite_add_tcase(suite, tests);
     return suite;

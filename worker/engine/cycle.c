@@ -96,12 +96,11 @@ static struct cycle_action poll_now(struct cycle *cycle)
     return act(cycle, CYCLE_SEND_POLL);
 }
 
-static struct cycle_action resume(struct cycle *cycle, const struct cycle_config *config, int64_t deadline_ms,
-                                  int64_t now_ms)
+static struct cycle_action resume(struct cycle *cycle, int64_t deadline_ms)
 {
     cycle->accepted = true;
     cycle->deadline_ms = deadline_ms;
-    cycle->look_until_ms = later(now_ms, (double)config->poll_timeout_ms);
+    cycle->look_until_ms = CLOCK_NEVER;
     return poll_now(cycle);
 }
 
@@ -160,11 +159,14 @@ struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *c
         return cycle->state == CYCLE_START ? kick_off(cycle) : act(cycle, CYCLE_WAIT);
     case CYCLE_EVENT_RESUME:
         assert(cycle->state == CYCLE_START && config->polls);
-        return resume(cycle, config, event.deadline_ms, now_ms);
+        return resume(cycle, event.deadline_ms);
     case CYCLE_EVENT_BEGUN:
         assert(cycle->state == CYCLE_KICKOFF || cycle->state == CYCLE_POLL);
         if (cycle->deadline_ms == CLOCK_NEVER) {
             cycle->deadline_ms = later(now_ms, (double)config->timeout_ms);
+        }
+        if (cycle->look_until_ms == CLOCK_NEVER) {
+            cycle->look_until_ms = later(now_ms, (double)config->poll_timeout_ms);
         }
         return act(cycle, CYCLE_WAIT);
     case CYCLE_EVENT_ACCEPTED:

@@ -6,7 +6,8 @@
  *
  * Deadline: timeout_ms after the first BEGUN, or the one that RESUME brings along. From that very millisecond on, only
  * an answer that ends the run (ENDED) is still heard; everything else finishes with a timeout. But the first poll after
- * a RESUME has poll_timeout_ms in any case: the run may have ended while nobody asked.
+ * a RESUME waits for its BEGUN without a limit, and has poll_timeout_ms from there in any case: the run may have ended
+ * while nobody asked, and where many are resumed at once, each is asked.
  * Waits: after PENDING the interval, stretched by the jitter; after TRANSIENT the same or, where that is longer, a
  * random part of 0.5 s, 1 s, 2 s .. 30 s (full jitter). Both count from the answer. */
 #ifndef RXP_ENGINE_CYCLE_H
@@ -20,7 +21,8 @@ enum cycle_state { CYCLE_START, CYCLE_KICKOFF, CYCLE_REST, CYCLE_POLL, CYCLE_DON
 enum cycle_event_kind {
     CYCLE_EVENT_START,     /* go */
     CYCLE_EVENT_RESUME,    /* go on: it was accepted before; the event bears the deadline */
-    CYCLE_EVENT_BEGUN,     /* a request left the transport's queue: the deadline counts from the first */
+    CYCLE_EVENT_BEGUN,     /* a request left the transport's queue: the deadline counts from the first, or the time of
+                            * the first poll after a RESUME */
     CYCLE_EVENT_ACCEPTED,  /* the kickoff was accepted */
     CYCLE_EVENT_PENDING,   /* a poll says: not yet */
     CYCLE_EVENT_TRANSIENT, /* a poll failed in a way that may pass */
@@ -66,7 +68,8 @@ struct cycle_config {
 struct cycle {
     enum cycle_state state;
     int64_t deadline_ms; /* CLOCK_NEVER until the first kickoff has begun, or it was resumed */
-    int64_t look_until_ms; /* of the first poll after a RESUME, until its answer; else INT64_MIN */
+    int64_t look_until_ms; /* of the first poll after a RESUME, until its answer (CLOCK_NEVER: it has not begun); else
+                            * INT64_MIN */
     int64_t rest_until_ms;
     int polls;           /* sent, before a RESUME too: its caller sets them */
     int failures;        /* consecutive, transient */
@@ -78,7 +81,8 @@ void cycle_init(struct cycle *cycle);
  * harmless: it returns CYCLE_WAIT for ever. */
 struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *config, struct cycle_event event,
                                int64_t now_ms);
-/* When the request under way, or else the rest, is cut short. CLOCK_NEVER: the kickoff has not begun. */
+/* When the request under way, or else the rest, is cut short. CLOCK_NEVER: the kickoff has not begun, or
+ * the first poll after a RESUME. */
 int64_t cycle_until_ms(const struct cycle *cycle);
 const char *cycle_state_name(enum cycle_state state);
 
