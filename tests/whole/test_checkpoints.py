@@ -240,6 +240,9 @@ def _():
     with Driver(cluster.bootstrap, topic, inputs) as driver:
         equal([entry.offset for entry in driver.read(one, 1)], [8])
         driver.end()
+    with Driver(cluster.bootstrap, topic, inputs, group="g2") as driver:  # of which the other's name is the beginning
+        equal([entry.offset for entry in driver.read(one, 1)], [2])
+        driver.end()
     with Driver(cluster.bootstrap, topic, inputs, group="x/g") as driver:
         driver.say(f"read {one} 1")
         holds(driver.wait_for("fatal")[0], f"x/g/{one}/1/7/0000000000000001")
