@@ -1,0 +1,100 @@
+#include "core/ledger_inside.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+
+static struct checkpoint describe(const struct ledger *ledger, const struct job *job)
+{
+    struct run_resume note;
+    run_note(&job->run, &note);
+    return (struct checkpoint){
+        .kind = CHECKPOINT_RUN,
+        .invocation_id = job->run.invocation->invocation_id,
+        .input_hash = job->input_hash,
+        .run_id = note.run_id,
+        .prepared_id = job->run.resumed && job->checkpoint != NULL ? job->checkpoint->prepared_id : NULL,
+        .poll_url = note.poll_url,
+        .started_at_ms = note.started_at_ms,
+        .deadline_ms = note.deadline_at_ms,
+        .polls = note.polls,
+        .worker_id = ledger->config.worker_id,
+    };
+}
+
+void ledger_note_run(struct ledger *ledger, struct job *job)
+{
+    if (ledger->scribe == NULL)
+        return;
+    const struct checkpoint checkpoint = describe(ledger, job);
+    if (checkpoint.poll_url != NULL && scribe_write(ledger->scribe, job, ledger->writer, &checkpoint) == 0)
+        job->noted = true;
+    else
+        ledger_count(&ledger->unwritten, 1);
+}
+
+int ledger_note_intent(struct ledger *ledger, struct job *job)
+{
+    assert(ledger->scribe != NULL);
+    const struct checkpoint checkpoint = {
+        .kind = CHECKPOINT_INTENT,
+        .invocation_id = job->run.invocation->invocation_id,
+        .input_hash = job->input_hash,
+        .started_at_ms = clock_wall_ms(),
+        .worker_id = ledger->config.worker_id,
+    };
+    /* Before it is written: from then on the Kafka thread may have the job. */
+    job->noted = true;
+    if (scribe_write(ledger->scribe, job, ledger->writer, &checkpoint) == 0)
+        return 0;
+    ledger_count(&ledger->unwritten, 1);
+    return -1;
+}
+
+void ledger_withdraw(struct ledger *ledger, struct job *job)
+{
+    if (ledger->scribe == NULL || !job->noted)
+        return;
+    scribe_withdraw(ledger->scribe, job, ledger->writer);
+    job->noted = false;
+}
+
+void ledger_release(struct ledger *ledger, struct job *job)
+{
+    if (ledger->scribe != NULL)
+        scribe_forget(ledger->scribe, job);
+}
+
+void ledger_park(struct ledger *ledger, const struct job *job)
+{
+    const struct checkpoint *checkpoint = job->checkpoint; /* one that it did not come to go on from */
+    struct checkpoint of_run;
+    if (job->run.cycle.accepted) {
+        of_run = describe(ledger, job);
+        checkpoint = &of_run;
+    }
+    if (checkpoint == NULL || checkpoint->kind != CHECKPOINT_RUN || checkpoint->poll_url == NULL)
+        return;
+    const struct job_tags tags = ledger_tags(ledger, job);
+    size_t lost = shelves_park(&ledger->shelves, job->ref.assignment, job->ref.offset, checkpoint, &tags, ledger->now_ms);
+    ledger_tell_forgotten(ledger, lost, "there are too many");
+    ledger_count_waiting(ledger);
+}
+
+struct job_tags ledger_tags(const struct ledger *ledger, const struct job *job)
+{
+    struct job_tags tags = job->tags;
+    bool has_own = !job->noted;
+    for (size_t i = 0; i < tags.n; i++)
+        has_own = has_own || tags.writer[i] == ledger->writer;
+    if (!has_own && tags.n < JOB_TAGS_MAX)
+        tags.writer[tags.n++] = ledger->writer;
+    return tags;
+}
+
+void ledger_erase(struct ledger *ledger, const struct assignment *assignment, const struct consumer_mark *marks,
+                  size_t n)
+{
+    for (size_t i = 0; ledger->scribe != NULL && i < n; i++)
+        scribe_erase(ledger->scribe, assignment, marks[i].offset, marks[i].tag);
+}

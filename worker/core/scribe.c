@@ -1,0 +1,410 @@
+#include "core/scribe.h"
+
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "core/ledger_write.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the local queue refused is tried again so much later. */
+#define RETRY_MS 50
+/* A partition that is there but not yet known to the producer: it looks anew every five minutes by default. */
+#define UNREACHABLE_RETRY_MS 1000
+#define UNREACHABLE_MS 330000
+#define REFUSAL_LOG_MS 1000
+#define WHY_BYTES 512
+
+struct scribe {
+    struct scribe_config config;
+    struct scribe_hooks hooks;
+    struct publisher *publisher; /* NULL: all is given up */
+    struct mailbox mailbox;      /* from loop threads: writes that the publisher did not take */
+    struct list retries;         /* the same, in the order of making */
+    struct list stragglers;      /* refused once: with the publisher again (`out`), or to be sent at straggle_at_ms */
+    int64_t now_ms;
+    int64_t retry_at_ms;    /* not before, so that a long outage costs no CPU */
+    int64_t straggle_at_ms; /* CLOCK_NEVER: none is to be sent */
+    int64_t refusal_told_ms;
+    size_t refusals_untold;
+    atomic_size_t outstanding;
+    atomic_uint_fast64_t written;
+    atomic_uint_fast64_t erased;
+    atomic_uint_fast64_t given_up;
+};
+
+static void count(atomic_uint_fast64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* ---- making and freeing ---- */
+
+static struct ledger_write *make(struct scribe *scribe, enum write_kind kind, const struct place *place,
+                                 const char *value, size_t value_bytes)
+{
+    struct ledger_write *write = ledger_write_new(scribe->config.group_id, kind, place, value, value_bytes);
+    if (write != NULL)
+        atomic_fetch_add_explicit(&scribe->outstanding, 1, memory_order_relaxed);
+    return write;
+}
+
+static void unmake(struct scribe *scribe, struct ledger_write *write)
+{
+    atomic_fetch_sub_explicit(&scribe->outstanding, 1, memory_order_relaxed);
+    ledger_write_free(write);
+}
+
+/* ---- sending ---- */
+
+static enum publisher_send offer(struct scribe *scribe, struct ledger_write *write, char *why)
+{
+    const struct publisher_message message = {
+        .topic = scribe->config.topic,
+        .partition = write->partition,
+        .alone = write->alone,
+        .key = write->key,
+        .key_bytes = write->key_bytes,
+        .value = write->value,
+        .value_bytes = write->value_bytes,
+        .opaque = &write->parcel,
+    };
+    atomic_store_explicit(&write->handed, true, memory_order_release);
+    return publisher_send(scribe->publisher, &message, why, WHY_BYTES);
+}
+
+int scribe_write(struct scribe *scribe, struct job *job, uint64_t writer, const struct checkpoint *checkpoint)
+{
+    const struct place place = {job->ref.assignment, job->ref.offset, writer};
+    enum write_kind kind = checkpoint->kind == CHECKPOINT_RUN ? WRITE_RUN : WRITE_INTENT;
+    size_t bytes = 0;
+    char *value = checkpoint_write(checkpoint, &bytes);
+    struct ledger_write *write = value != NULL ? make(scribe, kind, &place, value, bytes) : NULL;
+    free(value);
+    if (write == NULL)
+        return -1;
+    ledger_write_hold(write, job->ref.assignment);
+    if (kind == WRITE_INTENT) {
+        write->job = job;
+        job->intent = write;
+    }
+    /* Whatever else the publisher says, the Kafka thread asks it again and acts on the answer. */
+    char why[WHY_BYTES];
+    if (offer(scribe, write, why) != PUBLISHER_SENT)
+        mailbox_post(&scribe->mailbox, &write->node);
+    return 0;
+}
+
+/* At most one line a second: URLs that are too long for the topic can come by the thousand. */
+static void tell_given_up(struct scribe *scribe, const struct ledger_write *write, const char *reason)
+{
+    static const char *const effects[] = {
+        [WRITE_RUN] = "its run goes on, but a crash would start it again",
+        [WRITE_INTENT] = "its kickoff does not go",
+        [WRITE_TOMBSTONE] = "the record stays until its partition is assigned anew",
+    };
+    if (scribe->refusal_told_ms != 0 && scribe->now_ms < scribe->refusal_told_ms + REFUSAL_LOG_MS) {
+        scribe->refusals_untold++;
+        return;
+    }
+    log_event(LOG_WARN, "checkpoint_refused", "%s: %s; %s (and %zu others since the last such line)", write->key, reason,
+              effects[write->kind], scribe->refusals_untold);
+    scribe->refusal_told_ms = scribe->now_ms;
+    scribe->refusals_untold = 0;
+}
+
+static void send_write(struct scribe *scribe, struct ledger_write *write);
+
+/* It came to its end, one way or the other: what waited for it goes on. */
+static void end_write(struct scribe *scribe, struct ledger_write *write, const char *failure)
+{
+    struct job *job = write->job;
+    struct ledger_write *follower = write->follower;
+    list_remove(&write->node);
+    if (job != NULL)
+        job->intent = NULL;
+    if (job != NULL && failure != NULL) {
+        char sentence[WHY_BYTES + 128];
+        snprintf(sentence, sizeof sentence, "its intent could not be written to '%s': %s", scribe->config.topic, failure);
+        scribe->hooks.intent_failed(job, sentence, scribe->hooks.opaque);
+    } else if (job != NULL) {
+        scribe->hooks.intent_written(job, scribe->hooks.opaque);
+    }
+    unmake(scribe, write);
+    if (follower != NULL)
+        send_write(scribe, follower);
+}
+
+static void give_up(struct scribe *scribe, struct ledger_write *write, const char *reason)
+{
+    count(&scribe->given_up);
+    end_write(scribe, write, reason);
+}
+
+static void refuse(struct scribe *scribe, struct ledger_write *write, const char *reason)
+{
+    tell_given_up(scribe, write, reason);
+    give_up(scribe, write, reason);
+}
+
+static void straggle(struct scribe *scribe, struct ledger_write *write, bool out)
+{
+    list_remove(&write->node);
+    list_push(&scribe->stragglers, &write->node);
+    write->out = out;
+    if (!out && scribe->straggle_at_ms == CLOCK_NEVER)
+        scribe->straggle_at_ms = scribe->now_ms + UNREACHABLE_RETRY_MS;
+}
+
+/* The publisher does not know the partition. It was made sure of before the input was read, so it will be known. */
+static void unreachable(struct scribe *scribe, struct ledger_write *write, const char *reason)
+{
+    if (write->until_ms == 0)
+        write->until_ms = scribe->now_ms + UNREACHABLE_MS;
+    if (scribe->now_ms >= write->until_ms)
+        refuse(scribe, write, reason);
+    else
+        straggle(scribe, write, false);
+}
+
+/* The write is in no list. */
+static void send_write(struct scribe *scribe, struct ledger_write *write)
+{
+    char why[WHY_BYTES] = "";
+    if (scribe->publisher == NULL) {
+        give_up(scribe, write, "the worker is ending");
+        return;
+    }
+    enum publisher_send sent = offer(scribe, write, why);
+    if (sent == PUBLISHER_REFUSED && !write->alone) {
+        write->alone = true;
+        sent = offer(scribe, write, why);
+    }
+    switch (sent) {
+    case PUBLISHER_SENT: /* this thread's reports come later, in publisher_turn */
+        if (write->alone || write->until_ms != 0)
+            straggle(scribe, write, true);
+        break;
+    case PUBLISHER_FULL:
+        list_push(&scribe->retries, &write->node);
+        break;
+    case PUBLISHER_REFUSED:
+        refuse(scribe, write, why);
+        break;
+    case PUBLISHER_UNREACHABLE:
+        unreachable(scribe, write, why);
+        break;
+    case PUBLISHER_FATAL:
+        give_up(scribe, write, why);
+        break;
+    }
+}
+
+void scribe_delivered(struct scribe *scribe, struct parcel *parcel, enum delivery delivery, const char *reason)
+{
+    struct ledger_write *write = (struct ledger_write *)(void *)parcel;
+    bool handed = atomic_load_explicit(&write->handed, memory_order_acquire);
+    (void)handed;
+    list_remove(&write->node);
+    switch (delivery) {
+    case DELIVERY_ACKNOWLEDGED:
+        count(write->kind == WRITE_TOMBSTONE ? &scribe->erased : &scribe->written);
+        end_write(scribe, write, NULL);
+        break;
+    case DELIVERY_REFUSED:
+        if (write->alone) {
+            refuse(scribe, write, reason);
+            break;
+        }
+        write->alone = true;
+        send_write(scribe, write);
+        break;
+    case DELIVERY_UNREACHABLE:
+        unreachable(scribe, write, reason);
+        break;
+    case DELIVERY_LOST:
+        give_up(scribe, write, reason);
+        break;
+    }
+}
+
+/* ---- erasing ---- */
+
+static void take_mailbox(struct scribe *scribe)
+{
+    mailbox_take(&scribe->mailbox, &scribe->retries);
+}
+
+/* A write of the same key that has yet to go, or goes again. NULL: none. */
+static struct ledger_write *find_pending(const struct list *list, const struct ledger_write *tombstone)
+{
+    for (const struct list *node = list->next; node != list; node = node->next) {
+        struct ledger_write *write = list_entry(node, struct ledger_write, node);
+        if (write->key_bytes == tombstone->key_bytes && memcmp(write->key, tombstone->key, write->key_bytes) == 0)
+            return write;
+    }
+    return NULL;
+}
+
+static void send_tombstone(struct scribe *scribe, struct ledger_write *tombstone)
+{
+    take_mailbox(scribe);
+    struct ledger_write *pending = find_pending(&scribe->retries, tombstone);
+    if (pending == NULL)
+        pending = find_pending(&scribe->stragglers, tombstone);
+    if (pending != NULL)
+        ledger_write_follow(pending, tombstone);
+    else
+        send_write(scribe, tombstone);
+}
+
+void scribe_erase(struct scribe *scribe, const struct assignment *assignment, int64_t offset, uint64_t writer)
+{
+    const struct place place = {assignment, offset, writer};
+    struct ledger_write *tombstone = make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
+    if (tombstone != NULL)
+        send_tombstone(scribe, tombstone);
+}
+
+void scribe_withdraw(struct scribe *scribe, struct job *job, uint64_t writer)
+{
+    const struct place place = {job->ref.assignment, job->ref.offset, writer};
+    struct ledger_write *intent = job->intent;
+    struct ledger_write *tombstone = make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
+    scribe_forget(scribe, job);
+    if (tombstone == NULL)
+        return; /* then whoever finds the intent cannot know that nothing was sent */
+    ledger_write_hold(tombstone, job->ref.assignment);
+    if (intent != NULL)
+        ledger_write_follow(intent, tombstone);
+    else
+        send_tombstone(scribe, tombstone);
+}
+
+void scribe_forget(struct scribe *scribe, struct job *job)
+{
+    (void)scribe;
+    if (job->intent != NULL)
+        job->intent->job = NULL;
+    job->intent = NULL;
+}
+
+/* ---- turns ---- */
+
+/* Until the publisher is full again, or all have been offered once. */
+static void serve_retries(struct scribe *scribe)
+{
+    struct list due;
+    struct list *node;
+    if (scribe->now_ms < scribe->retry_at_ms)
+        return;
+    list_init(&due);
+    list_splice(&due, &scribe->retries);
+    while (list_is_empty(&scribe->retries) && (node = list_shift(&due)) != NULL)
+        send_write(scribe, list_entry(node, struct ledger_write, node));
+    scribe->retry_at_ms = list_is_empty(&scribe->retries) ? 0 : scribe->now_ms + RETRY_MS;
+    list_splice(&scribe->retries, &due);
+}
+
+static void serve_stragglers(struct scribe *scribe)
+{
+    struct list all;
+    struct list *node;
+    if (scribe->now_ms < scribe->straggle_at_ms)
+        return;
+    scribe->straggle_at_ms = CLOCK_NEVER;
+    list_init(&all);
+    list_splice(&all, &scribe->stragglers);
+    while ((node = list_shift(&all)) != NULL) {
+        struct ledger_write *write = list_entry(node, struct ledger_write, node);
+        if (write->out)
+            list_push(&scribe->stragglers, node);
+        else
+            send_write(scribe, write);
+    }
+}
+
+void scribe_turn(struct scribe *scribe, int64_t now_ms, int64_t *next_ms)
+{
+    scribe->now_ms = now_ms;
+    take_mailbox(scribe);
+    serve_stragglers(scribe);
+    serve_retries(scribe);
+    *next_ms = scribe->straggle_at_ms;
+    if (!list_is_empty(&scribe->retries) && scribe->retry_at_ms < *next_ms)
+        *next_ms = scribe->retry_at_ms;
+}
+
+void scribe_read_counts(const struct scribe *scribe, struct scribe_counts *out)
+{
+    *out = (struct scribe_counts){
+        .outstanding = atomic_load_explicit(&scribe->outstanding, memory_order_relaxed),
+        .written = atomic_load_explicit(&scribe->written, memory_order_relaxed),
+        .erased = atomic_load_explicit(&scribe->erased, memory_order_relaxed),
+        .given_up = atomic_load_explicit(&scribe->given_up, memory_order_relaxed),
+    };
+}
+
+/* ---- life ---- */
+
+struct scribe *scribe_new(const struct scribe_config *config, const struct scribe_hooks *hooks, char *why,
+                          size_t why_bytes)
+{
+    struct scribe *scribe = calloc(1, sizeof *scribe);
+    if (scribe == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return NULL;
+    }
+    scribe->config = *config;
+    scribe->hooks = *hooks;
+    scribe->now_ms = clock_mono_ms();
+    scribe->straggle_at_ms = CLOCK_NEVER;
+    list_init(&scribe->retries);
+    list_init(&scribe->stragglers);
+    int failed = mailbox_init(&scribe->mailbox, config->event_fd);
+    if (failed != 0) {
+        snprintf(why, why_bytes, "eventfd: %s", strerror(-failed));
+        free(scribe);
+        return NULL;
+    }
+    return scribe;
+}
+
+void scribe_use_publisher(struct scribe *scribe, struct publisher *publisher)
+{
+    scribe->publisher = publisher;
+    scribe->retry_at_ms = 0;
+}
+
+static void drop_write(struct scribe *scribe, struct ledger_write *write)
+{
+    while (write != NULL) {
+        struct ledger_write *follower = write->follower;
+        if (write->job != NULL)
+            write->job->intent = NULL;
+        unmake(scribe, write);
+        write = follower;
+    }
+}
+
+/* What the publisher had at its end it reported as lost, or will never speak of again: that is left to the process's end. */
+void scribe_free(struct scribe *scribe)
+{
+    struct list *node;
+    if (scribe == NULL)
+        return;
+    take_mailbox(scribe);
+    while ((node = list_shift(&scribe->retries)) != NULL)
+        drop_write(scribe, list_entry(node, struct ledger_write, node));
+    while ((node = list_shift(&scribe->stragglers)) != NULL) {
+        struct ledger_write *write = list_entry(node, struct ledger_write, node);
+        drop_write(scribe, write->out ? write->follower : write);
+    }
+    mailbox_deinit(&scribe->mailbox);
+    free(scribe);
+}
