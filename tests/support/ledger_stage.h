@@ -5,6 +5,7 @@
 #ifndef RXP_TESTS_LEDGER_STAGE_H
 #define RXP_TESTS_LEDGER_STAGE_H
 
+#include "base/clock.h"
 #include "base/mailbox.h"
 #include "core/ledger.h"
 #include "kafka/checkpoint_key.h"
@@ -131,14 +132,14 @@ void checkpoints_free(struct checkpoints *checkpoints)
 
 /* ---- the ledger's own life ---- */
 
-static void on_restored(struct assignment *assignment, void *opaque)
+static inline void on_restored(struct assignment *assignment, void *opaque)
 {
     ck_assert_ptr_eq(opaque, &stage);
     stage.restored = assignment;
     stage.n_restored++;
 }
 
-static void on_intent_written(struct job *job, void *opaque)
+static inline void on_intent_written(struct job *job, void *opaque)
 {
     ck_assert_ptr_eq(opaque, &stage);
     ck_assert_ptr_null(job->intent);
@@ -146,7 +147,7 @@ static void on_intent_written(struct job *job, void *opaque)
     stage.n_written++;
 }
 
-static void on_intent_failed(struct job *job, const char *reason, void *opaque)
+static inline void on_intent_failed(struct job *job, const char *reason, void *opaque)
 {
     ck_assert_ptr_eq(opaque, &stage);
     ck_assert_ptr_null(job->intent);
@@ -155,7 +156,7 @@ static void on_intent_failed(struct job *job, const char *reason, void *opaque)
     snprintf(stage.reason, sizeof stage.reason, "%s", reason);
 }
 
-static void on_fatal(const char *reason, void *opaque)
+static inline void on_fatal(const char *reason, void *opaque)
 {
     ck_assert_ptr_eq(opaque, &stage);
     snprintf(stage.reason, sizeof stage.reason, "%s", reason);
@@ -163,12 +164,12 @@ static void on_fatal(const char *reason, void *opaque)
 
 enum topic_is { TOPIC_IS_OFF, TOPIC_IS_ON };
 
-static void stage_open(enum topic_is topic, bool at_most_once, size_t max_parked)
+static inline void stage_open(enum topic_is topic, bool at_most_once, size_t max_parked)
 {
     static const char *const inputs[] = {TOPIC};
     char why[256];
     stage.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    stage.now_ms = 1000000;
+    stage.now_ms = clock_mono_ms() + 1;
     const struct ledger_config config = {
         .settings = {.group_id = GROUP},
         .topic = topic == TOPIC_IS_ON ? "the.checkpoints" : NULL,
@@ -188,10 +189,11 @@ static void stage_open(enum topic_is topic, bool at_most_once, size_t max_parked
     };
     stage.ledger = ledger_new(&config, &hooks, why, sizeof why);
     ck_assert_msg(stage.ledger != NULL, "%s", why);
+    ledger_turn(stage.ledger, stage.now_ms, &stage.next_ms);
     ledger_use_publisher(stage.ledger, (struct publisher *)(void *)&post);
 }
 
-static void stage_close(void)
+static inline void stage_close(void)
 {
     ledger_free(stage.ledger);
     close(stage.event_fd);
@@ -201,33 +203,33 @@ static void stage_close(void)
 }
 
 /* A turn that much later. */
-static void turn(int64_t later_ms)
+static inline void turn(int64_t later_ms)
 {
     mailbox_drain_fd(stage.event_fd);
     stage.now_ms += later_ms;
     ledger_turn(stage.ledger, stage.now_ms, &stage.next_ms);
 }
 
-static bool is_awake(void)
+static inline bool is_awake(void)
 {
     struct pollfd fd = {.fd = stage.event_fd, .events = POLLIN};
     return poll(&fd, 1, 0) == 1;
 }
 
-static struct ledger_counts counts(void)
+static inline struct ledger_counts counts(void)
 {
     struct ledger_counts out;
     ledger_read_counts(stage.ledger, &out);
     return out;
 }
 
-static void answer_with(enum publisher_send answer)
+static inline void answer_with(enum publisher_send answer)
 {
     post.answer = answer;
 }
 
 /* The report about the i-th message. */
-static void deliver(size_t i, enum delivery delivery)
+static inline void deliver(size_t i, enum delivery delivery)
 {
     ck_assert_uint_lt(i, post.n);
     struct parcel *parcel = post.sent[i].parcel;
@@ -236,7 +238,7 @@ static void deliver(size_t i, enum delivery delivery)
     ledger_delivered(stage.ledger, parcel, delivery, "the broker's reason");
 }
 
-static uint64_t writer_of(size_t i)
+static inline uint64_t writer_of(size_t i)
 {
     struct checkpoint_key key;
     ck_assert(checkpoint_key_parse(post.sent[i].key, strlen(post.sent[i].key), &key));
@@ -244,7 +246,7 @@ static uint64_t writer_of(size_t i)
 }
 
 /* Was the i-th message a tombstone for this place? */
-static void assert_tombstone(size_t i, int32_t partition, int64_t offset, uint64_t writer)
+static inline void assert_tombstone(size_t i, int32_t partition, int64_t offset, uint64_t writer)
 {
     char key[128];
     snprintf(key, sizeof key, GROUP "/" TOPIC "/%" PRId32 "/%" PRId64 "/%016" PRIx64, partition, offset, writer);
@@ -259,7 +261,7 @@ static void assert_tombstone(size_t i, int32_t partition, int64_t offset, uint64
 
 static const struct rxp_invocation invocation = {.invocation_id = "order-17"};
 
-static struct job *job_at(struct assignment *assignment, int64_t offset)
+static inline struct job *job_at(struct assignment *assignment, int64_t offset)
 {
     struct job *job = calloc(1, sizeof *job);
     job->parcel.kind = PARCEL_JOB;
@@ -271,7 +273,7 @@ static struct job *job_at(struct assignment *assignment, int64_t offset)
     return job;
 }
 
-static void accept_job(struct job *job, int64_t started_at_ms)
+static inline void accept_job(struct job *job, int64_t started_at_ms)
 {
     job->run.cycle.accepted = true;
     job->run.cycle.deadline_ms = 60000;
@@ -282,7 +284,7 @@ static void accept_job(struct job *job, int64_t started_at_ms)
     job->run.poll_url = strdup("http://jobs.example/r-9");
 }
 
-static void end_job(struct job *job)
+static inline void end_job(struct job *job)
 {
     ledger_release(stage.ledger, job);
     job_free(job);
@@ -290,7 +292,7 @@ static void end_job(struct job *job)
 
 /* ---- what the topic holds ---- */
 
-static void put_record(struct checkpoint_table *table, int64_t offset, uint64_t writer, enum checkpoint_kind kind,
+static inline void put_record(struct checkpoint_table *table, int64_t offset, uint64_t writer, enum checkpoint_kind kind,
                        int64_t started_at_ms)
 {
     size_t bytes;
@@ -310,7 +312,7 @@ static void put_record(struct checkpoint_table *table, int64_t offset, uint64_t 
 }
 
 /* The partition comes, and this is read back for it. Takes the table. */
-static void come(struct assignment *assignment, struct checkpoint_table *table)
+static inline void come(struct assignment *assignment, struct checkpoint_table *table)
 {
     size_t n_restored = stage.n_restored;
     int64_t offset;
