@@ -201,7 +201,12 @@ static void tell_refusal(struct flight *flight, const struct job *job, const cha
 static void on_delivered(void *message_opaque, enum delivery delivery, const char *reason, void *opaque)
 {
     struct flight *flight = opaque;
-    struct job *job = message_opaque;
+    struct parcel *parcel = message_opaque;
+    if (parcel->kind == PARCEL_CHECKPOINT) {
+        ledger_delivered(flight->config.ledger, parcel, delivery, reason);
+        return;
+    }
+    struct job *job = message_opaque; /* its first field is the parcel */
     job_take_over(job);
     if (flight->closing) {
         hand_back(flight, job);
@@ -359,6 +364,8 @@ struct flight *flight_new(const struct flight_config *config, const struct fligh
         return NULL;
     }
     flight->publisher = make_publisher(flight, why, why_bytes);
+    if (flight->publisher != NULL && config->ledger != NULL)
+        ledger_use_publisher(config->ledger, flight->publisher);
     flight->pool = flight->publisher != NULL ? make_pool(flight, why, why_bytes) : NULL;
     if (flight->pool == NULL) {
         flight_free(flight);
@@ -375,6 +382,8 @@ void flight_free(struct flight *flight)
     flight->closing = true;
     pool_free(flight->pool);
     serve_mailbox(flight);
+    if (flight->config.ledger != NULL)
+        ledger_use_publisher(flight->config.ledger, NULL);
     publisher_free(flight->publisher);
     struct list *node;
     while ((node = list_shift(&flight->retries)) != NULL)

@@ -7,6 +7,7 @@
 #ifndef RXP_CORE_FLIGHT_H
 #define RXP_CORE_FLIGHT_H
 
+#include "core/ledger.h"
 #include "core/settle.h"
 #include "engine/pool.h"
 #include "kafka/client_conf.h"
@@ -22,6 +23,7 @@ struct flight_config {
     struct settle_config settle;
     struct pool_config pool;
     size_t max_message_bytes;
+    struct ledger *ledger; /* outlives the flight, and writes through its publisher; NULL: none */
     int event_fd; /* woken when flight_turn has something to do */
 };
 
