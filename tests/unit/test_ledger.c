@@ -214,6 +214,37 @@ START_TEST(what_was_read_is_forgotten_with_its_assignment)
 }
 END_TEST
 
+START_TEST(what_was_read_goes_with_its_assignment_and_what_was_parked_stays)
+{
+    struct checkpoint_table *table = checkpoint_table_new();
+    put_record(table, 5, 0xa, CHECKPOINT_RUN, 1000);
+    come(assignment, table);
+    park(6, 1);
+    ck_assert_uint_eq(counts().waiting, 2);
+    ledger_leave(stage.ledger, assignment);
+    ck_assert_uint_eq(counts().waiting, 1);
+    reassign(8);
+    come(assignment, checkpoint_table_new());
+    assert_takes(5, NULL);
+    assert_takes(6, "r-9");
+}
+END_TEST
+
+START_TEST(a_new_assignment_ends_the_one_before_that_was_not_left)
+{
+    struct checkpoint_table *table = checkpoint_table_new();
+    put_record(table, 5, 0xa, CHECKPOINT_RUN, 1000);
+    come(assignment, table);
+    struct assignment *next = assignment_new(TOPIC, 3, 8);
+    come(next, checkpoint_table_new());
+    ck_assert_uint_eq(counts().waiting, 0);
+    struct job_tags tags;
+    ck_assert_ptr_null(ledger_take(stage.ledger, next, 5, &tags));
+    ledger_leave(stage.ledger, next);
+    assignment_release(next);
+}
+END_TEST
+
 /* ---- stale, gone ---- */
 
 static bool is_even(struct assignment *of, int64_t offset, void *opaque)
@@ -573,6 +604,26 @@ START_TEST(a_parked_run_wins_over_a_record_that_cannot_be_read)
 }
 END_TEST
 
+START_TEST(a_writer_that_was_read_and_parked_is_named_once)
+{
+    struct job *job = job_at(assignment, 42);
+    accept_job(job, 1000);
+    ledger_note_run(stage.ledger, job);
+    uint64_t own = writer_of(0);
+    ledger_park(stage.ledger, job);
+    deliver_all();
+    end_job(job);
+    reassign(8);
+    struct checkpoint_table *table = checkpoint_table_new();
+    put_record(table, 42, own, CHECKPOINT_RUN, 1000);
+    come(assignment, table);
+    struct job_tags tags;
+    free(take(42, &tags));
+    ck_assert_uint_eq(tags.n, 1);
+    ck_assert_uint_eq(tags.writer[0], own);
+}
+END_TEST
+
 static void add_parking(TCase *tcase)
 {
     tcase_add_test(tcase, a_parked_run_goes_on_when_its_partition_comes_back);
@@ -604,6 +655,9 @@ Suite *test_suite(void)
     tcase_add_test(on, another_assignment_takes_nothing_of_it);
     tcase_add_test(on, partitions_and_topics_are_kept_apart);
     tcase_add_test(on, what_was_read_is_forgotten_with_its_assignment);
+    tcase_add_test(on, what_was_read_goes_with_its_assignment_and_what_was_parked_stays);
+    tcase_add_test(on, a_new_assignment_ends_the_one_before_that_was_not_left);
+    tcase_add_test(on, a_writer_that_was_read_and_parked_is_named_once);
     tcase_add_test(on, records_of_inputs_that_are_done_are_erased_and_no_others);
     tcase_add_test(on, records_of_inputs_that_were_passed_are_erased);
     tcase_add_test(on, of_many_writers_those_of_the_best_records_stay_until_the_input_is_done);

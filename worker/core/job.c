@@ -37,13 +37,18 @@ static int copy_input(struct job *job, const rd_kafka_message_t *message)
     return 0;
 }
 
-/* Of what the producer wrote, and when: never change it, since checkpoints of other processes and versions hold it. */
-static uint64_t hash_input(const rd_kafka_message_t *message)
+uint64_t job_hash_input(int64_t timestamp_ms, const void *key, size_t key_bytes, const void *value, size_t value_bytes)
 {
-    uint64_t hash = hash_put_int(HASH_START, rd_kafka_message_timestamp(message, NULL));
-    hash = hash_put_int(hash, message->key != NULL ? (int64_t)message->key_len : -1);
-    hash = hash_put(hash, message->key, message->key != NULL ? message->key_len : 0);
-    return hash_put(hash, message->payload, message->payload != NULL ? message->len : 0);
+    uint64_t hash = hash_put_int(HASH_START, timestamp_ms);
+    hash = hash_put_int(hash, key != NULL ? (int64_t)key_bytes : -1);
+    hash = hash_put(hash, key, key != NULL ? key_bytes : 0);
+    return hash_put(hash, value, value != NULL ? value_bytes : 0);
+}
+
+static uint64_t hash_message(const rd_kafka_message_t *message)
+{
+    return job_hash_input(rd_kafka_message_timestamp(message, NULL), message->key, message->key_len, message->payload,
+                          message->len);
 }
 
 struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, bool hashed)
@@ -60,7 +65,7 @@ struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *mes
         job_free(job);
         return NULL;
     }
-    job->input_hash = hashed ? hash_input(message) : 0;
+    job->input_hash = hashed ? hash_message(message) : 0;
     job->ref = (struct ref){assignment_hold(assignment), message->offset};
     job->run.tenure = &assignment->tenure;
     return job;

@@ -86,6 +86,10 @@ struct job {
 struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, bool hashed);
 void job_free(struct job *job);
 
+/* Of what the producer wrote, and when, so that a topic that was made anew does not take up an old one's runs. Never change
+ * it: checkpoints of other processes and versions hold it. key, value: NULL for none. */
+uint64_t job_hash_input(int64_t timestamp_ms, const void *key, size_t key_bytes, const void *value, size_t value_bytes);
+
 static inline struct job *job_of_run(struct run *run)
 {
     return list_entry(run, struct job, run);
