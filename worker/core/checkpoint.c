@@ -140,7 +140,7 @@ static bool read_hash(struct reading *reading, uint64_t *out)
 {
     static const char digits[] = "0123456789abcdef";
     const char *text;
-    if (!read_text(reading, "input_hash", ABSENT_REFUSED, &text))
+    if (!read_text(reading, "input_hash", ABSENT_REFUSED, &text) || text == NULL)
         return false;
     uint64_t hash = 0;
     bool whole = strlen(text) == HASH_DIGITS;
@@ -157,7 +157,7 @@ static bool read_hash(struct reading *reading, uint64_t *out)
 static bool read_kind(struct reading *reading, enum checkpoint_kind *out)
 {
     const char *text;
-    if (!read_text(reading, "kind", ABSENT_REFUSED, &text))
+    if (!read_text(reading, "kind", ABSENT_REFUSED, &text) || text == NULL)
         return false;
     *out = strcmp(text, "run") == 0 ? CHECKPOINT_RUN : CHECKPOINT_INTENT;
     return *out == CHECKPOINT_RUN || strcmp(text, "intent") == 0 || refuse(reading, "'kind' is neither run nor intent");
@@ -193,8 +193,8 @@ static bool read_fields(struct reading *reading)
 /* What a newer worker forbids comes before everything else, since nothing else need look as it does now. */
 static enum checkpoint_reading read_version(const struct reading *reading)
 {
-    int64_t version;
-    int64_t since;
+    int64_t version = 0;
+    int64_t since = 0;
     if (!read_int(reading, "readable_since", 1, INT32_MAX, &since))
         return CHECKPOINT_UNREADABLE;
     if (since > CHECKPOINT_VERSION) {
