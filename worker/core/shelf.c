@@ -132,7 +132,7 @@ static void add_read(struct finding *finding, struct checkpoint_entry *entry)
 static void add_parked(struct finding *finding, struct shelf *shelf)
 {
     while (heap_next_ms(&shelf->parked) == finding->offset) {
-        struct parked *parked = list_entry(shelf->parked.slot[0], struct parked, timer);
+        struct parked *parked = list_entry(heap_take_due(&shelf->parked, finding->offset), struct parked, timer);
         for (size_t i = 0; i < parked->tags.n; i++)
             add_writer(finding, parked->tags.writer[i]);
         add_value(finding, parked->value, parked->bytes);
