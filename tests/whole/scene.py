@@ -23,6 +23,7 @@ class Scene:
         self.invocations = self.kafka.create_topic("invocations", partitions)
         self.results = self.kafka.create_topic("results", partitions, **results_properties)
         self.group = self.invocations.replace("invocations", "group")
+        self.checkpoints = self.invocations.replace("invocations", "checkpoints")  # made by the first worker
         self.stack = contextlib.ExitStack()
         self.backend = self.stack.enter_context(Backend(**(backend or {})))
 
@@ -33,6 +34,7 @@ class Scene:
         self.stack.close()
 
     def worker(self, **options):
+        options.setdefault("checkpoints_topic", self.checkpoints)
         return self.stack.enter_context(Worker(self.kafka, self.invocations, self.results, self.group, **options))
 
     def produce(self, messages):

@@ -69,7 +69,7 @@ def _():
     with Scene(partitions=1) as scene:
         # A member that was killed is missed after its session timeout.
         quick = ["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"]
-        first = scene.worker(name="first", commit_interval_ms=50, arguments=quick)
+        first = scene.worker(name="first", commit_interval_ms=50, arguments=quick, checkpoints_topic="")
         slow = invocation("slow", scene.backend, {"seconds": "600"}, timeout_seconds=3600)
         done = [invocation(f"done-{n}", scene.backend, {"code": "200", "instant": "1"}) for n in range(500)]
         slow_too = [invocation(f"slow-{n}", scene.backend, {"seconds": "600"}, timeout_seconds=3600) for n in range(3)]
@@ -86,7 +86,7 @@ def _():
         first.kill()
         kickoffs = scene.backend.stats()["kickoffs"]
         equal(kickoffs, len(where), "kickoffs before")
-        scene.worker(name="second", arguments=quick)
+        scene.worker(name="second", arguments=quick, checkpoints_topic="")
         wait_until(lambda: scene.backend.stats()["kickoffs"] == kickoffs + 4, 60, "the kickoffs of the four open ones")
         last = scene.produce([invocation("last", scene.backend, {"code": "200", "instant": "1"})])
         records = scene.wait_for_results(501)

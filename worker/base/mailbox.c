@@ -38,6 +38,14 @@ void mailbox_deinit(struct mailbox *mailbox)
     mailbox->event_fd = -1;
 }
 
+void mailbox_wake(const struct mailbox *mailbox)
+{
+    uint64_t one = 1;
+    ssize_t n = write(mailbox->event_fd, &one, sizeof one);
+    /* A full counter (EAGAIN) is readable as well. */
+    assert(n == (ssize_t)sizeof one || errno == EAGAIN);
+}
+
 /* The write is inside the lock, so that the poster is done with the mailbox before the owner can have its item: the
  * item may tell the owner to free the mailbox. */
 void mailbox_post(struct mailbox *mailbox, struct list *item)
@@ -46,10 +54,7 @@ void mailbox_post(struct mailbox *mailbox, struct list *item)
     bool was_empty = list_is_empty(&mailbox->items);
     list_push(&mailbox->items, item);
     if (was_empty) {
-        uint64_t one = 1;
-        ssize_t n = write(mailbox->event_fd, &one, sizeof one);
-        /* A full counter (EAGAIN) is readable as well. */
-        assert(n == (ssize_t)sizeof one || errno == EAGAIN);
+        mailbox_wake(mailbox);
     }
     pthread_mutex_unlock(&mailbox->lock);
 }

@@ -29,6 +29,8 @@ void mailbox_post(struct mailbox *mailbox, struct list *item);
 /* Moves all items to the end of `into`, in the order of posting. Does not read the eventfd: mailbox_drain_fd does. */
 void mailbox_take(struct mailbox *mailbox, struct list *into);
 
+/* Makes the eventfd readable, as a post does. Any thread. */
+void mailbox_wake(const struct mailbox *mailbox);
 /* Reads an eventfd down to zero. */
 void mailbox_drain_fd(int event_fd);
 

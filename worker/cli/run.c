@@ -94,6 +94,29 @@ static int run_worker(const struct worker_config *config, bool egress_is_open)
     return EXIT_OK;
 }
 
+static bool chose(const struct options *options, const char *option, const char *choice)
+{
+    return strcmp(options_text(options, option), choice) == 0;
+}
+
+static int take_guarantees(const struct options *options, struct worker_config *config, char *why, size_t why_bytes)
+{
+    config->checkpoints_topic = settings_text(options, "checkpoints-topic");
+    config->at_most_once = chose(options, "kickoff-guarantee", "at-most-once");
+    config->exactly_once = chose(options, "results-guarantee", "exactly-once");
+    config->transaction_ms = options_int(options, "transaction-ms");
+    config->ordering = chose(options, "ordering", "key")         ? LANES_KEY
+                       : chose(options, "ordering", "partition") ? LANES_PARTITION
+                                                                 : LANES_NONE;
+    config->settle.reply.checkpoints_topic = config->checkpoints_topic;
+    if (config->at_most_once && config->checkpoints_topic == NULL) {
+        snprintf(why, why_bytes, "--kickoff-guarantee at-most-once needs a checkpoints topic to write its intents to: leave "
+                 "--checkpoints-topic at its default, or name one");
+        return -1;
+    }
+    return 0;
+}
+
 static int run_main(const struct options *options)
 {
     char why[SETTINGS_WHY_BYTES] = "";
@@ -129,6 +152,9 @@ static int run_main(const struct options *options)
     config.settle.reply.n_input_topics = config.n_topics;
     config.settle.reply.dead_letter_topic = config.settle.dead_letter_topic;
     config.settle.reply.results_topic = config.settle.results_topic;
+    if (take_guarantees(options, &config, why, sizeof why) != 0) {
+        goto out;
+    }
     config.max_in_flight = (size_t)options_int(options, "max-in-flight");
     config.max_in_flight_bytes = (size_t)options_int(options, "max-in-flight-bytes");
     config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");

@@ -1,301 +1,145 @@
 #include "core/flight.h"
 
-#include "base/mailbox.h"
-#include "core/intake.h"
-#include "core/job.h"
-#include "kafka/publisher.h"
+#include "core/flight_inside.h"
+#include "core/name_set.h"
 #include "ops/log.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What the local queue or memory refused is tried again so much later at the latest. */
-#define RETRY_MS 50
-#define REFUSAL_LOG_MS 1000
 #define REPLY_TOPICS_MAX 10000
 
-struct flight {
-    struct flight_config config;
-    struct flight_hooks hooks;
-    struct mailbox mailbox; /* jobs that come back from the loops */
-    struct publisher *publisher;
-    struct pool *pool;
-    struct list retries; /* jobs that could not be sent just now */
-    bool closing;        /* being freed: nothing lands any more */
-    size_t jobs;         /* the Kafka thread's own counts */
-    size_t input_bytes;
-    int64_t now_ms;      /* of this turn */
-    int64_t retry_at_ms; /* not before, so that a long outage costs no CPU */
-    int64_t refusal_told_ms;
-    size_t refusals_untold;
-    int64_t reply_told_ms;
-    size_t replies_untold;
-    atomic_size_t result_bytes; /* grows on the loops, shrinks here */
-    /* For flight_read_counts. */
-    atomic_size_t jobs_shown;
-    atomic_uint_fast64_t taken;
-    atomic_uint_fast64_t handed_back;
-    atomic_uint_fast64_t landed[RXP_STATUS_REJECTED + 1];
-};
-
-static void count_jobs(struct flight *flight)
-{
-    atomic_store_explicit(&flight->jobs_shown, flight->jobs, memory_order_relaxed);
-}
-
-static void end_job(struct flight *flight, struct job *job)
-{
-    assert(flight->jobs > 0);
-    flight->jobs--;
-    flight->input_bytes -= job->input_bytes;
-    atomic_fetch_sub_explicit(&flight->result_bytes, job->result_bytes, memory_order_relaxed);
-    count_jobs(flight);
-    job_free(job);
-}
-
-static void hand_back(struct flight *flight, struct job *job)
-{
-    atomic_fetch_add_explicit(&flight->handed_back, 1, memory_order_relaxed);
-    end_job(flight, job);
-}
-
-static void fail(struct flight *flight, const char *reason)
+void flight_fail(struct flight *flight, const char *reason)
 {
     if (!flight->closing)
         flight->hooks.fatal(reason, flight->hooks.opaque);
 }
 
+void flight_count_jobs(struct flight *flight)
+{
+    atomic_store_explicit(&flight->jobs_shown, flight->jobs, memory_order_relaxed);
+}
+
+/* ---- messages ---- */
+
+/* Inputs that wait for each other hold half of max-in-flight at most, each partition its share: one slow key must not keep
+ * the others' inputs out. A paused partition goes on with room for some more, since a pause throws messages away. */
+void flight_serve_lanes(struct flight *flight, struct assignment *assignment)
+{
+    if (flight->config.ordering == LANES_NONE)
+        return;
+    size_t share = flight->config.max_in_flight / 2 / flight->partitions;
+    size_t most = share > 0 ? share : 1;
+    size_t waiting = lanes_waiting_of(flight->lanes, assignment);
+    if (waiting >= most)
+        flight->hooks.pause(assignment, true, flight->hooks.opaque);
+    else if (waiting <= most - (most + 7) / 8)
+        flight->hooks.pause(assignment, false, flight->hooks.opaque);
+}
+
 int flight_take(struct flight *flight, struct assignment *assignment, const rd_kafka_message_t *message)
 {
-    struct job *job = job_new(assignment, message, false);
+    struct job *job = job_new(assignment, message, true);
     if (job == NULL)
         return -1;
+    job->checkpoint = ledger_take(flight->ledger, assignment, job->ref.offset, &job->tags);
+    enum lanes_entry entry = lanes_enter(flight->lanes, job);
+    if (entry == LANES_NO_MEMORY) {
+        ledger_release(flight->ledger, job);
+        job_free(job);
+        return -1;
+    }
     flight->jobs++;
     flight->input_bytes += job->input_bytes;
-    count_jobs(flight);
+    flight_count_jobs(flight);
     atomic_fetch_add_explicit(&flight->taken, 1, memory_order_relaxed);
-    pool_submit(flight->pool, &job->run);
+    if (entry == LANES_GO)
+        pool_submit(flight->pool, &job->run);
+    else
+        flight_serve_lanes(flight, assignment);
     return 0;
-}
-
-/* ---- loop threads ---- */
-
-static int on_prepare(struct run *run, void *opaque)
-{
-    struct flight *flight = opaque;
-    const struct intake_limits limits = {
-        .max_message_bytes = flight->config.max_message_bytes,
-        .keep_value = flight->config.settle.dead_letter_topic != NULL,
-    };
-    return intake_prepare(job_of_run(run), &limits);
-}
-
-static void on_accepted(struct run *run, void *opaque)
-{
-    (void)opaque;
-    struct job *job = job_of_run(run);
-    /* An accepted run can't be rejected any more, so that there will be no dead letter. */
-    free(job->value);
-    job->value = NULL;
-}
-
-static void return_job(struct flight *flight, struct job *job, enum job_return returned)
-{
-    job->returned = returned;
-    mailbox_post(&flight->mailbox, &job->node);
-}
-
-static void on_ended(struct run *run, void *opaque)
-{
-    struct flight *flight = opaque;
-    struct job *job = job_of_run(run);
-    if (run->outcome.abandoned) {
-        return_job(flight, job, JOB_ABANDONED);
-        return;
-    }
-    job->result_bytes = run->result != NULL ? strlen(run->result) : 0;
-    atomic_fetch_add_explicit(&flight->result_bytes, job->result_bytes, memory_order_relaxed);
-    switch (settle_send(job, flight->publisher, &flight->config.settle)) {
-    case SETTLE_SENT:
-        break; /* the Kafka thread's now, perhaps freed already */
-    case SETTLE_READY: /* not while nothing is batched */
-    case SETTLE_LATER:
-        return_job(flight, job, JOB_RETRY);
-        break;
-    case SETTLE_NEVER:
-        return_job(flight, job, JOB_UNSENDABLE);
-        break;
-    }
-}
-
-/* ---- the Kafka thread ---- */
-
-/* `reason`: what the broker or the producer said; NULL where it said nothing. */
-static void give_up(struct flight *flight, struct job *job, const char *reason)
-{
-    char text[512];
-    snprintf(text, sizeof text, "the result of %s [%" PRId32 "] offset %" PRId64 " cannot be sent, even in its smallest "
-             "form: %s; its input stays uncommitted", job->ref.assignment->topic, job->ref.assignment->partition,
-             job->ref.offset, reason != NULL ? reason : "the producer has ended, or refuses it");
-    fail(flight, text);
-    hand_back(flight, job);
-}
-
-/* False where nothing can be sent just now. */
-static bool send_job(struct flight *flight, struct job *job)
-{
-    switch (settle_send(job, flight->publisher, &flight->config.settle)) {
-    case SETTLE_SENT:
-        break;
-    case SETTLE_READY: /* not while nothing is batched */
-    case SETTLE_LATER:
-        list_push(&flight->retries, &job->node);
-        return false;
-    case SETTLE_NEVER:
-        give_up(flight, job, NULL);
-        break;
-    }
-    return true;
-}
-
-/* Of replies that were asked for and left out; the results say it each. */
-static void tell_reply_shed(struct flight *flight, const struct job *job)
-{
-    if (flight->now_ms < flight->reply_told_ms + REFUSAL_LOG_MS) {
-        flight->replies_untold++;
-        return;
-    }
-    log_event(LOG_WARN, "reply_shed", "%s [%" PRId32 "] offset %" PRId64 " asks for a reply and gets none: %s (and %zu others "
-              "since the last such line)", job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
-              reply_refusal_text(job->reply.refusal), flight->replies_untold);
-    flight->reply_told_ms = flight->now_ms;
-    flight->replies_untold = 0;
-}
-
-static void land(struct flight *flight, struct job *job)
-{
-    if (job->reply.refusal != REPLY_TAKEN)
-        tell_reply_shed(flight, job);
-    atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
-    flight->hooks.landed(&job->ref, flight->hooks.opaque);
-    end_job(flight, job);
-}
-
-/* At most one line a second: a topic with a low limit refuses batch after batch. */
-static void tell_refusal(struct flight *flight, const struct job *job, const char *reason)
-{
-    if (flight->now_ms < flight->refusal_told_ms + REFUSAL_LOG_MS) {
-        flight->refusals_untold++;
-        return;
-    }
-    log_event(LOG_WARN, "result_refused", "%s [%" PRId32 "] offset %" PRId64 ": %s; it goes again, %s (and %zu others "
-              "since the last such line)", job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
-              reason, settle_describe(job), flight->refusals_untold);
-    flight->refusal_told_ms = flight->now_ms;
-    flight->refusals_untold = 0;
-}
-
-static void on_delivered(void *message_opaque, enum delivery delivery, const char *reason, void *opaque)
-{
-    struct flight *flight = opaque;
-    struct parcel *parcel = message_opaque;
-    if (parcel->kind == PARCEL_CHECKPOINT) {
-        ledger_delivered(flight->config.ledger, parcel, delivery, reason);
-        return;
-    }
-    struct job *job = message_opaque; /* its first field is the parcel */
-    job_take_over(job);
-    if (flight->closing) {
-        hand_back(flight, job);
-        return;
-    }
-    switch (settle_delivered(job, delivery, &flight->config.settle)) {
-    case SETTLE_DONE:
-        land(flight, job);
-        break;
-    case SETTLE_AGAIN:
-        if (delivery != DELIVERY_ACKNOWLEDGED)
-            tell_refusal(flight, job, reason);
-        send_job(flight, job);
-        break;
-    case SETTLE_UNSENDABLE:
-        give_up(flight, job, reason);
-        break;
-    case SETTLE_LOST:
-        hand_back(flight, job);
-        break;
-    }
-}
-
-static void on_publisher_fatal(const char *reason, void *opaque)
-{
-    fail(opaque, reason);
-}
-
-static void serve_mailbox(struct flight *flight)
-{
-    struct list returned;
-    list_init(&returned);
-    mailbox_take(&flight->mailbox, &returned);
-    struct list *node;
-    while ((node = list_shift(&returned)) != NULL) {
-        struct job *job = list_entry(node, struct job, node);
-        switch (job->returned) {
-        case JOB_ABANDONED:
-            hand_back(flight, job);
-            break;
-        case JOB_UNSENDABLE:
-            give_up(flight, job, NULL);
-            break;
-        case JOB_RETRY:
-            list_push(&flight->retries, &job->node);
-            break;
-        }
-    }
-}
-
-static void serve_retries(struct flight *flight)
-{
-    if (flight->now_ms < flight->retry_at_ms)
-        return;
-    struct list due;
-    list_init(&due);
-    list_splice(&due, &flight->retries);
-    struct list *node;
-    bool goes = true;
-    while (goes && (node = list_shift(&due)) != NULL)
-        goes = send_job(flight, list_entry(node, struct job, node));
-    list_splice(&flight->retries, &due);
-    flight->retry_at_ms = goes ? 0 : flight->now_ms + RETRY_MS;
 }
 
 void flight_turn(struct flight *flight, int64_t now_ms, int64_t *next_ms)
 {
+    int64_t ledger_next_ms;
     flight->now_ms = now_ms;
-    serve_mailbox(flight);
+    landing_serve(flight);
     publisher_turn(flight->publisher, now_ms, next_ms);
-    serve_retries(flight);
+    landing_retry(flight);
+    ledger_turn(flight->ledger, now_ms, &ledger_next_ms);
+    if (atomic_load(&flight->intent_lost))
+        flight_fail(flight, "out of memory for an intent, without which no kickoff may go (kickoff-guarantee is at-most-once)");
     if (!list_is_empty(&flight->retries) && *next_ms > flight->retry_at_ms)
         *next_ms = flight->retry_at_ms;
+    if (*next_ms > ledger_next_ms)
+        *next_ms = ledger_next_ms;
 }
 
-void flight_stop_kickoffs(struct flight *flight)
+/* ---- partitions ---- */
+
+void flight_restore(struct flight *flight, struct assignment *assignment)
 {
-    pool_stop_kickoffs(flight->pool);
+    ledger_restore(flight->ledger, assignment);
 }
 
-void flight_sweep(struct flight *flight)
+void flight_clean(struct flight *flight, struct assignment *assignment,
+                  bool (*is_done)(struct assignment *assignment, int64_t offset, void *opaque), void *opaque)
 {
+    ledger_clean(flight->ledger, assignment, is_done, opaque);
+}
+
+void flight_confirmed(struct flight *flight, struct assignment *assignment, uint64_t ticket)
+{
+    permits_confirmed(&flight->permits, flight->pool, assignment, ticket);
+}
+
+void flight_committed(struct flight *flight, struct assignment *assignment, const struct consumer_mark *marks, size_t n)
+{
+    ledger_erase(flight->ledger, assignment, marks, n);
+}
+
+static void collect(struct job *job, void *opaque)
+{
+    list_push(opaque, &job->node);
+}
+
+/* What waits in its lane was never begun. NULL: of all assignments. */
+static void hand_back_waiting(struct flight *flight, const struct assignment *assignment)
+{
+    struct list dropped;
+    struct list *node;
+    list_init(&dropped);
+    lanes_drop(flight->lanes, assignment, collect, &dropped);
+    while ((node = list_shift(&dropped)) != NULL)
+        flight_hand_back(flight, list_entry(node, struct job, node));
+}
+
+void flight_leave(struct flight *flight, struct assignment *assignment)
+{
+    hand_back_waiting(flight, assignment);
+    ledger_leave(flight->ledger, assignment);
     pool_sweep(flight->pool);
+}
+
+void flight_share_out(struct flight *flight, size_t partitions)
+{
+    flight->partitions = partitions > 0 ? partitions : 1;
+}
+
+void flight_park(struct flight *flight)
+{
+    hand_back_waiting(flight, NULL);
+    pool_park(flight->pool);
 }
 
 void flight_abandon_all(struct flight *flight)
 {
     pool_abandon_all(flight->pool);
 }
+
+/* ---- counts ---- */
 
 size_t flight_jobs(const struct flight *flight)
 {
@@ -305,6 +149,13 @@ size_t flight_jobs(const struct flight *flight)
 size_t flight_bytes(const struct flight *flight)
 {
     return flight->input_bytes + atomic_load_explicit(&flight->result_bytes, memory_order_relaxed);
+}
+
+size_t flight_notes(const struct flight *flight)
+{
+    struct ledger_counts counts;
+    ledger_read_counts(flight->ledger, &counts);
+    return counts.outstanding;
 }
 
 void flight_read_counts(const struct flight *flight, struct flight_counts *out)
@@ -318,6 +169,41 @@ void flight_read_counts(const struct flight *flight, struct flight_counts *out)
         out->landed[i] = atomic_load_explicit(&flight->landed[i], memory_order_relaxed);
 }
 
+/* ---- what the ledger says ---- */
+
+static void on_restored(struct assignment *assignment, void *opaque)
+{
+    struct flight *flight = opaque;
+    /* The topic is there now. The first checkpoints would else wait for half a second, and be lost with the process. */
+    if (flight->config.checkpoints_topic != NULL)
+        publisher_open_topic(flight->publisher, flight->config.checkpoints_topic);
+    flight->hooks.restored(assignment, flight->hooks.opaque);
+}
+
+static void on_intent_written(struct job *job, void *opaque)
+{
+    struct flight *flight = opaque;
+    uint64_t ticket = flight->hooks.confirm(job->ref.assignment, flight->hooks.opaque);
+    /* Without one its assignment has gone, and the run ends by its tenure. */
+    if (ticket != 0)
+        permits_wait(&flight->permits, job, ticket);
+}
+
+static void on_intent_failed(struct job *job, const char *reason, void *opaque)
+{
+    struct flight *flight = opaque;
+    char text[512];
+    snprintf(text, sizeof text, "no kickoff can go for %s [%" PRId32 "] offset %" PRId64 ", since its intent cannot be written "
+             "(kickoff-guarantee is at-most-once): %s", job->ref.assignment->topic, job->ref.assignment->partition,
+             job->ref.offset, reason);
+    flight_fail(flight, text);
+}
+
+static void on_fatal(const char *reason, void *opaque)
+{
+    flight_fail(opaque, reason);
+}
+
 /* ---- life ---- */
 
 static struct publisher *make_publisher(struct flight *flight, char *why, size_t why_bytes)
@@ -329,15 +215,50 @@ static struct publisher *make_publisher(struct flight *flight, char *why, size_t
         .topics = topics,
         .n_topics = topics[1] != NULL ? 2 : 1,
     };
-    const struct publisher_hooks hooks = {.delivered = on_delivered, .fatal = on_publisher_fatal, .opaque = flight};
+    const struct publisher_hooks hooks = {.delivered = landing_delivered, .fatal = on_fatal, .opaque = flight};
     return publisher_new(&config, &hooks, why, why_bytes);
 }
 
-static struct pool *make_pool(struct flight *flight, char *why, size_t why_bytes)
+static struct ledger *make_ledger(struct flight *flight, char *why, size_t why_bytes)
 {
-    const struct pool_hooks hooks = {
-        .prepare = on_prepare, .accepted = on_accepted, .ended = on_ended, .opaque = flight};
-    return pool_new(&flight->config.pool, &hooks, why, why_bytes);
+    const struct ledger_config config = {
+        .settings = flight->config.kafka,
+        .topic = flight->config.checkpoints_topic,
+        .inputs = flight->config.input_topics,
+        .n_inputs = flight->config.n_input_topics,
+        .worker_id = flight->config.settle.worker_id,
+        .at_most_once = flight->config.at_most_once,
+        .max_parked = flight->config.max_in_flight,
+        .event_fd = flight->config.event_fd,
+    };
+    const struct ledger_hooks hooks = {
+        .restored = on_restored,
+        .intent_written = on_intent_written,
+        .intent_failed = on_intent_failed,
+        .fatal = on_fatal,
+        .opaque = flight,
+    };
+    return ledger_new(&config, &hooks, why, why_bytes);
+}
+
+static int make_rooms(struct flight *flight, char *why, size_t why_bytes)
+{
+    flight->lanes = lanes_new(flight->config.ordering);
+    flight->config.settle.reply.seen = name_set_new(REPLY_TOPICS_MAX);
+    if (flight->lanes == NULL || flight->config.settle.reply.seen == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return -1;
+    }
+    flight->publisher = make_publisher(flight, why, why_bytes);
+    if (flight->publisher == NULL)
+        return -1;
+    flight->ledger = make_ledger(flight, why, why_bytes);
+    if (flight->ledger == NULL)
+        return -1;
+    ledger_use_publisher(flight->ledger, flight->publisher);
+    const struct pool_hooks hooks = flight_pool_hooks(flight);
+    flight->pool = pool_new(&flight->config.pool, &hooks, why, why_bytes);
+    return flight->pool != NULL ? 0 : -1;
 }
 
 struct flight *flight_new(const struct flight_config *config, const struct flight_hooks *hooks, char *why,
@@ -349,25 +270,18 @@ struct flight *flight_new(const struct flight_config *config, const struct fligh
         return NULL;
     }
     flight->config = *config;
+    flight->config.pool.resumable = config->checkpoints_topic != NULL;
     flight->hooks = *hooks;
+    flight->partitions = 1;
     list_init(&flight->retries);
+    permits_init(&flight->permits);
     int failed = mailbox_init(&flight->mailbox, config->event_fd);
     if (failed != 0) {
         snprintf(why, why_bytes, "eventfd: %s", strerror(-failed));
         free(flight);
         return NULL;
     }
-    flight->config.settle.reply.seen = name_set_new(REPLY_TOPICS_MAX);
-    if (flight->config.settle.reply.seen == NULL) {
-        snprintf(why, why_bytes, "out of memory");
-        flight_free(flight);
-        return NULL;
-    }
-    flight->publisher = make_publisher(flight, why, why_bytes);
-    if (flight->publisher != NULL && config->ledger != NULL)
-        ledger_use_publisher(config->ledger, flight->publisher);
-    flight->pool = flight->publisher != NULL ? make_pool(flight, why, why_bytes) : NULL;
-    if (flight->pool == NULL) {
+    if (make_rooms(flight, why, why_bytes) != 0) {
         flight_free(flight);
         return NULL;
     }
@@ -380,17 +294,22 @@ void flight_free(struct flight *flight)
     if (flight == NULL)
         return;
     flight->closing = true;
+    if (flight->lanes != NULL)
+        hand_back_waiting(flight, NULL);
     pool_free(flight->pool);
-    serve_mailbox(flight);
-    if (flight->config.ledger != NULL)
-        ledger_use_publisher(flight->config.ledger, NULL);
+    flight->pool = NULL;
+    if (flight->ledger != NULL)
+        ledger_use_publisher(flight->ledger, NULL);
+    landing_serve(flight);
     publisher_free(flight->publisher);
     struct list *node;
     while ((node = list_shift(&flight->retries)) != NULL)
-        hand_back(flight, list_entry(node, struct job, node));
+        flight_hand_back(flight, list_entry(node, struct job, node));
     /* librdkafka may keep a message to itself at its end; what its job holds is then left to the process's end. */
     if (flight->jobs > 0)
         log_event(LOG_WARN, "jobs_left", "%zu results were neither acknowledged nor given up at the end", flight->jobs);
+    ledger_free(flight->ledger);
+    lanes_free(flight->lanes);
     mailbox_deinit(&flight->mailbox);
     name_set_free(flight->config.settle.reply.seen);
     free(flight);

@@ -1,6 +1,9 @@
 #include "core/intake.h"
 
 #include "base/clock.h"
+#include "ops/log.h"
+
+#include <inttypes.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +33,38 @@ void intake_unknown(struct run *run, int64_t started_at_ms)
     };
 }
 
+/* An earlier life of the input, if there was one. Returns 0 where its run is to go on, or to begin; -1 with the outcome
+ * where nobody knows whether it was begun. */
+static int go_on(struct job *job)
+{
+    const struct checkpoint *checkpoint = job->checkpoint;
+    if (checkpoint == NULL)
+        return 0;
+    if (!checkpoint_matches(checkpoint, job->invocation->invocation_id, job->input_hash)) {
+        log_event(LOG_WARN, "checkpoint_of_another_input", "%s [%" PRId32 "] offset %" PRId64 ": the checkpoint that was found "
+                  "is about another input of that place, invocation '%.100s' (was the topic made anew?); it is left out",
+                  job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
+                  checkpoint->invocation_id != NULL ? checkpoint->invocation_id : "");
+        return 0;
+    }
+    if (checkpoint->kind == CHECKPOINT_INTENT) {
+        intake_unknown(&job->run, checkpoint->started_at_ms > 0 ? checkpoint->started_at_ms : clock_wall_ms());
+        return -1;
+    }
+    job->resume = (struct run_resume){
+        .run_id = checkpoint->run_id,
+        .poll_url = checkpoint->poll_url,
+        .started_at_ms = checkpoint->started_at_ms,
+        .deadline_at_ms = checkpoint->deadline_ms,
+        .polls = checkpoint->polls,
+    };
+    job->run.resume = &job->resume;
+    /* An accepted run can't be rejected any more, so that there will be no dead letter. */
+    free(job->value);
+    job->value = NULL;
+    return 0;
+}
+
 int intake_prepare(struct job *job, const struct intake_limits *limits)
 {
     struct rxp_refusal why = {RXP_OK, ""};
@@ -44,5 +79,5 @@ int intake_prepare(struct job *job, const struct intake_limits *limits)
         return -1;
     }
     job->run.plan = &job->plan;
-    return 0;
+    return go_on(job);
 }

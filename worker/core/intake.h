@@ -1,7 +1,6 @@
 /* intake: from a Kafka message to a run.
  *
- * intake_message belongs to the Kafka thread; intake_prepare is the pool's hook and runs on a loop thread, so that
- * parsing is spread over the loops. */
+ * The pool's hook, on a loop thread, so that parsing is spread over the loops. */
 #ifndef RXP_CORE_INTAKE_H
 #define RXP_CORE_INTAKE_H
 
@@ -12,7 +11,8 @@ struct intake_limits {
     bool keep_value; /* dead letters need the raw bytes until the outcome is known */
 };
 
-/* Returns 0 with *why untouched and run->invocation, run->plan set; or -1 with the outcome of a rejection. */
+/* Returns 0 with run->invocation, run->plan and, where an earlier life of the input goes on, run->resume set; or -1 with an
+ * outcome: a rejection, or intake_unknown's. */
 int intake_prepare(struct job *job, const struct intake_limits *limits);
 
 /* The outcome of an invocation of which only an intent was found (kickoff-guarantee=at-most-once): failed, for it may have

@@ -34,6 +34,7 @@ enum job_stage {
 enum job_return {
     JOB_ABANDONED,  /* no result is due */
     JOB_RETRY,      /* could not be sent just now */
+    JOB_BATCHED,    /* its result is to go in a batch */
     JOB_UNSENDABLE, /* can never be sent */
 };
 
@@ -69,6 +70,9 @@ struct job {
     struct job_tags tags;          /* the same */
     struct ledger_write *intent;   /* the ledger's: under way */
     bool noted;                    /* this writer made a record for it */
+    struct run_resume resume;      /* run.resume is this where it goes on: points into the checkpoint */
+    struct list permit_node;       /* of permits.h, while its kickoff waits for one */
+    uint64_t ticket;               /* the same */
     /* Publishing. */
     struct reply reply; /* topic is a part of `headers` */
     enum job_stage stage;

@@ -2,8 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mailbox.h"
-#include "core/flight.h"
-#include "kafka/consumer.h"
+#include "core/worker_inside.h"
 #include "ops/log.h"
 
 #include <errno.h>
@@ -18,28 +17,12 @@
 #define MESSAGES_A_TURN 1000
 /* Of the drain time, what is kept for the last deliveries, the commit and leaving the group. */
 #define LEAVE_RESERVE_MS 5000
+/* The tombstones that follow the last commit. A next restore would find what they leave, so they are not worth more. */
+#define ERASE_MS 1000
 /* After a fatal error there is little to wait for. */
 #define FATAL_LEAVE_MS 3000
 #define MISSING_TOPIC_MS 30000
 #define HANDOVER_MS 10000
-
-enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_LEAVING, PHASE_ENDED };
-
-struct worker {
-    struct worker_config config;
-    int event_fd; /* wakes the Kafka thread: both Kafka queues, the mailbox, worker_stop */
-    struct consumer *consumer;
-    struct flight *flight;
-    enum phase phase;
-    int64_t phase_ends_ms; /* the latest end of the phase; CLOCK_NEVER while running */
-    int64_t drain_ends_ms; /* the latest end of everything */
-    bool held;
-    bool runs_abandoned;
-    bool failed;
-    char reason[WORKER_WHY_BYTES];
-    atomic_bool stop_asked;
-    atomic_bool joined; /* for worker_read_counts */
-};
 
 static const char *phase_name(enum phase phase)
 {
@@ -50,6 +33,8 @@ static const char *phase_name(enum phase phase)
         return "draining";
     case PHASE_LEAVING:
         return "leaving";
+    case PHASE_ERASING:
+        return "erasing";
     case PHASE_ENDED:
         return "ended";
     }
@@ -64,7 +49,7 @@ static void worker_set_phase(struct worker *worker, enum phase phase, int64_t en
     worker->phase_ends_ms = ends_ms;
 }
 
-static void worker_fail(struct worker *worker, const char *reason)
+void worker_fail(struct worker *worker, const char *reason)
 {
     if (worker->failed) {
         return;
@@ -75,7 +60,7 @@ static void worker_fail(struct worker *worker, const char *reason)
 }
 
 /* Holds at either limit, goes on at seven eighths: each pause throws prefetched messages away. */
-static void serve_back_pressure(struct worker *worker)
+void worker_serve_back_pressure(struct worker *worker)
 {
     size_t limit = worker->config.max_in_flight;
     size_t limit_bytes = worker->config.max_in_flight_bytes;
@@ -88,46 +73,6 @@ static void serve_back_pressure(struct worker *worker)
         worker->held = hold;
         consumer_hold(worker->consumer, hold);
     }
-}
-
-static void on_message(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque)
-{
-    struct worker *worker = opaque;
-    if (flight_take(worker->flight, assignment, message) != 0)
-        worker_fail(worker, "out of memory for a message; it stays uncommitted");
-    serve_back_pressure(worker); /* the limit holds within a turn, too */
-}
-
-static void on_landed(const struct ref *ref, void *opaque)
-{
-    struct worker *worker = opaque;
-    consumer_done(worker->consumer, ref, NULL, 0);
-}
-
-static const char *describe_leaving(enum leaving leaving)
-{
-    switch (leaving) {
-    case LEAVING_REVOKED:
-        return "revoked";
-    case LEAVING_LOST:
-        return "lost: nothing more is committed";
-    case LEAVING_OVER:
-        return "over";
-    }
-    return "?";
-}
-
-static void on_leaving(struct assignment *assignment, enum leaving leaving, void *opaque)
-{
-    struct worker *worker = opaque;
-    log_event(LOG_INFO, "partition_leaving", "%s [%" PRId32 "] %s", assignment->topic, assignment->partition,
-              describe_leaving(leaving));
-    flight_sweep(worker->flight);
-}
-
-static void on_fatal(const char *reason, void *opaque)
-{
-    worker_fail(opaque, reason);
 }
 
 /* ---- the loop ---- */
@@ -150,44 +95,61 @@ static void begin_leaving(struct worker *worker, int64_t now_ms, int64_t ends_ms
     worker_set_phase(worker, PHASE_LEAVING, ends_ms);
 }
 
+static void begin_draining(struct worker *worker, int64_t now_ms)
+{
+    consumer_stop_intake(worker->consumer);
+    flight_park(worker->flight);
+    int64_t reserve_ms = worker->config.drain_ms / 3;
+    reserve_ms = reserve_ms < LEAVE_RESERVE_MS ? reserve_ms : LEAVE_RESERVE_MS;
+    worker->drain_ends_ms = now_ms + worker->config.drain_ms;
+    worker_set_phase(worker, PHASE_DRAINING, worker->drain_ends_ms - reserve_ms);
+}
+
+static void serve_draining(struct worker *worker, int64_t now_ms)
+{
+    bool late = now_ms >= worker->phase_ends_ms;
+    bool home = flight_jobs(worker->flight) == 0 && flight_notes(worker->flight) == 0;
+    if (home || (late && worker->runs_abandoned)) {
+        begin_leaving(worker, now_ms, worker->drain_ends_ms);
+    } else if (late) {
+        log_event(LOG_WARN, "drain_time_up", "%zu runs have not come to an end in the drain time: they are handed back "
+                  "uncommitted%s", flight_jobs(worker->flight),
+                  worker->config.checkpoints_topic != NULL ? "" : " and will start again elsewhere");
+        worker->runs_abandoned = true;
+        flight_abandon_all(worker->flight);
+        /* The results of those that ended just now still deserve their acknowledgement. */
+        worker->phase_ends_ms = worker->drain_ends_ms - (worker->drain_ends_ms - now_ms) / 2;
+    }
+}
+
 static void serve_phase(struct worker *worker, int64_t now_ms)
 {
+    bool late = now_ms >= worker->phase_ends_ms;
     if (worker->failed && worker->phase < PHASE_LEAVING) {
         consumer_stop_intake(worker->consumer);
-        flight_stop_kickoffs(worker->flight);
+        flight_park(worker->flight);
         begin_leaving(worker, now_ms, now_ms + FATAL_LEAVE_MS);
+        return;
     }
     switch (worker->phase) {
     case PHASE_RUNNING:
-        if (atomic_load(&worker->stop_asked)) {
-            consumer_stop_intake(worker->consumer);
-            flight_stop_kickoffs(worker->flight);
-            int64_t reserve_ms = worker->config.drain_ms / 3;
-            reserve_ms = reserve_ms < LEAVE_RESERVE_MS ? reserve_ms : LEAVE_RESERVE_MS;
-            worker->drain_ends_ms = now_ms + worker->config.drain_ms;
-            worker_set_phase(worker, PHASE_DRAINING, worker->drain_ends_ms - reserve_ms);
-        }
+        if (atomic_load(&worker->stop_asked))
+            begin_draining(worker, now_ms);
         break;
     case PHASE_DRAINING:
-        if (flight_jobs(worker->flight) == 0 || (now_ms >= worker->phase_ends_ms && worker->runs_abandoned)) {
-            begin_leaving(worker, now_ms, worker->drain_ends_ms);
-        } else if (now_ms >= worker->phase_ends_ms) {
-            log_event(LOG_WARN, "drain_time_up", "%zu runs have not ended in the drain time: they are handed back "
-                      "uncommitted and will start again elsewhere", flight_jobs(worker->flight));
-            worker->runs_abandoned = true;
-            flight_abandon_all(worker->flight);
-            /* The results of those that ended just now still deserve their acknowledgement. */
-            worker->phase_ends_ms = worker->drain_ends_ms - (worker->drain_ends_ms - now_ms) / 2;
-        }
+        serve_draining(worker, now_ms);
         break;
     case PHASE_LEAVING:
-        if (consumer_is_closed(worker->consumer)) {
-            worker_set_phase(worker, PHASE_ENDED, CLOCK_NEVER);
-        } else if (now_ms >= worker->phase_ends_ms) {
+        if (!consumer_is_closed(worker->consumer) && !late)
+            break;
+        if (!consumer_is_closed(worker->consumer))
             log_event(LOG_WARN, "leave_time_up", "the group could not be left in time: the broker will notice by the "
                       "session timeout");
+        worker_set_phase(worker, PHASE_ERASING, now_ms + ERASE_MS);
+        break;
+    case PHASE_ERASING:
+        if (flight_notes(worker->flight) == 0 || late)
             worker_set_phase(worker, PHASE_ENDED, CLOCK_NEVER);
-        }
         break;
     case PHASE_ENDED:
         break;
@@ -214,17 +176,22 @@ static void worker_turn(struct worker *worker)
     int64_t now_ms = clock_mono_ms();
     int64_t flight_next_ms = CLOCK_NEVER;
     int64_t consumer_next_ms = CLOCK_NEVER;
+    int64_t batcher_next_ms = CLOCK_NEVER;
     flight_turn(worker->flight, now_ms, &flight_next_ms);
-    serve_back_pressure(worker);
+    worker_serve_back_pressure(worker);
     bool more = consumer_turn(worker->consumer, messages_wanted(worker), now_ms, &consumer_next_ms);
-    serve_back_pressure(worker);
+    if (worker->batcher != NULL) {
+        batcher_turn(worker->batcher, now_ms, &batcher_next_ms);
+    }
+    worker_serve_back_pressure(worker);
     serve_phase(worker, now_ms);
 
     struct consumer_counts counts;
     consumer_read_counts(worker->consumer, &counts);
     atomic_store_explicit(&worker->joined, counts.joined, memory_order_relaxed);
+    flight_share_out(worker->flight, counts.assigned);
     int64_t next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
-    next_ms = min_ms(next_ms, worker->phase_ends_ms);
+    next_ms = min_ms(next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
     if (worker->phase != PHASE_ENDED) {
         worker_wait(worker, next_ms);
     }
@@ -250,10 +217,16 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .kafka = worker->config.kafka,
         .settle = worker->config.settle,
         .pool = worker->config.pool,
+        .input_topics = worker->config.topics,
+        .n_input_topics = worker->config.n_topics,
+        .checkpoints_topic = worker->config.checkpoints_topic,
+        .at_most_once = worker->config.at_most_once,
+        .ordering = worker->config.ordering,
+        .max_in_flight = worker->config.max_in_flight,
         .max_message_bytes = worker->config.max_message_bytes,
         .event_fd = worker->event_fd,
     };
-    const struct flight_hooks hooks = {.landed = on_landed, .fatal = on_fatal, .opaque = worker};
+    const struct flight_hooks hooks = worker_flight_hooks(worker);
     return flight_new(&config, &hooks, why, WORKER_WHY_BYTES);
 }
 
@@ -266,11 +239,36 @@ static struct consumer *make_consumer(struct worker *worker, char *why)
         .commit_interval_ms = worker->config.commit_interval_ms,
         .handover_ms = HANDOVER_MS,
         .missing_topic_ms = MISSING_TOPIC_MS,
+        .transactional = worker->config.exactly_once,
         .event_fd = worker->event_fd,
     };
-    const struct consumer_hooks hooks = {
-        .message = on_message, .leaving = on_leaving, .fatal = on_fatal, .opaque = worker};
+    const struct consumer_hooks hooks = worker_consumer_hooks(worker);
     return consumer_new(&config, &hooks, why, WORKER_WHY_BYTES);
+}
+
+static void on_batcher_fatal(const char *reason, void *opaque)
+{
+    worker_fail(opaque, reason);
+}
+
+/* 0 also where none is wanted. */
+static int make_batcher(struct worker *worker, char *why)
+{
+    if (!worker->config.exactly_once) {
+        return 0;
+    }
+    const struct batcher_config config = {
+        .kafka = worker->config.kafka,
+        .settle = &worker->config.settle,
+        .flight = worker->flight,
+        .consumer = worker->consumer,
+        .transaction_ms = worker->config.transaction_ms,
+        .event_fd = worker->event_fd,
+        .fatal = on_batcher_fatal,
+        .opaque = worker,
+    };
+    worker->batcher = batcher_new(&config, why, WORKER_WHY_BYTES);
+    return worker->batcher != NULL ? 0 : -1;
 }
 
 struct worker *worker_new(const struct worker_config *config, char why[WORKER_WHY_BYTES])
@@ -281,6 +279,7 @@ struct worker *worker_new(const struct worker_config *config, char why[WORKER_WH
         return NULL;
     }
     worker->config = *config;
+    worker->config.settle.batched = config->exactly_once;
     worker->phase_ends_ms = CLOCK_NEVER;
     worker->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (worker->event_fd < 0) {
@@ -290,7 +289,7 @@ struct worker *worker_new(const struct worker_config *config, char why[WORKER_WH
     }
     worker->flight = make_flight(worker, why);
     worker->consumer = worker->flight != NULL ? make_consumer(worker, why) : NULL;
-    if (worker->consumer == NULL) {
+    if (worker->consumer == NULL || make_batcher(worker, why) != 0) {
         worker_free(worker);
         return NULL;
     }
@@ -303,6 +302,7 @@ void worker_free(struct worker *worker)
     if (worker == NULL) {
         return;
     }
+    batcher_free(worker->batcher);
     flight_free(worker->flight);
     consumer_free(worker->consumer);
     close(worker->event_fd);

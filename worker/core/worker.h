@@ -1,7 +1,10 @@
 /* worker: the whole of `run`: consumer, pool and publisher joined, from start to an orderly end.
  *
- *   RUNNING ──stop──> DRAINING ──no jobs left, or the time is up──> LEAVING ──left──> ENDED
+ *   RUNNING ──stop──> DRAINING ──no jobs left, or the time is up──> LEAVING ──left──> ERASING ──> ENDED
  *      └──fatal error────────────────────────────────────────────────┘
+ *
+ * DRAINING: nothing is begun. With checkpoints a run need not end: it comes home once its request is answered and its
+ * checkpoint acknowledged, for others to go on with. ERASING: the checkpoints of what the last commit covered.
  *
  * worker_run occupies the calling thread (the Kafka thread); worker_stop and worker_read_counts are for any other. */
 #ifndef RXP_CORE_WORKER_H
@@ -25,8 +28,13 @@ struct worker_config {
     size_t n_topics;
     struct settle_config settle;
     struct pool_config pool;
+    const char *checkpoints_topic; /* NULL: off */
+    bool at_most_once;             /* kickoffs; wants checkpoints_topic */
+    bool exactly_once;             /* results */
+    int64_t transaction_ms;        /* the same: between the beginnings of two transactions */
+    enum lanes_mode ordering;
     size_t max_in_flight;
-    size_t max_in_flight_bytes; /* of their input messages and unsent results */
+    size_t max_in_flight_bytes; /* of their input messages, unsent results and checkpoints */
     size_t max_message_bytes;
     int64_t commit_interval_ms;
     int64_t drain_ms;

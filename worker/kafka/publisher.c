@@ -221,6 +221,19 @@ static int open_topics(struct publisher *publisher, const struct publisher_confi
     return -1;
 }
 
+void publisher_open_topic(struct publisher *publisher, const char *topic)
+{
+    for (size_t i = 0; i < publisher->n_topics; i++) {
+        if (strcmp(rd_kafka_topic_name(publisher->topics[i]), topic) == 0)
+            return;
+    }
+    rd_kafka_topic_t *handle = publisher->n_topics < TOPIC_WATCH_MAX
+                                   ? rd_kafka_topic_new(lines_look(&publisher->lines, LINE_PLAIN), topic, NULL)
+                                   : NULL;
+    if (handle != NULL)
+        publisher->topics[publisher->n_topics++] = handle;
+}
+
 struct publisher *publisher_new(const struct publisher_config *config, const struct publisher_hooks *hooks, char *why,
                                 size_t why_bytes)
 {

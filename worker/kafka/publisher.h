@@ -68,6 +68,9 @@ enum publisher_send {
 /* NULL with a sentence in why[why_bytes]. Does not wait for the broker. */
 struct publisher *publisher_new(const struct publisher_config *config, const struct publisher_hooks *hooks, char *why,
                                 size_t why_bytes);
+/* Kafka thread: a topic that could not be named beforehand will be written to: its leaders are asked for at once. Again:
+ * harmless. */
+void publisher_open_topic(struct publisher *publisher, const char *topic);
 enum publisher_send publisher_send(struct publisher *publisher, const struct publisher_message *message, char *why,
                                    size_t why_bytes);
 /* Serves delivery reports and clocks. Never blocks. *next_ms: when it wants to be called at the latest. */

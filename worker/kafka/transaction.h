@@ -95,6 +95,9 @@ void transaction_turn(struct transaction *transaction);
  *   PUBLISHER_FATAL    nothing can be added to this batch any more, whatever comes of it: return. Headers as above */
 enum publisher_send transaction_produce(struct transaction *transaction, const struct publisher_message *message);
 
+/* From within hooks.produce alone: a message of the batch cannot be written, for want of memory: the batch will be ABORTED. */
+void transaction_spoil(struct transaction *transaction);
+
 /* Ends within about 2 s, whatever the state: what is open is aborted if the brokers answer in time, else left to its timeout.
  * A batch under way is settled from within. NULL is harmless. */
 void transaction_free(struct transaction *transaction);

@@ -92,6 +92,11 @@ static void note_failure(struct batch *batch, const char *topic, rd_kafka_resp_e
 
 /* ---- messages ---- */
 
+void transaction_spoil(struct transaction *transaction)
+{
+    note_failure(&transaction->batch, "", RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
+}
+
 static void *opaque_of(const struct batch *batch, size_t i)
 {
     return (void *)(uintptr_t)((uint64_t)batch->number << 32 | i);

@@ -40,6 +40,27 @@ static const struct option_spec table[] = {
      .commands = WORKER, .group = "Kafka",
      .help = "Comma list of topics, * standing for any part of a name, that an invocation's headers (kafka_replyTopic, "
              "rxp-reply-topic) may name to get its result there as well; empty: off."},
+    {.name = "checkpoints-topic", .type = OPTION_TEXT, .value = "rxp.checkpoints", .metavar = "TOPIC", .may_be_empty = true,
+     .commands = WORKER | COMMAND_OFFSETS, .group = "Guarantees",
+     .help = "Compacted topic that keeps what is known of accepted runs, so that after a crash or a restart they are polled "
+             "on instead of started again; made where it is missing; empty: off."},
+    {.name = "kickoff-guarantee", .type = OPTION_CHOICE, .value = "at-least-once", .choices = "at-least-once|at-most-once",
+     .commands = WORKER, .group = "Guarantees",
+     .help = "After a crash in the middle of a kickoff: at-least-once kicks off again, with the same Idempotency-Key; "
+             "at-most-once never does, such a run fails with kickoff_unknown. It costs two round trips to the broker "
+             "before each kickoff."},
+    {.name = "results-guarantee", .type = OPTION_CHOICE, .value = "at-least-once", .choices = "at-least-once|exactly-once",
+     .commands = WORKER, .group = "Guarantees",
+     .help = "at-least-once: a crash can repeat the results of the last moments; exactly-once: results and offsets go in "
+             "one Kafka transaction, and a read_committed consumer sees one result for each input."},
+    {.name = "transaction-ms", .type = OPTION_INT, .value = "100", .metavar = "MS", .min = 0, .max = 5000,
+     .commands = WORKER, .group = "Guarantees",
+     .help = "With exactly-once: milliseconds between the beginnings of two transactions at least; what is due by then goes "
+             "together."},
+    {.name = "ordering", .type = OPTION_CHOICE, .value = "none", .choices = "none|key|partition", .commands = WORKER,
+     .group = "Guarantees",
+     .help = "key: of the inputs of one key one runs at a time, in order (those without a key are free); partition: of each "
+             "partition one. A run begins once the result of the one before is acknowledged."},
     {.name = "commit-interval-ms", .type = OPTION_INT, .value = "500", .metavar = "MS", .min = 10, .max = 60000,
      .commands = WORKER, .group = "Kafka", .help = "Milliseconds between commits of input offsets."},
 

@@ -1,0 +1,252 @@
+#include "core/batcher.h"
+
+#include "base/clock.h"
+#include "kafka/transaction.h"
+#include "ops/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* More in one transaction would hold it open for long, and the aborted batch is kept in memory. */
+#define BATCH_MAX_JOBS 10000
+#define BATCH_MAX_BYTES ((size_t)16 * 1024 * 1024)
+#define WARN_EVERY_MS 30000
+
+struct batcher {
+    struct batcher_config config;
+    struct transaction *transaction;
+    char transactional_id[64];
+    struct list due;
+    struct list batch;     /* in the transaction, or to go again before anything else */
+    bool is_formed;        /* `batch` is marked done, and is to go (again) */
+    rd_kafka_topic_partition_list_t *offsets; /* of the transaction under way */
+    int64_t began_ms;
+    int64_t warned_ms;
+    int64_t now_ms; /* of this turn */
+};
+
+/* ---- the transaction's thread ---- */
+
+static enum publisher_send produce_message(const struct publisher_message *message, void *opaque)
+{
+    return transaction_produce(opaque, message);
+}
+
+static void on_produce(struct transaction *transaction, void *batch, void *opaque)
+{
+    const struct batcher *batcher = opaque;
+    const struct list *jobs = batch;
+    for (struct list *node = jobs->next; node != jobs; node = node->next) {
+        struct job *job = list_entry(node, struct job, node);
+        enum publisher_send sent = settle_produce(job, batcher->config.settle, produce_message, transaction);
+        if (sent == PUBLISHER_FULL)
+            transaction_spoil(transaction);
+        if (sent == PUBLISHER_FULL || sent == PUBLISHER_FATAL)
+            return;
+    }
+}
+
+/* ---- forming ---- */
+
+static bool is_lost(const struct job *job)
+{
+    return job->ref.assignment->own == NULL;
+}
+
+static void drop_lost(struct batcher *batcher, struct list *jobs)
+{
+    struct list *next;
+    for (struct list *node = jobs->next; node != jobs; node = next) {
+        next = node->next;
+        struct job *job = list_entry(node, struct job, node);
+        if (is_lost(job)) {
+            list_remove(node);
+            flight_hand_back(batcher->config.flight, job);
+        }
+    }
+}
+
+/* Marks what is due as done: from now on it belongs to the batch, come what may. */
+static void form(struct batcher *batcher)
+{
+    size_t n = 0;
+    size_t bytes = 0;
+    drop_lost(batcher, &batcher->due);
+    while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < BATCH_MAX_BYTES) {
+        struct job *job = list_entry(list_shift(&batcher->due), struct job, node);
+        const struct job_tags tags = flight_tags(batcher->config.flight, job);
+        consumer_done(batcher->config.consumer, &job->ref, tags.writer, tags.n);
+        list_push(&batcher->batch, &job->node);
+        bytes += job->input_bytes + job->result_bytes;
+        n++;
+    }
+    batcher->is_formed = true;
+}
+
+/* Without a member's metadata, or without offsets, it waits: the group is being joined, or was lost. */
+static void send_batch(struct batcher *batcher)
+{
+    drop_lost(batcher, &batcher->batch);
+    rd_kafka_consumer_group_metadata_t *group = consumer_group_metadata(batcher->config.consumer);
+    rd_kafka_topic_partition_list_t *offsets = group != NULL ? consumer_take_offsets(batcher->config.consumer) : NULL;
+    if (offsets == NULL) {
+        if (group != NULL)
+            rd_kafka_consumer_group_metadata_destroy(group);
+        batcher->is_formed = !list_is_empty(&batcher->batch);
+        return;
+    }
+    batcher->began_ms = batcher->now_ms;
+    batcher->offsets = rd_kafka_topic_partition_list_copy(offsets);
+    transaction_commit(batcher->transaction, &batcher->batch, offsets, group);
+}
+
+/* ---- the outcome ---- */
+
+static void land_all(struct batcher *batcher)
+{
+    struct list *node;
+    while ((node = list_shift(&batcher->batch)) != NULL)
+        flight_land(batcher->config.flight, list_entry(node, struct job, node));
+    batcher->is_formed = false;
+}
+
+static void hand_back_all(struct batcher *batcher, struct list *jobs)
+{
+    struct list *node;
+    while ((node = list_shift(jobs)) != NULL)
+        flight_hand_back(batcher->config.flight, list_entry(node, struct job, node));
+}
+
+/* False where the worker ends: the same job may be named again, and must not be looked at. */
+static bool shed(struct batcher *batcher, void *const *opaque, size_t n, const char *reason)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct job *job = opaque[i];
+        flight_tell_refusal(batcher->config.flight, job, reason);
+        if (!settle_refused(job)) {
+            list_remove(&job->node);
+            flight_give_up(batcher->config.flight, job, reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void warn(struct batcher *batcher, const struct transaction_settled *settled)
+{
+    if (settled->n_refused + settled->n_unreachable > 0 || batcher->now_ms < batcher->warned_ms + WARN_EVERY_MS)
+        return;
+    batcher->warned_ms = batcher->now_ms;
+    log_event(LOG_WARN, "transaction_aborted", "a transaction was aborted, its results go again (the runs do not): %s",
+              settled->reason);
+}
+
+static void on_settled(void *batch, const struct transaction_settled *settled, void *opaque)
+{
+    struct batcher *batcher = opaque;
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    (void)batch;
+    switch (settled->outcome) {
+    case TRANSACTION_COMMITTED:
+        land_all(batcher);
+        break;
+    case TRANSACTION_ABORTED:
+        err = settled->generation_old ? RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION : RD_KAFKA_RESP_ERR__STATE;
+        warn(batcher, settled);
+        if (shed(batcher, settled->refused, settled->n_refused, settled->reason))
+            shed(batcher, settled->unreachable, settled->n_unreachable, settled->reason);
+        break;
+    case TRANSACTION_LOST:
+        err = RD_KAFKA_RESP_ERR__STATE;
+        hand_back_all(batcher, &batcher->batch);
+        batcher->is_formed = false;
+        break;
+    }
+    consumer_offsets_settled(batcher->config.consumer, batcher->offsets, err);
+    rd_kafka_topic_partition_list_destroy(batcher->offsets);
+    batcher->offsets = NULL;
+}
+
+static void on_fatal(const char *reason, void *opaque)
+{
+    const struct batcher *batcher = opaque;
+    batcher->config.fatal(reason, batcher->config.opaque);
+}
+
+/* ---- the turn ---- */
+
+void batcher_add(struct batcher *batcher, struct job *job)
+{
+    list_push(&batcher->due, &job->node);
+}
+
+void batcher_turn(struct batcher *batcher, int64_t now_ms, int64_t *next_ms)
+{
+    batcher->now_ms = now_ms;
+    transaction_turn(batcher->transaction);
+    *next_ms = CLOCK_NEVER;
+    if (transaction_is_busy(batcher->transaction))
+        return;
+    int64_t next_form_ms = batcher->began_ms + batcher->config.transaction_ms;
+    bool due = !list_is_empty(&batcher->due) && now_ms >= next_form_ms;
+    if (!batcher->is_formed && (due || consumer_wants_commit(batcher->config.consumer)))
+        form(batcher);
+    if (batcher->is_formed)
+        send_batch(batcher);
+    if (!list_is_empty(&batcher->due))
+        *next_ms = next_form_ms > now_ms ? next_form_ms : now_ms + batcher->config.transaction_ms;
+}
+
+/* ---- life ---- */
+
+static int make_id(struct batcher *batcher, char *why, size_t why_bytes)
+{
+    uint64_t random;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+        snprintf(why, why_bytes, "no random number for a transactional.id");
+        return -1;
+    }
+    snprintf(batcher->transactional_id, sizeof batcher->transactional_id, "rxp-worker-%016" PRIx64, random);
+    return 0;
+}
+
+struct batcher *batcher_new(const struct batcher_config *config, char *why, size_t why_bytes)
+{
+    struct batcher *batcher = calloc(1, sizeof *batcher);
+    if (batcher == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return NULL;
+    }
+    batcher->config = *config;
+    list_init(&batcher->due);
+    list_init(&batcher->batch);
+    batcher->began_ms = clock_mono_ms() - config->transaction_ms;
+    batcher->warned_ms = batcher->began_ms - WARN_EVERY_MS;
+    if (make_id(batcher, why, why_bytes) != 0)
+        goto out;
+    const struct transaction_config transaction = {
+        .settings = config->kafka, .transactional_id = batcher->transactional_id, .event_fd = config->event_fd};
+    const struct transaction_hooks hooks = {
+        .produce = on_produce, .settled = on_settled, .fatal = on_fatal, .opaque = batcher};
+    batcher->transaction = transaction_new(&transaction, &hooks, why, why_bytes);
+    if (batcher->transaction == NULL)
+        goto out;
+    return batcher;
+out:
+    free(batcher);
+    return NULL;
+}
+
+void batcher_free(struct batcher *batcher)
+{
+    if (batcher == NULL)
+        return;
+    transaction_free(batcher->transaction);
+    hand_back_all(batcher, &batcher->batch);
+    hand_back_all(batcher, &batcher->due);
+    free(batcher);
+}

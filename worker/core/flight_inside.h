@@ -1,0 +1,58 @@
+/* flight_inside: what flight.c (life, and what the worker asks), flight_loop.c (the pool's hooks, on loop threads) and
+ * landing.c (jobs that come home, on the Kafka thread) share. Nobody else includes it. */
+#ifndef RXP_CORE_FLIGHT_INSIDE_H
+#define RXP_CORE_FLIGHT_INSIDE_H
+
+#include "base/mailbox.h"
+#include "core/flight.h"
+#include "core/permits.h"
+
+#include <stdatomic.h>
+
+struct flight {
+    struct flight_config config;
+    struct flight_hooks hooks;
+    struct mailbox mailbox; /* jobs that come back from the loops */
+    struct publisher *publisher;
+    struct pool *pool;
+    struct ledger *ledger;
+    struct lanes *lanes;
+    struct permits permits;
+    struct list retries; /* jobs that could not be sent just now */
+    bool closing;        /* being freed: nothing lands any more */
+    size_t jobs;         /* the Kafka thread's own counts */
+    size_t input_bytes;
+    size_t partitions; /* that messages come from, 1 at least: ordering shares its room out among them */
+    int64_t now_ms;      /* of this turn */
+    int64_t retry_at_ms; /* not before, so that a long outage costs no CPU */
+    int64_t refusal_told_ms;
+    size_t refusals_untold;
+    int64_t reply_told_ms;
+    size_t replies_untold;
+    atomic_size_t result_bytes; /* grows on the loops, shrinks here */
+    atomic_bool intent_lost;    /* a loop had no memory for an intent */
+    /* For flight_read_counts. */
+    atomic_size_t jobs_shown;
+    atomic_uint_fast64_t taken;
+    atomic_uint_fast64_t handed_back;
+    atomic_uint_fast64_t landed[RXP_STATUS_REJECTED + 1];
+};
+
+/* ---- flight.c ---- */
+
+void flight_fail(struct flight *flight, const char *reason);
+void flight_count_jobs(struct flight *flight);
+/* Where ordering keeps jobs waiting: is there room for more of this partition? */
+void flight_serve_lanes(struct flight *flight, struct assignment *assignment);
+
+/* ---- flight_loop.c ---- */
+
+struct pool_hooks flight_pool_hooks(struct flight *flight);
+
+/* ---- landing.c ---- */
+
+void landing_delivered(void *message_opaque, enum delivery delivery, const char *reason, void *opaque);
+void landing_serve(struct flight *flight); /* what came back from the loops */
+void landing_retry(struct flight *flight);
+
+#endif

@@ -1,0 +1,85 @@
+/* Everything here runs on loop threads, save flight_pool_hooks. */
+#include "core/flight_inside.h"
+#include "core/intake.h"
+#include "ops/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int on_prepare(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    const struct intake_limits limits = {
+        .max_message_bytes = flight->config.max_message_bytes,
+        .keep_value = flight->config.settle.dead_letter_topic != NULL,
+    };
+    return intake_prepare(job_of_run(run), &limits);
+}
+
+static void drop_value(struct job *job)
+{
+    /* An accepted run can't be rejected any more, so that there will be no dead letter. */
+    free(job->value);
+    job->value = NULL;
+}
+
+static bool on_permit(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    if (ledger_note_intent(flight->ledger, job_of_run(run)) != 0) {
+        atomic_store(&flight->intent_lost, true);
+        mailbox_wake(&flight->mailbox);
+    }
+    return false;
+}
+
+static void on_accepted(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    struct job *job = job_of_run(run);
+    drop_value(job);
+    ledger_note_run(flight->ledger, job);
+}
+
+static void return_job(struct flight *flight, struct job *job, enum job_return returned)
+{
+    job->returned = returned;
+    mailbox_post(&flight->mailbox, &job->node);
+}
+
+static void on_ended(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    struct job *job = job_of_run(run);
+    if (run->outcome.abandoned) {
+        return_job(flight, job, JOB_ABANDONED);
+        return;
+    }
+    job->result_bytes = run->result != NULL ? strlen(run->result) : 0;
+    atomic_fetch_add_explicit(&flight->result_bytes, job->result_bytes, memory_order_relaxed);
+    switch (settle_send(job, flight->publisher, &flight->config.settle)) {
+    case SETTLE_SENT:
+        break; /* the Kafka thread's now, perhaps freed already */
+    case SETTLE_READY:
+        return_job(flight, job, JOB_BATCHED);
+        break;
+    case SETTLE_LATER:
+        return_job(flight, job, JOB_RETRY);
+        break;
+    case SETTLE_NEVER:
+        return_job(flight, job, JOB_UNSENDABLE);
+        break;
+    }
+}
+
+struct pool_hooks flight_pool_hooks(struct flight *flight)
+{
+    return (struct pool_hooks){
+        .prepare = on_prepare,
+        .permit = flight->config.at_most_once ? on_permit : NULL,
+        .accepted = on_accepted,
+        .ended = on_ended,
+        .opaque = flight,
+    };
+}
