@@ -46,7 +46,7 @@ def _():
             wait_until(lambda share=share: len(scene.kafka.read_all(scene.results)) >= share, 60, "results")
             workers[round_number % 2].kill()
             workers[round_number % 2] = scene.worker(name=f"again{round_number}", arguments=QUICK, **EXACTLY)
-        results = once_each(where, committed_results(scene, count, 150))
+        results = once_each(where, committed_results(scene, count, 200))
         equal(collections.Counter(result["status"] for result in results.values()), {"succeeded": count})
         scene.wait_for_commit(60)
         repeated = scene.backend.stats()["idempotency_keys"]["repeated"]
@@ -59,10 +59,10 @@ def _():
         worker = scene.worker(**EXACTLY)
         large = {"seconds": "0.1", "result_bytes": "100000"}
         where = scene.produce([invocation(f"run-{n}", scene.backend, large if n % 10 == 3 else {"seconds": "0.1"},
-                                          http_result_path="result") for n in range(100)])
-        results = once_each(where, committed_results(scene, 100))
+                                          http_result_path="result") for n in range(30)])
+        results = once_each(where, committed_results(scene, 30, 150))
         shed = [n for n, place in enumerate(where) if "rxp.shed" in results[place]["metadata"]]
-        equal(shed, [n for n in range(100) if n % 10 == 3], "those that say what was left out")
+        equal(shed, [n for n in range(30) if n % 10 == 3], "those that say what was left out")
         scene.wait_for_commit()
         equal(worker.stop(), 0)
 
