@@ -489,7 +489,7 @@ END_TEST
 
 /* ---- commands ---- */
 
-START_TEST(stopped_kickoffs_end_what_was_not_sent_and_leave_the_rest)
+START_TEST(a_parked_pool_ends_what_was_not_sent_and_leaves_the_rest)
 {
     enum { N = 100 };
     static const struct rude_step steps[] = {{.act = RUDE_STALL}};
@@ -500,7 +500,7 @@ START_TEST(stopped_kickoffs_end_what_was_not_sent_and_leave_the_rest)
         submit_to(rude_server_url(server), rude_server_url(server), "600", "0.02");
     }
     ck_assert(rude_server_await(server, sent, PATIENCE_MS));
-    pool_stop_kickoffs(pool);
+    pool_park(pool);
     await_ended(N - sent);
     submit("seconds=0", "30", "0.02");
     await_ended(N - sent + 1);
@@ -741,7 +741,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, loopback_is_refused_before_a_connection_is_made, 0, COUNT(loopbacks));
     tcase_add_test(tests, an_origin_that_stalls_does_not_hinder_another);
     tcase_add_test(tests, polls_get_through_where_kickoffs_stall);
-    tcase_add_test(tests, stopped_kickoffs_end_what_was_not_sent_and_leave_the_rest);
+    tcase_add_test(tests, a_parked_pool_ends_what_was_not_sent_and_leaves_the_rest);
     tcase_add_test(tests, a_sweep_ends_only_those_that_are_gone);
     tcase_add_loop_test(tests, a_pool_that_is_freed_hands_its_runs_back, 0, 2);
     tcase_add_test(tests, the_loops_have_a_heartbeat);

@@ -67,51 +67,6 @@ START_TEST(a_message_that_is_refused_is_so_also_when_it_is_cancelled)
 }
 END_TEST
 
-START_TEST(stopped_kickoffs_leave_what_was_sent)
-{
-    struct subject *subject = subject_new();
-    bring_to(subject, (enum stage)_i);
-    runner_command(&runner, RUNNER_STOP_KICKOFFS, now_ms);
-    turn();
-    ck_assert_int_eq(subject->ended, _i < KICKED_OFF);
-    if (_i < KICKED_OFF) {
-        ck_assert(subject->outcome.abandoned);
-    }
-    if (_i == KICKED_OFF) {
-        /* and its polls go on */
-        answer(last(), 202, "{\"id\":\"r1\"}");
-        begin(last());
-        answer(last(), 200, "{\"status\":\"completed\"}");
-        ck_assert_int_eq(subject->outcome.status, RXP_STATUS_SUCCEEDED);
-    }
-}
-END_TEST
-
-START_TEST(after_stopped_kickoffs_no_run_begins)
-{
-    struct subject *late = subject_new();
-    runner_command(&runner, RUNNER_STOP_KICKOFFS, now_ms);
-    turn();
-    submit(late);
-    turn();
-    ck_assert_int_eq(late->ended, 1);
-    ck_assert(late->outcome.abandoned);
-    ck_assert_int_eq(late->prepared, 0);
-}
-END_TEST
-
-START_TEST(a_kickoff_that_leaves_the_queue_before_it_was_told_does_not_slip_past)
-{
-    struct subject *subject = subject_new();
-    bring_to(subject, QUEUED);
-    runner_command(&runner, RUNNER_STOP_KICKOFFS, now_ms);
-    begin(last()); /* before the turn that tells it */
-    ck_assert_int_eq(subject->ended, 1);
-    ck_assert(subject->outcome.abandoned);
-    ck_assert(!last()->cancelled); /* begun said no: the transport drops it */
-}
-END_TEST
-
 START_TEST(a_sweep_ends_those_whose_partition_has_gone)
 {
     struct subject *gone = subject_new();
@@ -192,9 +147,6 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, an_abandoned_run_ends_without_a_result_wherever_it_is, 0, STAGES);
     tcase_add_loop_test(tests, a_cancelled_run_ends_with_a_result_wherever_it_is, 0, STAGES);
     tcase_add_test(tests, a_message_that_is_refused_is_so_also_when_it_is_cancelled);
-    tcase_add_loop_test(tests, stopped_kickoffs_leave_what_was_sent, 0, STAGES);
-    tcase_add_test(tests, after_stopped_kickoffs_no_run_begins);
-    tcase_add_test(tests, a_kickoff_that_leaves_the_queue_before_it_was_told_does_not_slip_past);
     tcase_add_loop_test(tests, a_sweep_ends_those_whose_partition_has_gone, 0, STAGES);
     tcase_add_loop_test(tests, a_run_whose_partition_has_gone_is_not_prepared_and_not_begun, 0, 2);
     tcase_add_test(tests, a_command_concerns_those_who_were_there);

@@ -115,8 +115,7 @@ static const struct {
     unsigned command;
     bool abandoned;
 } ends[] = {
-    {RUNNER_CANCEL, false}, {RUNNER_ABANDON, true}, {RUNNER_STOP_KICKOFFS, true}, {RUNNER_PARK, true},
-    {RUNNER_SWEEP, true},
+    {RUNNER_CANCEL, false}, {RUNNER_ABANDON, true}, {RUNNER_PARK, true}, {RUNNER_SWEEP, true},
 };
 
 /* With or without its permit. */
@@ -144,7 +143,7 @@ START_TEST(a_permit_that_comes_with_the_end_begins_nothing)
 {
     struct subject *subject = held();
     permit(subject);
-    runner_command(&runner, RUNNER_PERMIT | RUNNER_STOP_KICKOFFS, now_ms);
+    runner_command(&runner, RUNNER_PERMIT | RUNNER_PARK, now_ms);
     begin(last());
     ck_assert(last()->is_over);
     ck_assert_int_eq(subject->ended, 1);

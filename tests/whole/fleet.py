@@ -24,35 +24,19 @@ from cluster import Message
 from history import Checkpoint, Drain, Fault, Healing, History, Input, Kickoff, Mode, Move, Result, Sample
 from offsets_log import read_commits
 from scene import Scene
-from tap import skip
-from worker import flags, invocation, run_command
+from worker import flags, invocation
 
 SESSION_MS = 2500  # so long does a member that was killed keep its partitions
 QUICK_SESSION = ["-X", f"session.timeout.ms={SESSION_MS}", "-X", "heartbeat.interval.ms=400"]
 DRAIN_SECONDS = 25
 LATE_SECONDS = 5  # a drain's own time, and what its end may take over it
 
-_help = None
-
-
-def offers(option):
-    """Whether the worker that is tested knows the option."""
-    global _help
-    if _help is None:
-        _help = run_command("run", "--help").stdout
-    return f"--{option}" in _help
-
 
 def mode_options(mode):
-    """The worker's options for a mode; skips where it does not know one that is needed."""
-    wanted = {"results-guarantee": "exactly-once" if mode.exactly_once else None,
-              "kickoff-guarantee": "at-most-once" if mode.at_most_once else None,
-              "checkpoints-topic": None if mode.checkpoints else ""}
-    needed = [name for name in wanted if wanted[name]] + (["checkpoints-topic"] if mode.checkpoints else [])
-    for name in needed:
-        if not offers(name):
-            skip(f"this worker has no --{name}")
-    return {name.replace("-", "_"): value for name, value in wanted.items() if value is not None and offers(name)}
+    """The worker's options for a mode."""
+    return {**({"results_guarantee": "exactly-once"} if mode.exactly_once else {}),
+            **({"kickoff_guarantee": "at-most-once"} if mode.at_most_once else {}),
+            **({} if mode.checkpoints else {"checkpoints_topic": ""})}
 
 
 def mode_name(mode):

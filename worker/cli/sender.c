@@ -151,8 +151,3 @@ const struct sent *sender_sent(const struct sender *sender, size_t *n)
     *n = sender->n;
     return sender->sent;
 }
-
-size_t sender_acknowledged(const struct sender *sender)
-{
-    return sender->acknowledged;
-}

@@ -33,6 +33,5 @@ int sender_finish(struct sender *sender, char why[SENDER_WHY_BYTES]);
 
 /* In the order of sending. */
 const struct sent *sender_sent(const struct sender *sender, size_t *n);
-size_t sender_acknowledged(const struct sender *sender);
 
 #endif

@@ -40,7 +40,7 @@ void flight_serve_lanes(struct flight *flight, struct assignment *assignment)
 
 int flight_take(struct flight *flight, struct assignment *assignment, const rd_kafka_message_t *message)
 {
-    struct job *job = job_new(assignment, message, true);
+    struct job *job = job_new(assignment, message);
     if (job == NULL)
         return -1;
     job->checkpoint = ledger_take(flight->ledger, assignment, job->ref.offset, &job->tags);

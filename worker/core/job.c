@@ -51,7 +51,7 @@ static uint64_t hash_message(const rd_kafka_message_t *message)
                           message->len);
 }
 
-struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, bool hashed)
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) {
@@ -66,7 +66,7 @@ struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *mes
         job_free(job);
         return NULL;
     }
-    job->input_hash = hashed ? hash_message(message) : 0;
+    job->input_hash = hash_message(message);
     job->ref = (struct ref){assignment_hold(assignment), message->offset};
     job->run.tenure = &assignment->tenure;
     return job;

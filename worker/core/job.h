@@ -85,9 +85,8 @@ struct job {
     atomic_bool handed;
 };
 
-/* Copies what it needs of the message; takes a hold on the assignment. hashed: input_hash is wanted. NULL for want of
- * memory. */
-struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, bool hashed);
+/* Copies what it needs of the message; takes a hold on the assignment. NULL for want of memory. */
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message);
 void job_free(struct job *job);
 
 /* Of what the producer wrote, and when, so that a topic that was made anew does not take up an old one's runs. Never change

@@ -75,8 +75,6 @@ void ledger_restore(struct ledger *ledger, struct assignment *assignment);
  * erased. */
 void ledger_clean(struct ledger *ledger, struct assignment *assignment,
                   bool (*is_done)(struct assignment *assignment, int64_t offset, void *opaque), void *opaque);
-/* The consumer reached this offset (the log's end), and has given out every input below. */
-void ledger_reached(struct ledger *ledger, struct assignment *assignment, int64_t offset);
 /* It has ended. What was read for it and not taken is forgotten; parked runs stay. Without this call, the next
  * ledger_restore of the partition does it. */
 void ledger_leave(struct ledger *ledger, struct assignment *assignment);

@@ -68,17 +68,6 @@ static void pass_below(struct ledger *ledger, struct shelf *shelf, const struct 
               assignment->topic, assignment->partition, n, first, last);
 }
 
-void ledger_reached(struct ledger *ledger, struct assignment *assignment, int64_t offset)
-{
-    struct shelf *shelf = shelves_find(&ledger->shelves, assignment);
-    if (shelf == NULL)
-        return;
-    if (shelf_count(shelf) == 0)
-        return;
-    pass_below(ledger, shelf, assignment, offset);
-    ledger_count_waiting(ledger);
-}
-
 /* What the input goes on with, and which writers' records end with it. Room for this writer's own is kept. */
 static struct checkpoint *hand_out(struct ledger *ledger, const struct assignment *assignment, struct finding *finding,
                                    struct job_tags *tags)

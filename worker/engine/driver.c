@@ -61,7 +61,7 @@ bool driver_must_end(const struct runner *runner, const struct run *run)
     }
     bool is_ending = tenure == TENURE_ENDING || runner->is_parked;
     if (!run_was_begun(run)) {
-        return is_ending || runner->kickoffs_stopped;
+        return is_ending;
     }
     return is_ending && runner->config->resumable && !run->asking;
 }

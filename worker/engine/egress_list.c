@@ -87,6 +87,15 @@ static bool parse_range(char *host, struct address_range *out)
     return address_range_make(&base, bits, out);
 }
 
+/* Cuts one trailing dot off: the root of DNS. */
+static void trim_host(char *host)
+{
+    size_t bytes = strlen(host);
+    if (bytes > 1 && host[bytes - 1] == '.') {
+        host[bytes - 1] = '\0';
+    }
+}
+
 enum parse_error { PARSE_OK = 0, PARSE_NO_ENTRY = -1, PARSE_NO_MEMORY = -2 };
 
 /* Takes `text` apart in place. entry->text is the caller's, who frees both strings. */
@@ -105,7 +114,7 @@ static enum parse_error parse_entry(char *text, struct egress_entry *entry)
         entry->kind = EGRESS_RANGE;
         return parse_range(host, &entry->range) ? PARSE_OK : PARSE_NO_ENTRY;
     }
-    egress_host_trim(host);
+    trim_host(host);
     bool is_suffix = strncmp(host, "*.", 2) == 0;
     bool has_brackets = host != text;
     if (has_brackets || !is_name(is_suffix ? host + 2 : host)) {
@@ -230,12 +239,4 @@ bool egress_list_has_names(const struct egress_list *list)
         }
     }
     return false;
-}
-
-void egress_host_trim(char *host)
-{
-    size_t bytes = strlen(host);
-    if (bytes > 1 && host[bytes - 1] == '.') {
-        host[bytes - 1] = '\0';
-    }
 }

@@ -48,7 +48,4 @@ enum egress_forms { EGRESS_ALL_FORMS, EGRESS_SAME_HOST };
 bool egress_entry_has(const struct egress_entry *entry, const struct egress_target *target, enum egress_forms forms);
 bool egress_list_has_names(const struct egress_list *list);
 
-/* Cuts one trailing dot off: the root of DNS. */
-void egress_host_trim(char *host);
-
 #endif

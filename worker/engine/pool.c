@@ -164,11 +164,6 @@ static void command(struct pool *pool, unsigned commands)
     }
 }
 
-void pool_stop_kickoffs(struct pool *pool)
-{
-    command(pool, RUNNER_STOP_KICKOFFS);
-}
-
 void pool_sweep(struct pool *pool)
 {
     command(pool, RUNNER_SWEEP);

@@ -65,9 +65,6 @@ void pool_free(struct pool *pool);
 /* Any thread. Takes the run until hooks.ended. */
 void pool_submit(struct pool *pool, struct run *run);
 
-/* Any thread. No run is kicked off any more, as soon as each loop has seen it (at its next turn): those whose kickoff
- * has not left the queue, and later ones, end abandoned. */
-void pool_stop_kickoffs(struct pool *pool);
 /* Any thread. Every run is asked for its tenure, since one of them has changed. A run is also asked before prepare and
  * whenever a request of it leaves the queue, so that none can slip past. */
 void pool_sweep(struct pool *pool);

@@ -45,7 +45,7 @@ static void tell(struct runner *runner, struct run *run, unsigned commands, int6
 {
     bool is_new = run->runner == NULL;
     list_push(is_new ? &runner->backlog : &runner->runs, &run->node);
-    bool may_end = (commands & (RUNNER_STOP_KICKOFFS | RUNNER_SWEEP | RUNNER_PARK)) != 0;
+    bool may_end = (commands & (RUNNER_SWEEP | RUNNER_PARK)) != 0;
     if ((commands & RUNNER_ABANDON) != 0 || (may_end && driver_must_end(runner, run))) {
         driver_abandon(runner, run, now_ms);
     } else if ((commands & RUNNER_CANCEL) != 0 && (!is_new || driver_prepare(runner, run, now_ms))) {
@@ -94,7 +94,6 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
         while (serve_walk(runner, now_ms, 0)) {
         }
     }
-    runner->kickoffs_stopped = runner->kickoffs_stopped || (commands & RUNNER_STOP_KICKOFFS) != 0;
     runner->is_parked = runner->is_parked || (commands & RUNNER_PARK) != 0;
     runner->walk_commands = list_is_empty(&runner->walk) ? commands : runner->walk_commands | commands;
     list_splice(&runner->walk, &runner->backlog);

@@ -24,12 +24,11 @@
 
 /* What the runs are told; bits. */
 enum runner_command {
-    RUNNER_STOP_KICKOFFS = 1, /* and for ever */
-    RUNNER_SWEEP = 2,
-    RUNNER_CANCEL = 4,
-    RUNNER_ABANDON = 8,
-    RUNNER_PARK = 16, /* and for ever */
-    RUNNER_PERMIT = 32,
+    RUNNER_SWEEP = 1,
+    RUNNER_CANCEL = 2,
+    RUNNER_ABANDON = 4,
+    RUNNER_PARK = 8, /* and for ever */
+    RUNNER_PERMIT = 16,
 };
 
 struct runner {
@@ -43,7 +42,6 @@ struct runner {
     struct list held; /* by their held_node */
     size_t n_runs; /* in all three */
     unsigned walk_commands;
-    bool kickoffs_stopped;
     bool is_parked;
     size_t n_requests;
     uint64_t random;

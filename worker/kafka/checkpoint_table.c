@@ -285,13 +285,6 @@ struct checkpoint_entry *checkpoint_table_take(struct checkpoint_table *table, i
     return from < table->n_places && table->places[from].offset == offset ? take_at(table, from) : NULL;
 }
 
-struct checkpoint_entry *checkpoint_table_take_below(struct checkpoint_table *table, int64_t end)
-{
-    assert(table->sealed);
-    size_t first = table->n_passed;
-    return first < table->n_places && table->places[first].offset < end ? take_at(table, first) : NULL;
-}
-
 const struct checkpoint_entry *checkpoint_table_next(const struct checkpoint_table *table, size_t *at)
 {
     assert(table->sealed);

@@ -52,8 +52,6 @@ enum checkpoint_seal checkpoint_table_seal(struct checkpoint_table *table, check
 size_t checkpoint_table_count(const struct checkpoint_table *table);
 /* Sealed: the entry of the offset, the caller's from now on (checkpoint_entry_free); NULL: none. */
 struct checkpoint_entry *checkpoint_table_take(struct checkpoint_table *table, int64_t offset);
-/* Sealed: the entry of the lowest offset, where that is below `end`; the caller's from now on. NULL: none. */
-struct checkpoint_entry *checkpoint_table_take_below(struct checkpoint_table *table, int64_t end);
 /* Sealed: the entries by their offsets, the table's own. *at is 0 at first. NULL after the last. Entries may be taken in
  * between. */
 const struct checkpoint_entry *checkpoint_table_next(const struct checkpoint_table *table, size_t *at);
