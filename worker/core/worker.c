@@ -171,9 +171,8 @@ static void worker_wait(struct worker *worker, int64_t until_ms)
     }
 }
 
-static void worker_turn(struct worker *worker)
+bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
 {
-    int64_t now_ms = clock_mono_ms();
     int64_t flight_next_ms = CLOCK_NEVER;
     int64_t consumer_next_ms = CLOCK_NEVER;
     int64_t batcher_next_ms = CLOCK_NEVER;
@@ -190,17 +189,16 @@ static void worker_turn(struct worker *worker)
     consumer_read_counts(worker->consumer, &counts);
     atomic_store_explicit(&worker->joined, counts.joined, memory_order_relaxed);
     flight_share_out(worker->flight, counts.assigned);
-    int64_t next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
-    next_ms = min_ms(next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
-    if (worker->phase != PHASE_ENDED) {
-        worker_wait(worker, next_ms);
-    }
+    *next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
+    *next_ms = min_ms(*next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
+    return worker->phase != PHASE_ENDED;
 }
 
 int worker_run(struct worker *worker, char why[WORKER_WHY_BYTES])
 {
-    while (worker->phase != PHASE_ENDED) {
-        worker_turn(worker);
+    int64_t next_ms;
+    while (worker_turn(worker, clock_mono_ms(), &next_ms)) {
+        worker_wait(worker, next_ms);
     }
     if (worker->failed) {
         snprintf(why, WORKER_WHY_BYTES, "%s", worker->reason);

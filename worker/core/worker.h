@@ -46,6 +46,9 @@ struct worker_config {
 struct worker *worker_new(const struct worker_config *config, char why[WORKER_WHY_BYTES]);
 /* Until it was stopped (0) or had to end (-1, the reason in why). */
 int worker_run(struct worker *worker, char why[WORKER_WHY_BYTES]);
+/* What worker_run does over and over, without the wait in between: for a caller that has a clock of its own. False once it is
+ * over. *next_ms: when it wants to be called at the latest. */
+bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms);
 void worker_free(struct worker *worker);
 
 /* Begins the drain. Any thread, signal handlers included. Again: harmless. */
