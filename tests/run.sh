@@ -12,8 +12,8 @@
 #     whole   real worker processes against a real Kafka broker, which is fetched, started and stopped
 #     faults  the full form of the fault tests, hours of them; only where it is asked for: their short form is part of whole
 #
-# CI=true: a test that is skipped for want of a broker has failed. RXP_TEST_JOBS: programs at a time (as many as CPUs; part
-# tests, which wait for most of their time, twice as many).
+# CI=true: a test that is skipped for want of a broker, or of Spring, has failed. RXP_TEST_JOBS: programs at a time (as many as
+# CPUs; part tests, which wait for most of their time, twice as many).
 set -euo pipefail
 
 # shellcheck source-path=SCRIPTDIR source=../deploy/prepare.sh
@@ -217,7 +217,7 @@ if ! install_packages "$logs/packages.log" "${build_packages[@]}" "${test_packag
     exit 1
 fi
 if [[ ${suites[*]} =~ whole|faults ]]; then
-    # While the compiler runs, a first run fetches the broker.
+    # While the compiler runs, a first run fetches the broker and Spring.
     "$python" "$root/tests/whole/with_broker.py" --fetch-only >"$logs/fetch.log" 2>&1 &
     fetcher=$!
 fi

@@ -8,7 +8,7 @@ file that CK_TAP_LOG_FILE_NAME names. Whatever a program does that a passing one
 hang, no plan, fewer tests than planned, an exit status other than 0, a sanitizer's report (of ThreadSanitizer's, those
 that race_reports.py lets count; they are in files of their own beside the log). One line is appended to
 FILE for the suite: `total<TAB>passed<TAB>failed<TAB>skipped`, then one for every failed or skipped case:
-`failed|skipped<TAB>sentence`. With CI=true a test that is skipped for want of a Kafka broker has failed.
+`failed|skipped<TAB>sentence`. With CI=true a test that is skipped for want of a Kafka broker or of Spring has failed.
 """
 import argparse
 import concurrent.futures
@@ -28,7 +28,7 @@ PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
 SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|ThreadSanitizer: |ThreadSanitizer:DEADLYSIGNAL|runtime error:)")
 ROOT = f"{pathlib.Path(__file__).resolve().parents[2]}/"
 NO_PLAN = "wrote no TAP plan"
-NO_BROKER = "no Kafka broker"  # how broker.py begins the reason
+NOT_FETCHED = ("no Kafka broker", "no Spring")  # how libraries.py begins the reason
 
 
 class Outcome:
@@ -82,8 +82,9 @@ def read_tap(text, outcome):
 
 
 def take_skip(outcome, sentence):
-    if os.environ.get("CI") == "true" and NO_BROKER in sentence:
-        outcome.fail(f"{sentence} (a skip for want of a broker is a failure with CI=true)")
+    missing = next((what for what in NOT_FETCHED if f": {what}: " in sentence), None)
+    if os.environ.get("CI") == "true" and missing:
+        outcome.fail(f"{sentence} (a skip that says '{missing}' is a failure with CI=true)")
     else:
         outcome.skips.append(sentence)
 

@@ -10,28 +10,22 @@ script ends. Where no broker can be had, Unavailable carries the reason, for a t
 import atexit
 import base64
 import contextlib
-import fcntl
 import os
 import pathlib
 import random
-import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
 
-from child import ROOT, Child, plain_environment, wait_until
+from child import Child, plain_environment, wait_until
 from cluster import Cluster
+from libraries import Unavailable, kafka_libraries
 
-POM = ROOT / "tests/support/kafka-pom.xml"
-VERSION = re.search(r"<artifactId>kafka_2\.13</artifactId>\s*<version>([^<]+)", POM.read_text()).group(1)
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 READY_SECONDS = 90
-FETCH_ATTEMPTS = 3
 
 # What a single node needs, and what makes it quick to start, to join and to run on two cores. The limits of messages are
 # Kafka's defaults, as in the field.
@@ -57,56 +51,6 @@ PROPERTIES = {
     "log.index.size.max.bytes": 1 << 20,
     "log.cleaner.dedupe.buffer.size": 4 << 20,
 }
-
-
-class Unavailable(Exception):
-    """No broker, or no small disk for one, can be had here; the text says why, for a test to skip with."""
-
-    def __init__(self, reason, what="no Kafka broker"):
-        super().__init__(f"{what}: {reason}")
-
-
-def kafka_libraries():
-    """The folder of Kafka's jars, fetched once a machine. Raises Unavailable."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "rxp-worker"
-    folder = cache / f"kafka-{VERSION}"
-    if folder.is_dir():
-        return folder
-    for tool in ("java", "mvn"):
-        if not shutil.which(tool):
-            raise Unavailable(f"{tool} is not installed")
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests/run.sh fetches while it builds
-        if folder.is_dir():
-            return folder
-        for attempt in range(1, FETCH_ATTEMPTS + 1):
-            # The folder gets its name when it is whole: a download that was cut off is never taken for one.
-            with tempfile.TemporaryDirectory(dir=cache, prefix="partial-") as partial:
-                said = _fetch_into(partial)
-                if said is None:
-                    os.rename(pathlib.Path(partial) / "libs", folder)
-                    return folder
-            if attempt < FETCH_ATTEMPTS:
-                time.sleep(5)
-    raise Unavailable(f"Maven could not fetch Kafka {VERSION}: {said}")
-
-
-def _fetch_into(folder):
-    """None, or why it failed."""
-    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", POM, COPY, "-DincludeScope=runtime",
-               f"-DoutputDirectory={folder}/libs"]
-    try:
-        done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        return "it took more than 300 s"
-    if done.returncode == 0:
-        return None
-    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout.decode(errors="replace"))
-    print(said, file=sys.stderr)  # for the log
-    errors = [line.removeprefix("[ERROR]").strip() for line in said.splitlines() if line.startswith("[ERROR]")]
-    return " ".join(filter(None, errors[:2]))[:400] or f"exit status {done.returncode}"
 
 
 def free_ports(count):

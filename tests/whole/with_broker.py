@@ -2,7 +2,7 @@
 """with_broker: starts a Kafka broker, runs a command with its address in RXP_TEST_BROKER, and stops it.
 
     tests/whole/with_broker.py COMMAND [ARGUMENT]...     ends as the command does
-    tests/whole/with_broker.py --fetch-only              fetches Kafka, for later
+    tests/whole/with_broker.py --fetch-only              fetches Kafka and what else the tests run in Java, for later
 
 Where no broker can be had the command runs all the same, with the reason in RXP_TEST_BROKER_MISSING: tests that need a
 broker skip, the others run. Where that variable is set already, no broker is tried.
@@ -12,8 +12,22 @@ import signal
 import subprocess
 import sys
 
-from broker import Broker, Unavailable, kafka_libraries
+from broker import Broker, Unavailable
 from child import die_with_parent
+from libraries import kafka_libraries, spring_libraries
+
+
+def fetch():
+    try:
+        print(kafka_libraries())
+    except Unavailable as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    try:
+        print(spring_libraries())
+    except Unavailable as reason:  # one test's trouble, and said there
+        print(reason, file=sys.stderr)
+    return 0
 
 
 def main():
@@ -24,12 +38,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     die_with_parent()
     if sys.argv[1] == "--fetch-only":
-        try:
-            print(kafka_libraries())
-            return 0
-        except Unavailable as reason:
-            print(reason, file=sys.stderr)
-            return 1
+        return fetch()
     environment = dict(os.environ)
     environment.pop("RXP_TEST_BROKER", None)
     broker = None
