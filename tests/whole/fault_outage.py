@@ -46,8 +46,8 @@ def refusing(node, seconds):
 @fault("the coordinator's broker goes away", modes=(
     Mode(), Mode(checkpoints=True), Mode(exactly_once=True, checkpoints=True)), short_modes=(Mode(),))
 def outage(mode, seed, short):
-    # In short, only what leaves the coordinator where it is: its move is a matter of many seconds.
-    kinds = [silent, refusing] if short else [stopped, killed, frozen, silent, refusing] * 20
+    # In short, one that moves the coordinator, and one that leaves it where it is.
+    kinds = [killed, silent] if short else [stopped, killed, frozen, silent, refusing] * 20
     try:
         trio = Trio()
     except Unavailable as reason:

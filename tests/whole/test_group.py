@@ -3,9 +3,11 @@
 import re
 import signal
 import time
+import uuid
 
 from broker import Broker, Unavailable
 from child import wait_until
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 from scene import Scene, once_each
 from tap import equal, run_all, skip, test
@@ -93,6 +95,26 @@ def _():
         equal((len(results), len(places), {place[0] for place in places}), (200, 200, {scene.invocations, other}))
         scene.wait_for_commit(30)
         equal([worker.stop() for worker in workers], [0, 0])
+
+
+@test("offsets that an open transaction is about to commit are waited for")
+def _():
+    with Scene(partitions=1) as scene:
+        where = scene.produce([invocation(f"run-{n}", scene.backend, QUICK) for n in range(10)])
+        producer = Producer({"bootstrap.servers": scene.kafka.bootstrap, "transactional.id": f"id-{uuid.uuid4().hex[:8]}"})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        member = Consumer({"bootstrap.servers": scene.kafka.bootstrap, "group.id": scene.group})
+        producer.send_offsets_to_transaction([TopicPartition(scene.invocations, 0, 4)], member.consumer_group_metadata(), 30)
+        worker = scene.worker()
+        worker.wait_for("committed_offsets_unread", 30)
+        equal(scene.backend.stats()["kickoffs"], 0, "kickoffs before the transaction's end")
+        producer.commit_transaction(30)
+        member.close()
+        once_each(where[4:], scene.wait_for_results(6))
+        scene.wait_for_commit(30)
+        equal(scene.backend.stats()["kickoffs"], 6)
+        equal(worker.stop(), 0)
 
 
 MOVES = r"partition_assigned|partition_leaving|partition_left|partitions_lost"

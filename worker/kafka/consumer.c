@@ -1,6 +1,7 @@
 #include "kafka/consumer.h"
 
 #include "base/clock.h"
+#include "kafka/client_end.h"
 #include "kafka/consumer_inside.h"
 #include "ops/log.h"
 
@@ -116,9 +117,6 @@ static void serve_replies(struct consumer *consumer)
         switch (rd_kafka_event_type(event)) {
         case RD_KAFKA_EVENT_OFFSET_COMMIT:
             commit_answer(consumer, event);
-            break;
-        case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
-            restore_answer(consumer, event);
             break;
         default:
             break;
@@ -246,6 +244,15 @@ no_memory:
     return -1;
 }
 
+/* Else offsets that a transaction is about to change could be read as they were before. */
+static bool sees_stable_offsets(const rd_kafka_conf_t *conf)
+{
+    char value[32] = "";
+    size_t bytes = sizeof value;
+    return rd_kafka_conf_get(conf, "isolation.level", value, &bytes) == RD_KAFKA_CONF_OK &&
+           strcmp(value, "read_committed") == 0;
+}
+
 static rd_kafka_t *make_client(struct consumer *consumer, const struct consumer_config *config, char *why,
                                size_t why_bytes)
 {
@@ -253,6 +260,12 @@ static rd_kafka_t *make_client(struct consumer *consumer, const struct consumer_
     rd_kafka_conf_t *conf = client_conf_make(&config->settings, CLIENT_CONSUMER, reason);
     if (conf == NULL) {
         snprintf(why, why_bytes, "%s", reason);
+        return NULL;
+    }
+    if (config->transactional && !sees_stable_offsets(conf)) {
+        snprintf(why, why_bytes, "Kafka property 'isolation.level' must be 'read_committed' where results and offsets go with "
+                 "transactions (results-guarantee exactly-once): leave it out");
+        rd_kafka_conf_destroy(conf);
         return NULL;
     }
     if (join_watch_install(&consumer->join_watch, conf) != 0) {
@@ -322,6 +335,7 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     consumer->now_ms = clock_mono_ms();
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
     trouble_init(consumer);
+    restore_init(consumer);
     join_watch_init(&consumer->join_watch);
     if (take_topics(consumer, config, why, why_bytes) != 0)
         goto out;
@@ -369,7 +383,7 @@ void consumer_free(struct consumer *consumer)
     queue_free(consumer->queue);
     queue_free(consumer->replies);
     queue_free(consumer->closing);
-    bool ended = consumer->rk == NULL || close_destroy(consumer);
+    bool ended = consumer->rk == NULL || (restore_drop(consumer, clock_mono_ms() + CLIENT_END_MS) && close_destroy(consumer));
     for (size_t i = 0; i < consumer->n_topics; i++) {
         free(consumer->topics[i].name);
         free(consumer->topics[i].partitions);

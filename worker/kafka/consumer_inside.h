@@ -37,6 +37,8 @@ enum partition_phase { PARTITION_RESTORING, PARTITION_RUNNING, PARTITION_LEAVING
 
 #define OFFSET_NONE INT64_C(-1)
 
+struct offset_fetch; /* kafka/offset_fetch.h */
+
 struct consumer_topic {
     char *name;
     struct consumer_partition **partitions; /* by number; NULL: not ours */
@@ -105,7 +107,7 @@ struct consumer {
 
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;   /* messages, rebalances, errors */
-    rd_kafka_queue_t *replies; /* answers to commits and reads of offsets */
+    rd_kafka_queue_t *replies; /* answers to commits */
     rd_kafka_queue_t *closing; /* takes the place of `queue` while the consumer closes */
     int event_fd;
     uint64_t wake; /* what the queues write to it */
@@ -129,13 +131,14 @@ struct consumer {
     bool pauses_changed; /* partition_apply_pauses has something to do */
 
     struct { /* restore.c */
-        bool in_flight;
+        struct offset_fetch *fetch; /* NULL: none is under way */
         bool wanted; /* some partition is RESTORING, or waits for a restart or a seek */
         uint64_t last;
         int64_t next_ms;
         int64_t seek_ms;
         int64_t ask_ms; /* no log's ends are asked for before */
         int64_t backoff_ms;
+        int timeout_ms;
         int64_t warned_ms;
     } read;
 
@@ -215,9 +218,11 @@ void revoke_free(struct revoke *revoke);
 
 /* ---- restore.c: where a partition goes on ---- */
 
-void restore_answer(struct consumer *consumer, rd_kafka_event_t *event);
+void restore_init(struct consumer *consumer);
 void restore_serve(struct consumer *consumer);
 int64_t restore_next_ms(const struct consumer *consumer);
+/* False where a question to librdkafka is under way even at until_ms: then the client must be left to it. */
+bool restore_drop(struct consumer *consumer, int64_t until_ms);
 /* The fetcher refused to be set to its place: again soon, paused until then. */
 void restore_seek_later(struct consumer *consumer, struct consumer_partition *partition);
 /* The fetcher stands still, as it does once its offset is outside the log: it begins again at the partition's position, or

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MS = 8000, SLICE_MS = 100, SLICES = 110 };
+/* One call after the other: librdkafka may sleep through the news of a coordinator, and does not see that the wait was ended. */
+enum { FIRST_CALL_MS = 500, LAST_CALL_MS = 4000 };
 
 static rd_kafka_topic_partition_t *find(const rd_kafka_topic_partition_list_t *list, const rd_kafka_topic_partition_t *at)
 {
@@ -67,69 +68,28 @@ void group_offsets_note(rd_kafka_topic_partition_list_t *to, const rd_kafka_topi
     }
 }
 
-static rd_kafka_topic_partition_list_t *take_answer(rd_kafka_event_t *event, rd_kafka_resp_err_t *err, char *why,
-                                                    size_t why_bytes)
+static rd_kafka_resp_err_t ask(rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {
-    *err = rd_kafka_event_error(event);
-    const char *reason = rd_kafka_event_error_string(event);
-    const rd_kafka_topic_partition_list_t *list = NULL;
-    if (*err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        size_t n = 0;
-        const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-            rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
-        const rd_kafka_error_t *error = n == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
-        list = n == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
-        *err = error != NULL ? rd_kafka_error_code(error) : list == NULL ? RD_KAFKA_RESP_ERR__FAIL : *err;
-        reason = error != NULL ? rd_kafka_error_string(error) : "an answer without a group";
-    }
-    for (int i = 0; *err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
-        *err = list->elems[i].err;
-        reason = rd_kafka_err2str(*err);
-    }
-    if (*err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return rd_kafka_topic_partition_list_copy(list);
-    snprintf(why, why_bytes, "the group's committed offsets cannot be read: %s", reason);
-    return NULL;
+    rd_kafka_resp_err_t err = rd_kafka_committed(consumer, list, timeout_ms);
+    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
+        err = list->elems[i].err;
+    return err;
 }
 
-static void ask(rd_kafka_t *consumer, const char *group, const rd_kafka_topic_partition_list_t *asked, rd_kafka_queue_t *queue)
+rd_kafka_topic_partition_list_t *group_offsets_read(rd_kafka_t *consumer, const rd_kafka_topic_partition_list_t *asked,
+                                                    group_offsets_wait_fn wait, void *opaque, rd_kafka_resp_err_t *err,
+                                                    char *why, size_t why_bytes)
 {
-    char why[128];
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(consumer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group, asked);
-    rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, why, sizeof why);
-    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
-    if (error != NULL)
-        rd_kafka_error_destroy(error);
-    rd_kafka_ListConsumerGroupOffsets(consumer, &request, 1, options, queue);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    rd_kafka_AdminOptions_destroy(options);
-}
-
-rd_kafka_topic_partition_list_t *group_offsets_read(rd_kafka_t *consumer, const char *group,
-                                                    const rd_kafka_topic_partition_list_t *asked, group_offsets_wait_fn wait,
-                                                    void *opaque, rd_kafka_resp_err_t *err, char *why, size_t why_bytes)
-{
-    rd_kafka_topic_partition_list_t *bare = rd_kafka_topic_partition_list_new(asked->cnt);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(asked->cnt);
     for (int i = 0; i < asked->cnt; i++)
-        rd_kafka_topic_partition_list_add(bare, asked->elems[i].topic, asked->elems[i].partition);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer);
-    ask(consumer, group, bare, queue);
-    rd_kafka_topic_partition_list_destroy(bare);
-
-    rd_kafka_topic_partition_list_t *list = NULL;
-    rd_kafka_event_t *event = NULL;
+        rd_kafka_topic_partition_list_add(list, asked->elems[i].topic, asked->elems[i].partition);
     *err = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    snprintf(why, why_bytes, "the group's committed offsets cannot be read: no broker answers");
-    for (int i = 0; event == NULL && i < SLICES && *err != RD_KAFKA_RESP_ERR__DESTROY; i++) {
-        event = rd_kafka_queue_poll(queue, SLICE_MS);
-        if (event == NULL && !wait(opaque))
-            *err = RD_KAFKA_RESP_ERR__DESTROY;
-    }
-    if (event != NULL) {
-        list = take_answer(event, err, why, why_bytes);
-        rd_kafka_event_destroy(event);
-    }
-    rd_kafka_queue_destroy(queue);
-    return list;
+    for (int ms = FIRST_CALL_MS; ms <= LAST_CALL_MS && *err == RD_KAFKA_RESP_ERR__TIMED_OUT; ms *= 2)
+        *err = wait(opaque) ? ask(consumer, list, ms) : RD_KAFKA_RESP_ERR__DESTROY;
+    if (*err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return list;
+    rd_kafka_topic_partition_list_destroy(list);
+    snprintf(why, why_bytes, "the group's committed offsets cannot be read: %s",
+             *err == RD_KAFKA_RESP_ERR__TIMED_OUT ? "no broker answers" : rd_kafka_err2str(*err));
+    return NULL;
 }

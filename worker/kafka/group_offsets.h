@@ -8,16 +8,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Asked several times a second: false ends the wait. */
+/* Asked before each of a few calls, which take up to 4 s: false ends the wait. */
 typedef bool (*group_offsets_wait_fn)(void *opaque);
 
-/* The group's committed offsets and metadata of the partitions in `asked`; offset RD_KAFKA_OFFSET_INVALID where nothing was
- * committed. Those that an open transaction is about to change are not told before its end. NULL with the error in *err and a
- * sentence in why[why_bytes]: nobody answered within ~10 s, or the wait was ended (RD_KAFKA_RESP_ERR__DESTROY). The client must
- * be a consumer with a group: librdkafka 2.0.2's producers end in a segmentation fault while the group's coordinator loads. */
-rd_kafka_topic_partition_list_t *group_offsets_read(rd_kafka_t *consumer, const char *group,
-                                                    const rd_kafka_topic_partition_list_t *asked, group_offsets_wait_fn wait,
-                                                    void *opaque, rd_kafka_resp_err_t *err, char *why, size_t why_bytes);
+/* The committed offsets and metadata, of the group of `consumer`, of the partitions in `asked`; offset RD_KAFKA_OFFSET_INVALID
+ * where nothing was committed. Those that an open transaction is about to change are not told before its end
+ * (RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT), if the consumer's isolation.level is read_committed. NULL with the error in *err
+ * and a sentence in why[why_bytes]: nobody answered within ~8 s, or the wait was ended (RD_KAFKA_RESP_ERR__DESTROY). The
+ * consumer need not be a member of its group. */
+rd_kafka_topic_partition_list_t *group_offsets_read(rd_kafka_t *consumer, const rd_kafka_topic_partition_list_t *asked,
+                                                    group_offsets_wait_fn wait, void *opaque, rd_kafka_resp_err_t *err,
+                                                    char *why, size_t why_bytes);
 
 enum group_verdict {
     GROUP_HAS_OURS,  /* committed */

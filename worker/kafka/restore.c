@@ -1,13 +1,14 @@
 #include "base/clock.h"
 #include "kafka/consumer_inside.h"
+#include "kafka/offset_fetch.h"
 #include "ops/log.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 enum {
-    READ_TIMEOUT_MS = 10000,
+    FIRST_TIMEOUT_MS = 2000, /* librdkafka may sleep through the news of a coordinator; doubled for a slow one */
+    MOST_TIMEOUT_MS = 16000,
     FIRST_BACKOFF_MS = 100,
     MOST_BACKOFF_MS = 5000,
     SEEK_AGAIN_MS = 20,
@@ -160,6 +161,12 @@ out:
 
 /* ---- reading committed offsets ---- */
 
+void restore_init(struct consumer *consumer)
+{
+    consumer->read.backoff_ms = FIRST_BACKOFF_MS;
+    consumer->read.timeout_ms = FIRST_TIMEOUT_MS;
+}
+
 static void read_again_later(struct consumer *consumer, const char *reason)
 {
     consumer->read.next_ms = consumer->now_ms + consumer->read.backoff_ms;
@@ -213,63 +220,46 @@ static void read_failed(struct consumer *consumer, uint64_t read)
     }
 }
 
-void restore_answer(struct consumer *consumer, rd_kafka_event_t *event)
+/* What the read's partitions go on with; those of no answer ask again. */
+static rd_kafka_resp_err_t take_answer(struct consumer *consumer, const rd_kafka_topic_partition_list_t *list, uint64_t read)
 {
-    uint64_t read = (uint64_t)(uintptr_t)rd_kafka_event_opaque(event);
-    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-    const char *reason = rd_kafka_event_error_string(event);
-    const rd_kafka_topic_partition_list_t *list = NULL;
-    consumer->read.in_flight = false;
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        size_t n = 0;
-        const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-            rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
-        const rd_kafka_error_t *error = n == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
-        list = n == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
-        if (error != NULL) {
-            err = rd_kafka_error_code(error);
-            reason = rd_kafka_error_string(error);
-        }
-    }
-    for (int i = 0; list != NULL && err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &list->elems[i];
         struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
-        if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             err = at->err;
-            reason = rd_kafka_err2str(at->err);
-        } else if (was_asked(partition, read)) {
+        else if (was_asked(partition, read))
             restored(consumer, partition, at);
-        }
     }
-    read_failed(consumer, read);
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        consumer->read.backoff_ms = FIRST_BACKOFF_MS;
-        trouble_over(consumer);
-    } else if (!trouble_is_fatal(consumer, err, reason, NULL)) {
-        read_again_later(consumer, reason);
-    }
+    return err;
 }
 
-static void read_send(struct consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+static void serve_answer(struct consumer *consumer)
 {
-    char why[128];
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(consumer->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(consumer->group_id, list);
-    rd_kafka_AdminOptions_set_request_timeout(options, READ_TIMEOUT_MS, why, sizeof why);
-    rd_kafka_AdminOptions_set_opaque(options, (void *)(uintptr_t)consumer->read.last);
-    /* Offsets that a transaction is about to commit are waited for. */
-    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
-    if (error != NULL)
-        rd_kafka_error_destroy(error);
-    rd_kafka_ListConsumerGroupOffsets(consumer->rk, &request, 1, options, consumer->replies);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_resp_err_t err;
+    if (consumer->read.fetch == NULL || !offset_fetch_is_over(consumer->read.fetch))
+        return;
+    rd_kafka_topic_partition_list_t *list = offset_fetch_end(consumer->read.fetch, &err);
+    consumer->read.fetch = NULL;
+    if (err == RD_KAFKA_RESP_ERR__TIMED_OUT && consumer->read.timeout_ms < MOST_TIMEOUT_MS)
+        consumer->read.timeout_ms *= 2;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        err = take_answer(consumer, list, consumer->read.last);
+    rd_kafka_topic_partition_list_destroy(list);
+    read_failed(consumer, consumer->read.last);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        consumer->read.backoff_ms = FIRST_BACKOFF_MS;
+        consumer->read.timeout_ms = FIRST_TIMEOUT_MS;
+        trouble_over(consumer);
+    } else if (!trouble_is_fatal(consumer, err, rd_kafka_err2str(err), NULL)) {
+        read_again_later(consumer, rd_kafka_err2str(err));
+    }
 }
 
 static void serve_reads(struct consumer *consumer)
 {
-    if (consumer->read.in_flight || consumer->now_ms < consumer->read.next_ms)
+    if (consumer->read.fetch != NULL || consumer->now_ms < consumer->read.next_ms)
         return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
@@ -279,12 +269,23 @@ static void serve_reads(struct consumer *consumer)
         partition->read = consumer->read.last + 1;
         rd_kafka_topic_partition_list_add(list, partition->topic->name, partition->assignment->partition);
     }
-    if (list->cnt > 0) {
-        consumer->read.last++;
-        consumer->read.in_flight = true;
-        read_send(consumer, list);
+    if (list->cnt == 0) {
+        rd_kafka_topic_partition_list_destroy(list);
+        return;
     }
-    rd_kafka_topic_partition_list_destroy(list);
+    consumer->read.last++;
+    consumer->read.fetch = offset_fetch_begin(consumer->rk, list, consumer->read.timeout_ms, consumer->event_fd);
+    if (consumer->read.fetch != NULL)
+        return;
+    read_failed(consumer, consumer->read.last);
+    read_again_later(consumer, "no memory, or no thread");
+}
+
+bool restore_drop(struct consumer *consumer, int64_t until_ms)
+{
+    struct offset_fetch *fetch = consumer->read.fetch;
+    consumer->read.fetch = NULL;
+    return offset_fetch_drop(fetch, until_ms);
 }
 
 /* ---- the start ---- */
@@ -323,10 +324,9 @@ static bool is_wanted(const struct consumer *consumer)
 
 void restore_serve(struct consumer *consumer)
 {
+    serve_answer(consumer);
     if (!consumer->read.wanted)
         return;
-    if (consumer->read.backoff_ms == 0)
-        consumer->read.backoff_ms = FIRST_BACKOFF_MS;
     serve_reads(consumer);
     serve_starts(consumer);
     serve_restarts(consumer);

@@ -166,6 +166,11 @@ static int make_conf(struct transaction *transaction, const struct transaction_c
         snprintf(why, why_bytes, "transactions need a transactional.id and a group");
         return -1;
     }
+    /* Whatever the user lets the other readers see. */
+    if (rd_kafka_conf_set(transaction->reader_conf, "isolation.level", "read_committed", text, sizeof text) != RD_KAFKA_CONF_OK) {
+        snprintf(why, why_bytes, "librdkafka: %s", text);
+        return -1;
+    }
     rd_kafka_conf_set_dr_msg_cb(transaction->conf, batch_report);
     rd_kafka_conf_set_opaque(transaction->conf, transaction);
     transaction->timeout_ms = read_timeout_ms(transaction->conf);

@@ -31,8 +31,7 @@ static rd_kafka_topic_partition_list_t *read_group(struct transaction *transacti
         rd_kafka_t *consumer = reader(transaction, &err, why, sizeof why);
         rd_kafka_topic_partition_list_t *list = NULL;
         if (consumer != NULL)
-            list = group_offsets_read(consumer, transaction->group_id, asked, transaction_goes_on, transaction, &err, why,
-                                      sizeof why);
+            list = group_offsets_read(consumer, asked, transaction_goes_on, transaction, &err, why, sizeof why);
         if (list != NULL)
             return list;
         if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
