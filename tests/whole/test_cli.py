@@ -9,7 +9,7 @@ import tempfile
 
 from child import plain_environment
 from tap import equal, holds, lacks, rows, run_all, skip, test
-from worker import PROGRAM, run_command
+from worker import PROGRAM, Worker, run_command
 
 COMMANDS = ["run", "demo", "exec", "validate", "submit", "results", "offsets", "config", "backend"]
 
@@ -217,6 +217,29 @@ def _():
         for option in re.findall(r"^  --([a-z-]+)", run_command(name, "--help").stdout, re.MULTILINE):
             if not any(re.match(rf"\| `(--)?{option}`", row) for row in table):
                 raise AssertionError(f"{option} of {name} is not in the reference")
+
+
+@rows("a topic with two parts to play stops the start, and is named: {1}", [
+    (["--invocations-topics", "a,b", "--results-topic", "b"], "'b' is both --results-topic and one of --invocations-topics"),
+    (["--dead-letter-topic", "rxp.invocations"], "'rxp.invocations' is both --dead-letter-topic and one of --invocations"),
+    (["--checkpoints-topic", "rxp.invocations"], "'rxp.invocations' is both --checkpoints-topic and one of --invocations"),
+    (["--dead-letter-topic", "rxp.results"], "'rxp.results' is both --results-topic and --dead-letter-topic"),
+    (["--checkpoints-topic", "rxp.results"], "'rxp.results' is both --results-topic and --checkpoints-topic"),
+    (["--dead-letter-topic", "d", "--checkpoints-topic", "d"], "'d' is both --dead-letter-topic and --checkpoints-topic"),
+    (["--reply-topics", "good,*,rxp.invocations"], "no reply can go to 'rxp.invocations'"),
+    (["--reply-topics", "rxp.checkpoints"], "no reply can go to 'rxp.checkpoints'"),
+    (["--reply-topics", "__consumer_offsets"], "no reply can go to '__consumer_offsets'"),
+])
+def _(words, sentence):
+    done = run_command("run", "--brokers=127.0.0.1:1", *words)
+    equal(done.returncode, 2, done.stderr)
+    holds(done.stderr, sentence)
+
+
+@test("a wide pattern and the results topic itself may stand in the list of reply topics")
+def _():
+    with Worker("127.0.0.1:1", "in", "out", "g", reply_topics="*,rxp*,out") as worker:
+        worker.wait_for("worker_starting")
 
 
 @test("config --check without a broker that answers says why, and ends after 10 seconds with 1")

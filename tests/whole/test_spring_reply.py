@@ -19,16 +19,20 @@ SOURCE = ROOT / "tests/support/spring-reply/SpringReply.java"
 SECONDS = 150
 
 _compiled = None
+_missing = None  # why there is no Spring: not tried again
 
 
 def classes():
     """The class path of the program, which is compiled once a run of this script."""
-    global _compiled
+    global _compiled, _missing
+    if _missing:
+        skip(_missing)
     if _compiled is None:
         try:
             folders = [spring_libraries(), kafka_libraries()]
         except Unavailable as reason:
-            skip(str(reason))
+            _missing = str(reason)
+            skip(_missing)
         # In this order: what Spring brings along wins.
         path = ":".join(f"{jar}" for folder in folders for jar in sorted(folder.glob("*.jar")))
         output = tempfile.mkdtemp(prefix="rxp-spring-")

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/settings.h"
+#include "cli/topic_roles.h"
 #include "core/worker.h"
 #include "ops/log.h"
 
@@ -108,13 +109,27 @@ static int take_guarantees(const struct options *options, struct worker_config *
     config->ordering = chose(options, "ordering", "key")         ? LANES_KEY
                        : chose(options, "ordering", "partition") ? LANES_PARTITION
                                                                  : LANES_NONE;
-    config->settle.reply.checkpoints_topic = config->checkpoints_topic;
     if (config->at_most_once && config->checkpoints_topic == NULL) {
         snprintf(why, why_bytes, "--kickoff-guarantee at-most-once needs a checkpoints topic to write its intents to: leave "
                  "--checkpoints-topic at its default, or name one");
         return -1;
     }
     return 0;
+}
+
+/* Once the other topics are known. */
+static int take_outputs(const struct options *options, struct worker_config *config, char *why, size_t why_bytes)
+{
+    struct settle_config *settle = &config->settle;
+    settle->results_topic = options_text(options, "results-topic");
+    settle->dead_letter_topic = settings_text(options, "dead-letter-topic");
+    settle->key_by_id = chose(options, "results-key", "invocation_id");
+    settle->reply.input_topics = config->topics;
+    settle->reply.n_input_topics = config->n_topics;
+    settle->reply.dead_letter_topic = settle->dead_letter_topic;
+    settle->reply.checkpoints_topic = config->checkpoints_topic;
+    settle->reply.results_topic = settle->results_topic;
+    return topic_roles_check(config, why, why_bytes);
 }
 
 static int run_main(const struct options *options)
@@ -145,14 +160,7 @@ static int run_main(const struct options *options)
     config.topics = topics;
     settings_pool(options, egress, &config.pool);
     config.settle.worker_id = worker_name(options, name, sizeof name);
-    config.settle.results_topic = options_text(options, "results-topic");
-    config.settle.dead_letter_topic = settings_text(options, "dead-letter-topic");
-    config.settle.key_by_id = strcmp(options_text(options, "results-key"), "invocation_id") == 0;
-    config.settle.reply.input_topics = topics;
-    config.settle.reply.n_input_topics = config.n_topics;
-    config.settle.reply.dead_letter_topic = config.settle.dead_letter_topic;
-    config.settle.reply.results_topic = config.settle.results_topic;
-    if (take_guarantees(options, &config, why, sizeof why) != 0) {
+    if (take_guarantees(options, &config, why, sizeof why) != 0 || take_outputs(options, &config, why, sizeof why) != 0) {
         goto out;
     }
     config.max_in_flight = (size_t)options_int(options, "max-in-flight");

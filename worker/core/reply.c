@@ -73,7 +73,7 @@ static bool is_same(const char *own, const char *topic)
 }
 
 /* Kafka keeps its own topics under names that begin with two underscores. */
-static bool is_own(const struct reply_policy *policy, const char *topic)
+bool reply_is_own_topic(const struct reply_policy *policy, const char *topic)
 {
     for (size_t i = 0; i < policy->n_input_topics; i++) {
         if (is_same(policy->input_topics[i], topic)) {
@@ -129,7 +129,7 @@ void reply_find(const struct reply_policy *policy, const rd_kafka_headers_t *hea
     }
     if (!is_topic_name(topic, bytes)) {
         out->refusal = REPLY_NOT_A_TOPIC;
-    } else if (is_own(policy, topic)) {
+    } else if (reply_is_own_topic(policy, topic)) {
         out->refusal = REPLY_OWN_TOPIC;
     } else if (is_same(policy->results_topic, topic)) {
         out->partition_ignored = out->partition_ignored || out->partition >= 0;

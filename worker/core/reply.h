@@ -51,6 +51,9 @@ struct reply {
 /* `headers` may be NULL. */
 void reply_find(const struct reply_policy *policy, const rd_kafka_headers_t *headers, struct reply *out);
 
+/* An input, dead-letter or checkpoints topic of this worker, or Kafka's own: no reply goes there, whatever the patterns say. */
+bool reply_is_own_topic(const struct reply_policy *policy, const char *topic);
+
 /* A phrase that says why: "the topic is not among --reply-topics". Constant. */
 const char *reply_refusal_text(enum reply_refusal refusal);
 
