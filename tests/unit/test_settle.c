@@ -87,6 +87,7 @@ static const char *const patterns[] = {"replies"};
 struct scene {
     struct job *job;
     struct settle_config config;
+    struct fit fit;
 };
 
 static void header(struct scene *scene, const char *name, const void *value, ssize_t bytes)
@@ -115,6 +116,7 @@ static void scene_init(struct scene *scene)
     assignment.holders = 1;
     job->ref = (struct ref){assignment_hold(&assignment), 4711};
     scene->job = job;
+    fit_init(&scene->fit);
     scene->config = (struct settle_config){
         .worker_id = "w-1",
         .results_topic = "results",
@@ -507,7 +509,7 @@ static void batch_init(struct scene *scene)
 
 static enum publisher_send produce_it(struct scene *scene)
 {
-    return settle_produce(scene->job, &scene->config, produce, &played);
+    return settle_produce(scene->job, &scene->config, &scene->fit, produce, &played);
 }
 
 START_TEST(a_batched_job_is_ready_at_once_or_after_its_reply)

@@ -1,6 +1,7 @@
 #include "core/batcher.h"
 
 #include "base/clock.h"
+#include "core/sieve.h"
 #include "kafka/transaction.h"
 #include "ops/log.h"
 
@@ -24,8 +25,10 @@ struct batcher {
     struct list batch;     /* in the transaction, or to go again before anything else */
     bool is_formed;        /* `batch` is marked done, and is to go (again) */
     rd_kafka_topic_partition_list_t *offsets; /* of the transaction under way */
+    struct fit fit; /* the transaction's thread reads it while a batch is under way */
     int64_t began_ms;
-    int64_t warned_ms;
+    int64_t guess_told_ms;
+    size_t guesses_untold;
     int64_t now_ms; /* of this turn */
 };
 
@@ -40,13 +43,18 @@ static void on_produce(struct transaction *transaction, void *batch, void *opaqu
 {
     const struct batcher *batcher = opaque;
     const struct list *jobs = batch;
+    enum publisher_send sent = PUBLISHER_SENT;
     for (struct list *node = jobs->next; node != jobs; node = node->next) {
         struct job *job = list_entry(node, struct job, node);
-        enum publisher_send sent = settle_produce(job, batcher->config.settle, produce_message, transaction);
+        sent = settle_produce(job, batcher->config.settle, &batcher->fit, produce_message, transaction);
         if (sent == PUBLISHER_FULL)
             transaction_spoil(transaction);
         if (sent == PUBLISHER_FULL || sent == PUBLISHER_FATAL)
-            return;
+            break;
+    }
+    if (sent == PUBLISHER_FATAL) {
+        for (struct list *node = jobs->next; node != jobs; node = node->next)
+            settle_measure(list_entry(node, struct job, node), batcher->config.settle);
     }
 }
 
@@ -100,17 +108,37 @@ static void send_batch(struct batcher *batcher)
         return;
     }
     batcher->began_ms = batcher->now_ms;
+    fit_turn(&batcher->fit, batcher->now_ms);
     batcher->offsets = rd_kafka_topic_partition_list_copy(offsets);
     transaction_commit(batcher->transaction, &batcher->batch, offsets, group);
 }
 
 /* ---- the outcome ---- */
 
+/* Results that were made smaller before anybody had refused them. */
+static void tell_guesses(struct batcher *batcher, const struct job *job)
+{
+    batcher->guesses_untold++;
+    if (batcher->now_ms < batcher->guess_told_ms + WARN_EVERY_MS)
+        return;
+    log_event(LOG_WARN, "result_shed", "%s [%" PRId32 "] offset %" PRId64 ": its result went without http.result, since the "
+              "results topic refused one of %zu bytes (%zu such results since the last such line)",
+              job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset, batcher->fit.refused_bytes,
+              batcher->guesses_untold);
+    batcher->guess_told_ms = batcher->now_ms;
+    batcher->guesses_untold = 0;
+}
+
 static void land_all(struct batcher *batcher)
 {
     struct list *node;
-    while ((node = list_shift(&batcher->batch)) != NULL)
-        flight_land(batcher->config.flight, list_entry(node, struct job, node));
+    while ((node = list_shift(&batcher->batch)) != NULL) {
+        struct job *job = list_entry(node, struct job, node);
+        fit_note_accepted(&batcher->fit, job->sent_bytes);
+        if (job->guessed)
+            tell_guesses(batcher, job);
+        flight_land(batcher->config.flight, job);
+    }
     batcher->is_formed = false;
 }
 
@@ -121,28 +149,33 @@ static void hand_back_all(struct batcher *batcher, struct list *jobs)
         flight_hand_back(batcher->config.flight, list_entry(node, struct job, node));
 }
 
-/* False where the worker ends: the same job may be named again, and must not be looked at. */
-static bool shed(struct batcher *batcher, void *const *opaque, size_t n, const char *reason)
+struct refusal {
+    struct flight *flight;
+    const char *reason;
+};
+
+static void tell_refusal(const struct job *job, void *opaque)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct job *job = opaque[i];
-        flight_tell_refusal(batcher->config.flight, job, reason);
-        if (!settle_refused(job)) {
-            list_remove(&job->node);
-            flight_give_up(batcher->config.flight, job, reason);
-            return false;
-        }
-    }
-    return true;
+    const struct refusal *refusal = opaque;
+    flight_tell_refusal(refusal->flight, job, refusal->reason);
 }
 
-static void warn(struct batcher *batcher, const struct transaction_settled *settled)
+static void shed(struct batcher *batcher, const struct transaction_settled *settled)
 {
-    if (settled->n_refused + settled->n_unreachable > 0 || batcher->now_ms < batcher->warned_ms + WARN_EVERY_MS)
+    struct refusal told = {batcher->config.flight, settled->reason};
+    const struct sieve_refusal refusals[] = {
+        {settled->refused, settled->n_refused, settled->too_large, batcher->now_ms},
+        {settled->unreachable, settled->n_unreachable, false, batcher->now_ms},
+    };
+    struct job *job = NULL;
+    for (size_t i = 0; job == NULL && i < 2; i++) {
+        if (refusals[i].n_refused > 0)
+            job = sieve_refused(&batcher->batch, &refusals[i], &batcher->fit, tell_refusal, &told);
+    }
+    if (job == NULL)
         return;
-    batcher->warned_ms = batcher->now_ms;
-    log_event(LOG_WARN, "transaction_aborted", "a transaction was aborted, its results go again (the runs do not): %s",
-              settled->reason);
+    list_remove(&job->node);
+    flight_give_up(batcher->config.flight, job, settled->reason);
 }
 
 static void on_settled(void *batch, const struct transaction_settled *settled, void *opaque)
@@ -156,9 +189,10 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
         break;
     case TRANSACTION_ABORTED:
         err = settled->generation_old ? RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION : RD_KAFKA_RESP_ERR__STATE;
-        warn(batcher, settled);
-        if (shed(batcher, settled->refused, settled->n_refused, settled->reason))
-            shed(batcher, settled->unreachable, settled->n_unreachable, settled->reason);
+        log_event(LOG_DEBUG, "batch_again", "a transaction was aborted, its results go again (the runs do not), %zu of them "
+                  "refused: %s", settled->n_refused + settled->n_unreachable, settled->reason);
+        if (settled->n_refused + settled->n_unreachable > 0)
+            shed(batcher, settled);
         break;
     case TRANSACTION_LOST:
         err = RD_KAFKA_RESP_ERR__STATE;
@@ -225,7 +259,8 @@ struct batcher *batcher_new(const struct batcher_config *config, char *why, size
     list_init(&batcher->due);
     list_init(&batcher->batch);
     batcher->began_ms = clock_mono_ms() - config->transaction_ms;
-    batcher->warned_ms = batcher->began_ms - WARN_EVERY_MS;
+    batcher->guess_told_ms = batcher->began_ms - WARN_EVERY_MS;
+    fit_init(&batcher->fit);
     if (make_id(batcher, why, why_bytes) != 0)
         goto out;
     const struct transaction_config transaction = {

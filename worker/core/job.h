@@ -82,6 +82,8 @@ struct job {
     bool dead_letter; /* one is due */
     bool dead_letter_shed;
     bool refused; /* since its messages were last made for a batch */
+    bool guessed; /* http.result was left out without a try: others of its size were refused */
+    size_t sent_bytes; /* its result, when that was last made for a batch: value, key and headers; 0: never */
     atomic_bool handed;
 };
 

@@ -1,5 +1,7 @@
 #include "core/settle.h"
 
+#include <string.h>
+
 #define WHY_BYTES 256
 
 /* ---- stages ---- */
@@ -192,11 +194,11 @@ enum settle_next settle_delivered(struct job *job, enum delivery delivery, const
 
 /* ---- batches ---- */
 
-static enum publisher_send produce_stage(struct job *job, const struct settle_config *config, enum job_stage stage,
-                                         settle_produce_fn produce, void *opaque)
+static enum publisher_send produce_dead_letter(struct job *job, const struct settle_config *config,
+                                               settle_produce_fn produce, void *opaque)
 {
     struct draft draft;
-    if (draft_compose(&draft, job, config, stage) != 0) {
+    if (draft_compose(&draft, job, config, JOB_DEAD_LETTER) != 0) {
         return PUBLISHER_FULL;
     }
     enum publisher_send sent = produce(&draft.message, opaque);
@@ -204,23 +206,80 @@ static enum publisher_send produce_stage(struct job *job, const struct settle_co
     return sent;
 }
 
+static size_t count_bytes(const struct publisher_message *message)
+{
+    size_t total = message->key_bytes + message->value_bytes;
+    const char *name;
+    const void *value;
+    size_t bytes;
+    for (size_t i = 0; rd_kafka_header_get_all(message->headers, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR;
+         i++) {
+        total += strlen(name) + bytes;
+    }
+    return total;
+}
+
+/* As it will fit, as far as is known; that may be in vain. */
+static int compose_fitting(struct draft *draft, struct job *job, const struct settle_config *config, const struct fit *fit)
+{
+    if (draft_compose(draft, job, config, JOB_RESULT) != 0) {
+        return -1;
+    }
+    job->sent_bytes = count_bytes(&draft->message);
+    if (job->shed < ANSWER_SHED_RESULT && job->run.result != NULL && fit_is_too_large(fit, job->sent_bytes)) {
+        draft_release(draft, false);
+        job->shed = ANSWER_SHED_RESULT;
+        job->alone = false;
+        job->guessed = true;
+        if (draft_compose(draft, job, config, JOB_RESULT) != 0) {
+            return -1;
+        }
+        job->sent_bytes = count_bytes(&draft->message);
+    }
+    job->alone = job->alone || fit_is_in_doubt(fit, job->sent_bytes);
+    draft->message.alone = job->alone;
+    return 0;
+}
+
+static enum publisher_send produce_result(struct job *job, const struct settle_config *config, const struct fit *fit,
+                                          settle_produce_fn produce, void *opaque)
+{
+    struct draft draft;
+    if (compose_fitting(&draft, job, config, fit) != 0) {
+        return PUBLISHER_FULL;
+    }
+    enum publisher_send sent = produce(&draft.message, opaque);
+    draft_release(&draft, sent == PUBLISHER_SENT);
+    return sent;
+}
+
+void settle_measure(struct job *job, const struct settle_config *config)
+{
+    struct draft draft;
+    if (job->sent_bytes != 0 || draft_compose(&draft, job, config, JOB_RESULT) != 0) {
+        return;
+    }
+    job->sent_bytes = count_bytes(&draft.message);
+    draft_release(&draft, false);
+}
+
 static bool is_refusal(enum publisher_send sent)
 {
     return sent == PUBLISHER_REFUSED || sent == PUBLISHER_UNREACHABLE;
 }
 
-enum publisher_send settle_produce(struct job *job, const struct settle_config *config, settle_produce_fn produce,
-                                   void *opaque)
+enum publisher_send settle_produce(struct job *job, const struct settle_config *config, const struct fit *fit,
+                                   settle_produce_fn produce, void *opaque)
 {
     enum publisher_send dead_letter = PUBLISHER_SENT;
     job->refused = false;
     if (job->dead_letter && !job->dead_letter_shed) {
-        dead_letter = produce_stage(job, config, JOB_DEAD_LETTER, produce, opaque);
+        dead_letter = produce_dead_letter(job, config, produce, opaque);
         if (dead_letter != PUBLISHER_SENT && !is_refusal(dead_letter)) {
             return dead_letter;
         }
     }
-    enum publisher_send result = produce_stage(job, config, JOB_RESULT, produce, opaque);
+    enum publisher_send result = produce_result(job, config, fit, produce, opaque);
     return result == PUBLISHER_SENT && dead_letter != PUBLISHER_SENT ? dead_letter : result;
 }
 

@@ -13,6 +13,7 @@
 #define RXP_CORE_SETTLE_H
 
 #include "core/draft.h"
+#include "core/fit.h"
 #include "core/job.h"
 #include "kafka/publisher.h"
 
@@ -43,12 +44,14 @@ enum settle_next settle_delivered(struct job *job, enum delivery delivery, const
 
 typedef enum publisher_send (*settle_produce_fn)(const struct publisher_message *message, void *opaque);
 
-/* Calls `produce` with the job's dead letter (where one is due, and not shed) and with its result. The transaction's
- * thread, while the job is part of the batch. Message opaque: the job. PUBLISHER_SENT where both were taken;
+/* Calls `produce` with the job's dead letter (where one is due, and not shed) and with its result, made to fit. The
+ * transaction's thread, while the job is part of the batch. Message opaque: the job. PUBLISHER_SENT where both were taken;
  * PUBLISHER_REFUSED where one was not (both were tried); else at once what `produce` said. PUBLISHER_FULL is also said for
  * want of memory: then the batch lacks a result and must not be committed. */
-enum publisher_send settle_produce(struct job *job, const struct settle_config *config, settle_produce_fn produce,
-                                   void *opaque);
+enum publisher_send settle_produce(struct job *job, const struct settle_config *config, const struct fit *fit,
+                                   settle_produce_fn produce, void *opaque);
+/* Where the batch ended before the job's turn came: how large its result is, if that is not known yet. */
+void settle_measure(struct job *job, const struct settle_config *config);
 /* A message of the job was refused, and its batch aborted: it goes again alone, then smaller. Once or twice a batch, for both
  * its messages: harmless. False where nothing is left to leave out: the worker must stop. Kafka thread. */
 bool settle_refused(struct job *job);

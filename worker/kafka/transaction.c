@@ -250,6 +250,7 @@ static void settle(struct transaction *transaction)
         .generation_old = batch.generation_old,
         .refused = batch.refused.list,
         .n_refused = batch.refused.n,
+        .too_large = batch.is_too_large,
         .unreachable = batch.unreachable.list,
         .n_unreachable = batch.unreachable.n,
     };

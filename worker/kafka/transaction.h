@@ -47,6 +47,7 @@ struct transaction_settled {
      * send them `alone`, or shed them. */
     void *const *refused;
     size_t n_refused;
+    bool too_large; /* each of `refused` was refused for its size */
     /* As DELIVERY_UNREACHABLE: no such partition; of optional ones, a topic that is missing or closed. (Where only the brokers'
      * refusal of a topic tells, optional ones that were not sent alone are `refused`: alone they tell which it is.) */
     void *const *unreachable;

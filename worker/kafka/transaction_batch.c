@@ -60,6 +60,12 @@ static bool is_unreachable(rd_kafka_resp_err_t err, bool optional)
     return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || (optional && refusal_is_of_topic(err));
 }
 
+static bool is_of_size(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || err == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+           err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
 /* Whether the error is this message's alone, and then noted. */
 static enum publisher_send refuse(struct batch *batch, const struct sent *sent, const char *topic, size_t bytes,
                                   rd_kafka_resp_err_t err)
@@ -78,6 +84,8 @@ static enum publisher_send refuse(struct batch *batch, const struct sent *sent, 
             snprintf(batch->reason, sizeof batch->reason, "topic '%.249s' does not take a message of %zu bytes: %s", topic,
                      bytes, rd_kafka_err2str(err));
     }
+    if (kind == PUBLISHER_REFUSED)
+        batch->is_too_large = is_of_size(err) && (batch->refused.n == 0 || batch->is_too_large);
     put(kind == PUBLISHER_REFUSED ? &batch->refused : &batch->unreachable, sent->opaque);
     return kind;
 }
@@ -123,6 +131,8 @@ void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
         return;
     if (refuse(batch, sent, topic, message->len, err) == PUBLISHER_SENT)
         note_failure(batch, topic, err);
+    else
+        batch->has_gap = true;
 }
 
 /* Until every message is reported, or the batch is to be given up anyway: then librdkafka may keep what is left until it is too
@@ -219,6 +229,7 @@ static void refuse_optional(struct batch *batch, rd_kafka_resp_err_t err)
             snprintf(batch->reason, sizeof batch->reason, "a topic of optional messages is not to be written to: %s",
                      rd_kafka_err2str(err));
         put(sent->alone ? &batch->unreachable : &batch->refused, sent->opaque);
+        batch->is_too_large = false;
     }
 }
 
@@ -366,11 +377,19 @@ static void see_to_topic(struct transaction *transaction, const struct batch *ba
         transaction_fail(transaction, "transactions of '%s' cannot go on: %s", transaction->id, why);
 }
 
+/* A batch whose messages were refused needs no rest, nor does the next one: librdkafka does not notice the gap in its numbers
+ * before that, and then has to abort it, too. */
 static void note_rest(struct transaction *transaction, const struct batch *batch)
 {
+    bool had_gap = transaction->has_gap;
+    transaction->has_gap = batch->has_gap;
     if (batch->outcome != TRANSACTION_ABORTED || has_refused(batch) || batch->generation_old ||
         !transaction_goes_on(transaction))
         return;
+    if (had_gap) {
+        log_event(LOG_DEBUG, "transaction_gap", "a batch was aborted behind one with refused messages: %s", batch->reason);
+        return;
+    }
     transaction->rest_ms = transaction->rest_ms == 0 ? FIRST_REST_MS : transaction->rest_ms * 2;
     if (transaction->rest_ms > MOST_REST_MS)
         transaction->rest_ms = MOST_REST_MS;

@@ -49,6 +49,8 @@ struct batch {
     size_t sent_room;
     int64_t begun_ms; /* 0: not yet */
     bool is_broken;   /* librdkafka takes no more messages for it */
+    bool has_gap;     /* in its messages' numbers, by which brokers count: some were numbered, and then refused */
+    bool is_too_large; /* each of `refused` was refused for its size */
     rd_kafka_resp_err_t failed; /* the first message that failed for another reason than its own */
     char failed_topic[250];
 };
@@ -91,6 +93,7 @@ struct transaction {
 
     /* The transaction's thread. */
     rd_kafka_t *rk; /* NULL: to be made */
+    bool has_gap; /* the batch before had one: this one may be aborted for it */
     bool has_id;    /* init_transactions is over */
     rd_kafka_t *reader; /* a consumer that asks for the group's offsets, and does nothing else; NULL until it is needed */
     rd_kafka_topic_partition_list_t *committed; /* of this generation, as far as is known */
