@@ -108,15 +108,17 @@ def new_identity():
 
 class Broker:
     """Starts at once, and returns when it answers. `properties` are Kafka's own, over those above; `disk_bytes` puts its
-    data on a SmallDisk of that size (broker.disk). Raises Unavailable."""
+    data on a SmallDisk of that size (broker.disk). With `users` ({name: password}) it has ACLs in force: who comes to
+    broker.bootstrap may do all, a user (SASL PLAIN) who comes to broker.guarded what ACLs allow. Raises Unavailable."""
 
-    def __init__(self, properties=None, disk_bytes=None, heap="512m", identity=None, wait=True):
+    def __init__(self, properties=None, disk_bytes=None, heap="512m", identity=None, wait=True, users=None):
         self.heap = heap
         self.identity = identity or new_identity()  # of the cluster
         self.libraries = kafka_libraries()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rxp-broker-"))
         self.child = None
         self.disk = None
+        self.guarded = None
         self.port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.prefix = []
@@ -133,6 +135,8 @@ class Broker:
                 "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
                 "log.dirs": data / "kafka",
             })
+            if users:
+                settings.update(self._guard(settings, users))
             settings.update(properties or {})
             self.settings = self.folder / "server.properties"
             self.settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
@@ -141,6 +145,23 @@ class Broker:
         except BaseException:
             self.end()
             raise
+
+    def _guard(self, settings, users):
+        """The settings that put ACLs in force."""
+        port, = free_ports(1)
+        self.guarded = f"127.0.0.1:{port}"
+        listener = f",SASL_PLAINTEXT://{self.guarded}"
+        logins = " ".join(f'user_{name}="{password}"' for name, password in users.items())
+        return {
+            "listeners": settings["listeners"] + listener,
+            "advertised.listeners": settings["advertised.listeners"] + listener,
+            "listener.security.protocol.map": settings["listener.security.protocol.map"] + ",SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config":
+                f"org.apache.kafka.common.security.plain.PlainLoginModule required {logins};",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }
 
     def __enter__(self):
         return self

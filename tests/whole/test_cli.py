@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from child import plain_environment
-from tap import equal, holds, lacks, rows, run_all, skip, test
+from tap import equal, holds, lacks, rows, run_all, test
 from worker import PROGRAM, Worker, run_command
 
 COMMANDS = ["run", "demo", "exec", "validate", "submit", "results", "offsets", "config", "backend"]
@@ -249,31 +249,6 @@ def _():
     holds(done.stderr, "no broker at 127.0.0.1:1 answered within 10 seconds", "Connection refused")
     lacks(done.stdout, "kafka-topics.sh")
     equal(run_command("config", "--check").returncode, 2, "without a broker's name")
-
-
-@test("config --check prints the commands that create what is missing, and is content once it is there")
-def _():
-    try:
-        from broker import Unavailable, shared_cluster
-        cluster = shared_cluster()
-    except ImportError as reason:
-        skip(f"no Kafka broker: {reason}")
-    except Unavailable as reason:
-        skip(str(reason))
-    inputs = cluster.create_topic("check-in", partitions=4)
-    words = ["config", "--check", "--brokers", cluster.bootstrap, "--invocations-topics", inputs]
-    missing = inputs + "-results"
-    done = run_command(*words, "--results-topic", missing)
-    equal(done.returncode, 1)
-    holds(done.stderr, f"invocations topic '{inputs}': 4 partitions", f"results topic '{missing}' does not exist")
-    holds(done.stdout, f"kafka-topics.sh --bootstrap-server {cluster.bootstrap} --create --topic {missing} "
-                       "--partitions 4 --replication-factor 1\n")
-    lacks(done.stdout, "kafka-acls.sh", f"--topic {inputs} ")
-    equal(run_command(*words, "--results-topic", missing).returncode, 1, "asking created the topic")
-    results = cluster.create_topic("check-out", partitions=1)
-    done = run_command(*words, "--results-topic", results)
-    equal(done.returncode, 0, done.stderr)
-    lacks(done.stdout, "kafka-topics.sh")
 
 
 # ---- validate ----

@@ -2,7 +2,12 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "cli/remedies.h"
 #include "cli/settings.h"
+#include "cli/topic_roles.h"
+#include "core/reply.h"
+#include "kafka/checkpoint_topic.h"
+#include "kafka/topic.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
@@ -14,16 +19,20 @@
 
 #define ASK_MS 10000
 #define GROUP_TURN_MS 1000
-#define PARTITIONS 6
-#define REPLICAS_AT_MOST 3
+#define POLICY_BYTES 128
 
 struct check {
     const struct options *options;
     rd_kafka_t *client;
     const char **inputs;
     size_t n_inputs;
+    const char **replies; /* patterns */
+    size_t n_replies;
     int brokers;
     int partitions;        /* of the first input that is there; 0 before */
+    int most_partitions;   /* of an input that is there */
+    const char *checkpoints;               /* the topic; NULL: off */
+    enum remedies_checkpoints checkpoints_lack;
     bool wrong;            /* something is missing or out of reach */
     bool not_allowed;      /* a right is missing */
     char network_why[256]; /* librdkafka's last word about the connection */
@@ -40,92 +49,6 @@ static void __attribute__((format(printf, 2, 3))) tell(const char *verdict, cons
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
-}
-
-/* A word of a shell command. */
-static void print_word(const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:/=@%+-";
-    if (*text != '\0' && strspn(text, plain) == strlen(text)) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('\'');
-    for (; *text != '\0'; text++) {
-        if (*text == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*text);
-    }
-    putchar('\'');
-}
-
-/* Words up to NULL, as a line for a shell. */
-static void print_command(const char *const *word)
-{
-    for (const char *before = ""; *word != NULL; word++) {
-        fputs(before, stdout);
-        print_word(*word);
-        before = " ";
-    }
-    putchar('\n');
-    (void)fflush(stdout);
-}
-
-#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static void print_create(const struct check *check, const char *topic)
-{
-    char partitions[16];
-    char replicas[16];
-    snprintf(partitions, sizeof partitions, "%d", check->partitions > 0 ? check->partitions : PARTITIONS);
-    snprintf(replicas, sizeof replicas, "%d", check->brokers < REPLICAS_AT_MOST ? check->brokers : REPLICAS_AT_MOST);
-    print_command(WORDS("kafka-topics.sh", "--bootstrap-server", options_text(check->options, "bootstrap-servers"),
-                        "--create", "--topic", topic, "--partitions", partitions, "--replication-factor", replicas));
-}
-
-static const char *property_value(const struct options *options, const char *name)
-{
-    size_t n;
-    const struct option_property *property = options_properties(options, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(property[i].name, name) == 0)
-            return property[i].value;
-    }
-    return NULL;
-}
-
-/* What the cluster calls us: known for SASL's simple mechanisms only. */
-static void principal_write(const struct options *options, char *out, size_t bytes)
-{
-    const char *user = property_value(options, "sasl.username");
-    if (user == NULL)
-        user = property_value(options, "sasl.kerberos.principal");
-    snprintf(out, bytes, "User:%s", user != NULL ? user : "PRINCIPAL");
-}
-
-static void print_grant(const struct check *check, const char *right, const char *kind, const char *name)
-{
-    char who[256];
-    principal_write(check->options, who, sizeof who);
-    print_command(WORDS("kafka-acls.sh", "--bootstrap-server", options_text(check->options, "bootstrap-servers"), "--add",
-                        "--allow-principal", who, "--operation", right, "--operation", "DESCRIBE", kind, name));
-}
-
-static void print_rights(const struct check *check)
-{
-    const struct options *options = check->options;
-    const char *dead = options_text(options, "dead-letter-topic");
-    for (size_t i = 0; i < check->n_inputs; i++)
-        print_grant(check, "READ", "--topic", check->inputs[i]);
-    print_grant(check, "READ", "--group", options_text(options, "group-id"));
-    print_grant(check, "WRITE", "--topic", options_text(options, "results-topic"));
-    if (*dead != '\0')
-        print_grant(check, "WRITE", "--topic", dead);
-    char who[256];
-    principal_write(options, who, sizeof who);
-    print_command(WORDS("kafka-acls.sh", "--bootstrap-server", options_text(options, "bootstrap-servers"), "--add",
-                        "--allow-principal", who, "--operation", "IDEMPOTENT_WRITE", "--cluster"));
 }
 
 static void on_error(rd_kafka_t *client, int error, const char *reason, void *opaque)
@@ -193,6 +116,11 @@ static int ask_cluster(struct check *check)
     return 0;
 }
 
+static bool is_missing(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+}
+
 static void judge_topic(struct check *check, const char *role, const char *topic, enum topic_use use,
                         rd_kafka_resp_err_t error, int partitions)
 {
@@ -200,14 +128,16 @@ static void judge_topic(struct check *check, const char *role, const char *topic
         tell("ok", "%s '%s': %d partition%s", role, topic, partitions, partitions == 1 ? "" : "s");
         if (use == TOPIC_INPUT && check->partitions == 0)
             check->partitions = partitions;
+        if (use == TOPIC_INPUT && partitions > check->most_partitions)
+            check->most_partitions = partitions;
         return;
     }
     check->wrong = true;
-    if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
+    if (is_missing(error)) {
         tell("MISSING", "%s '%s' does not exist; this creates it:", role, topic);
-        print_create(check, topic);
+        remedies_create_topic(check->options, topic, check->partitions, check->brokers);
     } else if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        tell("DENIED", "%s '%s': not even DESCRIBE is allowed", role, topic);
+        tell("DENIED", "%s '%s': not even Describe is allowed", role, topic);
         check->not_allowed = true;
     } else if (error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION) {
         tell("WRONG", "%s '%s' is no name for a topic: letters, digits, '.', '_' and '-', at most 249", role, topic);
@@ -216,24 +146,105 @@ static void judge_topic(struct check *check, const char *role, const char *topic
     }
 }
 
-static void ask_topic(struct check *check, const char *role, const char *topic, enum topic_use use)
+static rd_kafka_resp_err_t look_at_topic(const struct check *check, const char *topic, int *partitions)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(check->client, topic, NULL);
     rd_kafka_resp_err_t error =
         handle == NULL ? rd_kafka_last_error() : rd_kafka_metadata(check->client, 0, handle, &metadata, ASK_MS);
-    int partitions = 0;
+    *partitions = 0;
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1) {
         error = metadata->topics[0].err;
-        partitions = metadata->topics[0].partition_cnt;
+        *partitions = metadata->topics[0].partition_cnt;
     } else if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     }
-    judge_topic(check, role, topic, use, error, partitions);
     if (metadata != NULL)
         rd_kafka_metadata_destroy(metadata);
     if (handle != NULL)
         rd_kafka_topic_destroy(handle);
+    return error;
+}
+
+static void ask_topic(struct check *check, const char *role, const char *topic, enum topic_use use)
+{
+    int partitions;
+    rd_kafka_resp_err_t error = look_at_topic(check, topic, &partitions);
+    judge_topic(check, role, topic, use, error, partitions);
+}
+
+/* Other than its outputs, `run` makes it, makes it grow, and refuses it where it is not compacted. */
+static void judge_policy(struct check *check)
+{
+    char policy[POLICY_BYTES];
+    rd_kafka_resp_err_t error =
+        topic_read_setting(check->client, check->checkpoints, "cleanup.policy", ASK_MS, policy, sizeof policy);
+    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        tell("DENIED", "checkpoints topic '%s': whether it is compacted can't be seen without DescribeConfigs",
+             check->checkpoints);
+        check->not_allowed = true;
+        check->wrong = true;
+    } else if (error != RD_KAFKA_RESP_ERR_NO_ERROR || policy[0] == '\0') {
+        tell("WRONG", "checkpoints topic '%s': whether it is compacted can't be seen: %s", check->checkpoints,
+             error != RD_KAFKA_RESP_ERR_NO_ERROR ? rd_kafka_err2str(error) : "the broker tells of no cleanup.policy");
+        check->wrong = true;
+    } else if (!checkpoint_topic_has_policy(policy, "compact")) {
+        tell("WRONG", "checkpoints topic '%s' has cleanup.policy=%s, and `run` wants it compacted; this mends it:",
+             check->checkpoints, policy);
+        remedies_compact(check->options, check->checkpoints);
+        check->wrong = true;
+    } else if (checkpoint_topic_has_policy(policy, "delete")) {
+        tell("note", "checkpoints topic '%s' has cleanup.policy=%s: a run longer than its retention would be started again "
+             "after a crash; this mends it:", check->checkpoints, policy);
+        remedies_compact(check->options, check->checkpoints);
+    }
+}
+
+static void ask_checkpoints(struct check *check)
+{
+    int partitions;
+    if (check->checkpoints == NULL) {
+        tell("note", "checkpoints-topic is empty: a run whose worker ends is started again");
+        return;
+    }
+    rd_kafka_resp_err_t error = look_at_topic(check, check->checkpoints, &partitions);
+    if (is_missing(error)) {
+        check->checkpoints_lack = REMEDIES_CHECKPOINTS_MISSING;
+        tell("note", "checkpoints topic '%s' does not exist: `run` makes it where it may; this does it beforehand:",
+             check->checkpoints);
+        remedies_create_checkpoints(check->options, check->checkpoints, check->most_partitions);
+        return;
+    }
+    judge_topic(check, "checkpoints topic", check->checkpoints, TOPIC_OUTPUT, error, partitions);
+    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        check->checkpoints_lack = REMEDIES_CHECKPOINTS_HIDDEN;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    if (partitions < check->most_partitions) {
+        check->checkpoints_lack = REMEDIES_CHECKPOINTS_SMALL;
+        tell("note", "checkpoints topic '%s' has fewer partitions than an input topic: `run` adds them where it may; this "
+             "does it beforehand:", check->checkpoints);
+        remedies_grow(check->options, check->checkpoints, check->most_partitions);
+    }
+    judge_policy(check);
+}
+
+/* A pattern is asked about by what it names; one with a star names nothing yet. */
+static void ask_replies(struct check *check)
+{
+    for (size_t i = 0; i < check->n_replies; i++) {
+        const char *pattern = check->replies[i];
+        if (!reply_pattern_is_valid(pattern)) {
+            tell("WRONG", "reply-topics: '%s' can match no topic: letters, digits, '.', '_', '-' and '*', at most 249",
+                 pattern);
+            check->wrong = true;
+        } else if (strchr(pattern, '*') == NULL) {
+            ask_topic(check, "reply topic", pattern, TOPIC_OUTPUT);
+        } else {
+            tell("note", "reply topics '%s': which topics these are, and whether they may be written to, is not known "
+                 "before replies are asked for", pattern);
+        }
+    }
 }
 
 /* Was it said on the consumer's queue that the group is not ours to use? */
@@ -280,7 +291,7 @@ static void ask_group(struct check *check)
     }
     check->wrong = true;
     if (error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-        tell("DENIED", "group '%s': not even DESCRIBE is allowed", id);
+        tell("DENIED", "group '%s': not even Describe is allowed", id);
         check->not_allowed = true;
     } else {
         tell("WRONG", "group '%s': no coordinator answered within %d seconds: %s", id, ASK_MS / 1000,
@@ -290,12 +301,50 @@ static void ask_group(struct check *check)
 
 static bool is_secured(const struct options *options)
 {
-    const char *protocol = property_value(options, "security.protocol");
+    const char *protocol = remedies_property(options, "security.protocol");
     return protocol != NULL && strcasecmp(protocol, "plaintext") != 0;
+}
+
+static void print_rights(const struct check *check)
+{
+    const struct remedies_rights rights = {
+        .inputs = check->inputs,
+        .n_inputs = check->n_inputs,
+        .replies = check->replies,
+        .n_replies = check->n_replies,
+        .checkpoints = check->checkpoints,
+        .checkpoints_lack = check->checkpoints_lack,
+        .exactly_once = strcmp(options_text(check->options, "results-guarantee"), "exactly-once") == 0,
+    };
+    remedies_grant(check->options, &rights);
+}
+
+/* `run` would not start. */
+static void judge_roles(struct check *check)
+{
+    char why[SETTINGS_WHY_BYTES];
+    struct worker_config config = {
+        .topics = check->inputs, .n_topics = check->n_inputs, .checkpoints_topic = check->checkpoints};
+    config.settle.results_topic = options_text(check->options, "results-topic");
+    config.settle.dead_letter_topic = settings_text(check->options, "dead-letter-topic");
+    config.settle.reply = (struct reply_policy){
+        .patterns = check->replies,
+        .n_patterns = check->n_replies,
+        .input_topics = check->inputs,
+        .n_input_topics = check->n_inputs,
+        .results_topic = config.settle.results_topic,
+        .dead_letter_topic = config.settle.dead_letter_topic,
+        .checkpoints_topic = check->checkpoints,
+    };
+    if (topic_roles_check(&config, why, sizeof why) != 0) {
+        tell("WRONG", "%s", why);
+        check->wrong = true;
+    }
 }
 
 static void ask_all(struct check *check)
 {
+    judge_roles(check);
     if (ask_cluster(check) < 0)
         return;
     for (size_t i = 0; i < check->n_inputs; i++)
@@ -303,11 +352,13 @@ static void ask_all(struct check *check)
     ask_topic(check, "results topic", options_text(check->options, "results-topic"), TOPIC_OUTPUT);
     if (*options_text(check->options, "dead-letter-topic") != '\0')
         ask_topic(check, "dead-letter topic", options_text(check->options, "dead-letter-topic"), TOPIC_OUTPUT);
+    ask_replies(check);
+    ask_checkpoints(check);
     ask_group(check);
     if (check->not_allowed)
         tell("", "these commands grant all that the worker needs:");
     else if (is_secured(check->options))
-        tell("", "whether READ and WRITE are allowed can't be seen from here; where ACLs are in force, these commands "
+        tell("", "whether Read and Write are allowed can't be seen from here; where ACLs are in force, these commands "
                  "grant all that the worker needs:");
     if (check->not_allowed || is_secured(check->options))
         print_rights(check);
@@ -315,11 +366,14 @@ static void ask_all(struct check *check)
 
 int config_check(const struct options *options)
 {
-    struct check check = {.options = options};
+    struct check check = {.options = options, .checkpoints = settings_text(options, "checkpoints-topic")};
+    check.replies = settings_list(options_text(options, "reply-topics"), &check.n_replies);
     check.inputs = settings_list(options_text(options, "invocations-topics"), &check.n_inputs);
-    if (check.inputs == NULL || check.n_inputs == 0) {
-        fputs("rxp-worker config: invocations-topics names no topic\n", stderr);
+    if (check.inputs == NULL || check.replies == NULL || check.n_inputs == 0) {
+        fputs(check.inputs == NULL || check.replies == NULL ? "rxp-worker config: out of memory\n" :
+              "rxp-worker config: invocations-topics names no topic\n", stderr);
         free(check.inputs);
+        free(check.replies);
         return EXIT_USAGE;
     }
     int status = connect_client(&check);
@@ -330,5 +384,6 @@ int config_check(const struct options *options)
     if (check.client != NULL)
         rd_kafka_destroy(check.client);
     free(check.inputs);
+    free(check.replies);
     return status;
 }

@@ -244,7 +244,8 @@ static int make_id(struct batcher *batcher, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "no random number for a transactional.id");
         return -1;
     }
-    snprintf(batcher->transactional_id, sizeof batcher->transactional_id, "rxp-worker-%016" PRIx64, random);
+    snprintf(batcher->transactional_id, sizeof batcher->transactional_id, BATCHER_TRANSACTIONAL_ID_PREFIX "%016" PRIx64,
+             random);
     return 0;
 }
 

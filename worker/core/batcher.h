@@ -22,6 +22,9 @@
 
 struct batcher;
 
+/* What a transactional.id begins with, for who grants rights on it. */
+#define BATCHER_TRANSACTIONAL_ID_PREFIX "rxp-worker-"
+
 /* All of it must outlive the batcher. */
 struct batcher_config {
     struct kafka_settings kafka;

@@ -10,10 +10,7 @@
 enum { ASK_MS = 400, ADMIN_MS = 5000, SLICE_MS = 50, REASON_BYTES = 256, COMMAND_BYTES = 600 };
 
 /* Small segments, cleaned often: what is erased should not have to be read at every start. */
-static const struct {
-    const char *name;
-    const char *value;
-} topic_settings[] = {
+static const struct checkpoint_topic_setting topic_settings[] = {
     {"cleanup.policy", "compact"},
     {"segment.bytes", "33554432"},
     {"segment.ms", "3600000"},
@@ -21,6 +18,12 @@ static const struct {
     {"delete.retention.ms", "60000"},
 };
 enum { N_SETTINGS = sizeof topic_settings / sizeof *topic_settings };
+
+const struct checkpoint_topic_setting *checkpoint_topic_settings(size_t *n)
+{
+    *n = N_SETTINGS;
+    return topic_settings;
+}
 
 static bool is_missing(rd_kafka_resp_err_t err)
 {
@@ -37,7 +40,7 @@ void checkpoint_topic_closed(const struct checkpoint_topic *topic, const char *r
 {
     snprintf(why, CHECKPOINT_TOPIC_WHY_BYTES,
              "the checkpoints topic '%s' is closed to this user (%s): grant it %s on the topic, as with `kafka-acls.sh "
-             "--bootstrap-server %s --add --allow-principal User:NAME --operation DESCRIBE --operation READ --operation WRITE "
+             "--bootstrap-server %s --add --allow-principal User:NAME --operation Describe --operation Read --operation Write "
              "--topic %s`, or set checkpoints-topic to nothing, to go without",
              topic->name, reason, right, topic->servers, topic->name);
 }
@@ -206,10 +209,10 @@ static enum checkpoint_topic_state grow(const struct checkpoint_topic *topic, in
 
 /* ---- the policy ---- */
 
-static bool has_word(const char *list, const char *word)
+bool checkpoint_topic_has_policy(const char *policy, const char *word)
 {
     size_t bytes = strlen(word);
-    for (const char *at = list; *at != '\0';) {
+    for (const char *at = policy; *at != '\0';) {
         at += strspn(at, ", ");
         size_t n = strcspn(at, ", ");
         if (n == bytes && memcmp(at, word, n) == 0)
@@ -222,7 +225,7 @@ static bool has_word(const char *list, const char *word)
 static enum checkpoint_topic_state judge_policy(struct checkpoint_topic *topic, const char *policy, char *why)
 {
     topic->policy_known = true;
-    if (!has_word(policy, "compact")) {
+    if (!checkpoint_topic_has_policy(policy, "compact")) {
         snprintf(why, CHECKPOINT_TOPIC_WHY_BYTES,
                  "the topic '%s' has cleanup.policy=%s and must be compacted to keep checkpoints: have an admin run "
                  "`kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config "
@@ -230,7 +233,7 @@ static enum checkpoint_topic_state judge_policy(struct checkpoint_topic *topic, 
                  topic->name, policy, topic->servers, topic->name);
         return CHECKPOINT_TOPIC_REFUSED;
     }
-    if (has_word(policy, "delete"))
+    if (checkpoint_topic_has_policy(policy, "delete"))
         log_event(LOG_WARN, "checkpoints_topic_policy",
                   "the checkpoints topic '%s' has cleanup.policy=%s: a checkpoint older than its retention is deleted, and its "
                   "run would be started again; cleanup.policy=compact is meant", topic->name, policy);

@@ -12,6 +12,16 @@
 
 #define CHECKPOINT_TOPIC_WHY_BYTES 1024
 
+/* What the topic is made with: its configuration. */
+struct checkpoint_topic_setting {
+    const char *name;
+    const char *value;
+};
+const struct checkpoint_topic_setting *checkpoint_topic_settings(size_t *n);
+
+/* Is the word one of a cleanup.policy's? */
+bool checkpoint_topic_has_policy(const char *policy, const char *word);
+
 struct checkpoint_topic {
     rd_kafka_t *rk;
     const char *name;
