@@ -214,6 +214,10 @@ static inline void side_on_leaving(struct assignment *assignment, enum leaving l
     case LEAVING_LOST:
         ck_assert(tenure_read(&assignment->tenure) != TENURE_HELD);
         side->lost++;
+        if (side->assigned == assignment) { /* or it would be in its heir's way */
+            assignment_release(assignment);
+            side->assigned = NULL;
+        }
         break;
     case LEAVING_OVER:
         ck_assert(tenure_read(&assignment->tenure) == TENURE_OVER);

@@ -350,6 +350,48 @@ START_TEST(a_tombstone_waits_for_a_run_that_goes_again_whatever_becomes_of_it)
 }
 END_TEST
 
+/* What is late of the older one must not touch what the newer one has written. */
+START_TEST(two_assignments_of_one_partition_are_two_writers)
+{
+    struct job *job = noted_job(42);
+    uint64_t first = writer_of(0);
+    struct job_tags tags = ledger_tags(stage.ledger, job);
+    ck_assert_uint_eq(tags.n, 1);
+    ck_assert_uint_eq(tags.writer[0], first);
+    end_job(job);
+    struct assignment *older = assignment;
+    assignment = assignment_new(TOPIC, 3, 8);
+    job = noted_job(42);
+    uint64_t second = writer_of(1);
+    ck_assert_uint_ne(second, first);
+    tags = ledger_tags(stage.ledger, job);
+    ck_assert_uint_eq(tags.n, 1);
+    ck_assert_uint_eq(tags.writer[0], second);
+    const struct consumer_mark late = {42, first};
+    ledger_erase(stage.ledger, older, &late, 1);
+    assert_tombstone(2, 3, 42, first);
+    for (size_t i = 0; i < 3; i++)
+        deliver(i, DELIVERY_ACKNOWLEDGED);
+    end_job(job);
+    assignment_release(older);
+}
+END_TEST
+
+START_TEST(an_intent_is_taken_back_under_its_own_assignments_name)
+{
+    struct assignment *older = assignment;
+    assignment = assignment_new(TOPIC, 3, 8);
+    struct job *job = job_at(older, 42);
+    ck_assert_int_eq(ledger_note_intent(stage.ledger, job), 0);
+    ledger_withdraw(stage.ledger, job);
+    deliver(0, DELIVERY_ACKNOWLEDGED); /* the tombstone waits for what it erases */
+    assert_tombstone(1, 3, 42, writer_of(0));
+    deliver(1, DELIVERY_ACKNOWLEDGED);
+    end_job(job);
+    assignment_release(older);
+}
+END_TEST
+
 START_TEST(a_tombstone_of_another_writer_waits_for_nobody)
 {
     struct job *job = noted_job(42);
@@ -541,6 +583,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_commit_erases_what_its_marks_name_and_holds_no_partition);
     tcase_add_loop_test(tcase, a_tombstone_waits_for_a_run_that_has_yet_to_go, 0, 2);
     tcase_add_loop_test(tcase, a_tombstone_waits_for_a_run_that_goes_again_whatever_becomes_of_it, 0, 2);
+    tcase_add_test(tcase, two_assignments_of_one_partition_are_two_writers);
+    tcase_add_test(tcase, an_intent_is_taken_back_under_its_own_assignments_name);
     tcase_add_test(tcase, a_tombstone_of_another_writer_waits_for_nobody);
     tcase_add_test(tcase, a_tombstone_goes_again_like_any_write);
     tcase_add_test(tcase, an_intent_is_taken_back_behind_its_acknowledgement_and_holds_the_partition_until_then);

@@ -69,7 +69,7 @@ struct job {
     struct checkpoint *checkpoint; /* what ledger_take found; NULL: nothing. Owned */
     struct job_tags tags;          /* the same */
     struct ledger_write *intent;   /* the ledger's: under way */
-    bool noted;                    /* this writer made a record for it */
+    bool noted;                    /* a record was made for it, under its assignment's writer */
     struct run_resume resume;      /* run.resume is this where it goes on: points into the checkpoint */
     struct list permit_node;       /* of permits.h, while its kickoff waits for one */
     uint64_t ticket;               /* the same */

@@ -243,8 +243,8 @@ static int make_topic_side(struct ledger *ledger, char *why, size_t why_bytes)
     };
     const struct checkpoints_hooks checkpoints_hooks = {
         .check = on_check, .ready = on_ready, .fatal = on_checkpoints_fatal, .opaque = ledger};
-    ssize_t n = getrandom(&ledger->writer, sizeof ledger->writer, 0);
-    if (n != (ssize_t)sizeof ledger->writer) {
+    ssize_t n = getrandom(&ledger->random, sizeof ledger->random, 0);
+    if (n != (ssize_t)sizeof ledger->random) {
         snprintf(why, why_bytes, "no random number for the checkpoints' keys: %s", strerror(errno));
         return -1;
     }

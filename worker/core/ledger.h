@@ -2,8 +2,9 @@
  *
  * Three books:
  *   - what it wrote: a checkpoint for each accepted kickoff (an intent before it, with at-most-once), erased once a commit
- *     covers its input. Its records carry the random id of this writer, so that a process that was thought dead can
- *     neither erase nor replace those of its heir;
+ *     covers its input. Its records carry the number of their writer, which is random for each process and another
+ *     for each assignment, so that neither a process that was thought dead nor an older assignment of the same process
+ *     can erase or replace those of the heir;
  *   - what it read: of each partition that was assigned, the records that others or an earlier life left;
  *   - what it parked: runs of a partition that was taken away, in memory, for the case that it comes back.
  *

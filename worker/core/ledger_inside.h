@@ -13,7 +13,7 @@
 struct ledger {
     struct ledger_config config;
     struct ledger_hooks hooks;
-    uint64_t writer;
+    uint64_t random; /* this process's part of its writers' numbers */
     struct scribe *scribe;           /* NULL: the topic is off */
     struct checkpoints *checkpoints; /* the same */
     struct shelves shelves;
@@ -34,6 +34,14 @@ struct ledger {
 static inline void ledger_count(atomic_uint_fast64_t *counter, uint64_t n)
 {
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* Under which number its records are written: one of its own for each assignment, so that what is late of an older assignment
+ * of this process, a record or a tombstone, is never taken for the newer one's. Epochs differ, and the product with an odd
+ * number does as well. */
+static inline uint64_t ledger_writer(const struct ledger *ledger, const struct assignment *assignment)
+{
+    return ledger->random ^ (assignment->epoch * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 /* After every change of the shelves. */

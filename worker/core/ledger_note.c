@@ -27,7 +27,8 @@ void ledger_note_run(struct ledger *ledger, struct job *job)
     if (ledger->scribe == NULL)
         return;
     const struct checkpoint checkpoint = describe(ledger, job);
-    if (checkpoint.poll_url != NULL && scribe_write(ledger->scribe, job, ledger->writer, &checkpoint) == 0)
+    uint64_t writer = ledger_writer(ledger, job->ref.assignment);
+    if (checkpoint.poll_url != NULL && scribe_write(ledger->scribe, job, writer, &checkpoint) == 0)
         job->noted = true;
     else
         ledger_count(&ledger->unwritten, 1);
@@ -45,7 +46,7 @@ int ledger_note_intent(struct ledger *ledger, struct job *job)
     };
     /* Before it is written: from then on the Kafka thread may have the job. */
     job->noted = true;
-    if (scribe_write(ledger->scribe, job, ledger->writer, &checkpoint) == 0)
+    if (scribe_write(ledger->scribe, job, ledger_writer(ledger, job->ref.assignment), &checkpoint) == 0)
         return 0;
     ledger_count(&ledger->unwritten, 1);
     return -1;
@@ -55,7 +56,7 @@ void ledger_withdraw(struct ledger *ledger, struct job *job)
 {
     if (ledger->scribe == NULL || !job->noted)
         return;
-    scribe_withdraw(ledger->scribe, job, ledger->writer);
+    scribe_withdraw(ledger->scribe, job, ledger_writer(ledger, job->ref.assignment));
     job->noted = false;
 }
 
@@ -84,11 +85,8 @@ void ledger_park(struct ledger *ledger, const struct job *job)
 struct job_tags ledger_tags(const struct ledger *ledger, const struct job *job)
 {
     struct job_tags tags = job->tags;
-    bool has_own = !job->noted;
-    for (size_t i = 0; i < tags.n; i++)
-        has_own = has_own || tags.writer[i] == ledger->writer;
-    if (!has_own && tags.n < JOB_TAGS_MAX)
-        tags.writer[tags.n++] = ledger->writer;
+    if (job->noted && tags.n < JOB_TAGS_MAX)
+        tags.writer[tags.n++] = ledger_writer(ledger, job->ref.assignment);
     return tags;
 }
 

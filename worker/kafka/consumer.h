@@ -30,8 +30,10 @@ struct consumer_hooks {
     /* A new input, admitted to its tracker: in flight until consumer_done. `message` is the consumer's and is destroyed
      * after the call: copy. */
     void (*message)(struct assignment *assignment, const rd_kafka_message_t *message, void *opaque);
-    /* A partition is this worker's; nothing of it comes before consumer_restored. NULL: none is waited for, and a lost
-     * assignment is over at once, since nobody could make use of what its runs come to. */
+    /* A partition is this worker's; nothing of it comes before consumer_restored. Not called before the older assignments of
+     * the same partition in this process are held by nobody, and what was to be written for them is written (or the time for
+     * it is up): whoever reads now what was written of it misses none of that. One that ends before is not told of. NULL: none
+     * is waited for, and a lost assignment is over at once, since nobody could make use of what its runs come to. */
     void (*assigned)(struct assignment *assignment, void *opaque);
     /* What is done of it is known now (consumer_is_done), and its first message may follow. May be NULL. */
     void (*running)(struct assignment *assignment, void *opaque);

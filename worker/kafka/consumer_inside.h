@@ -3,9 +3,10 @@
  *
  * A partition's way:
  *
- *     assign (callback): fetching starts paused ──> RESTORING: committed offset and map are read, asynchronously
- *                                                       │ tracker made; consumer_restored was called; older
- *                                                       │ assignments of it are held no more; fetcher set to its place
+ *     assign (callback): fetching starts paused ──> RESTORING: committed offset and map are read, asynchronously; once
+ *                                                       │ older assignments of it are let go, hooks.assigned is called
+ *                                                       │ tracker made; consumer_restored was called; fetcher set to
+ *                                                       │ its place
  *                                                       ▼
  *     log began anew: RESTORING again <────────────── RUNNING ──> lost: gone at once, nothing committed
  *                                                       │ revoke (callback): paused, tenure ENDING
@@ -54,6 +55,7 @@ struct consumer_partition {
     enum partition_phase phase;
     struct tracker *tracker; /* NULL while the committed offset is not known */
     struct marks marks;
+    bool untold;             /* hooks.assigned is to be called, once no older assignment is in the way */
     bool awaited;            /* consumer_restored was not called yet */
     unsigned pauses;         /* enum pause_reason */
     bool is_paused;          /* as librdkafka knows it */
@@ -74,8 +76,8 @@ struct consumer_partition {
     uint64_t read;      /* the number of the read of offsets that asks for it; 0: none yet */
 };
 
-/* What happened to an assignment, to be told outside librdkafka's callback. */
-enum notice_kind { NOTICE_ASSIGNED, NOTICE_REVOKED, NOTICE_LOST, NOTICE_OVER };
+/* How an assignment ends, to be told outside librdkafka's callback. */
+enum notice_kind { NOTICE_REVOKED, NOTICE_LOST, NOTICE_OVER };
 struct notice {
     struct list node;
     struct assignment *assignment;

@@ -25,10 +25,6 @@ static void tell(struct consumer *consumer, const struct notice *notice)
 {
     void *opaque = consumer->hooks.opaque;
     switch (notice->kind) {
-    case NOTICE_ASSIGNED:
-        if (consumer->hooks.assigned != NULL)
-            consumer->hooks.assigned(notice->assignment, opaque);
-        break;
     case NOTICE_REVOKED:
         consumer->hooks.leaving(notice->assignment, LEAVING_REVOKED, opaque);
         break;

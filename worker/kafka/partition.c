@@ -61,8 +61,7 @@ struct consumer_partition *partition_add(struct consumer *consumer, const char *
     partition->assignment = assignment;
     assignment->own = partition;
     partition->phase = PARTITION_RESTORING;
-    partition->awaited = consumer->hooks.assigned != NULL;
-    notice_add(consumer, assignment, NOTICE_ASSIGNED);
+    partition->untold = partition->awaited = consumer->hooks.assigned != NULL;
     partition->position = OFFSET_NONE;
     partition->committed = OFFSET_NONE;
     partition->committing = OFFSET_NONE;
@@ -139,8 +138,7 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
     partition->assignment = assignment;
     assignment->own = partition;
     partition->phase = PARTITION_RESTORING;
-    partition->awaited = consumer->hooks.assigned != NULL;
-    notice_add(consumer, assignment, NOTICE_ASSIGNED);
+    partition->untold = partition->awaited = consumer->hooks.assigned != NULL;
     partition->wanted = 0;
     partition->recommit = false;
     partition->tracker = tracker;

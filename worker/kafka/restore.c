@@ -297,6 +297,18 @@ void consumer_restored(struct consumer *consumer, struct assignment *assignment)
         assignment->own->awaited = false;
 }
 
+static void serve_assigned(struct consumer *consumer)
+{
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (!partition->untold || partition->phase != PARTITION_RESTORING ||
+            ended_is_in_the_way(consumer, partition->assignment))
+            continue;
+        partition->untold = false;
+        consumer->hooks.assigned(partition->assignment, consumer->hooks.opaque);
+    }
+}
+
 static void serve_starts(struct consumer *consumer)
 {
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
@@ -328,6 +340,7 @@ void restore_serve(struct consumer *consumer)
     if (!consumer->read.wanted)
         return;
     serve_reads(consumer);
+    serve_assigned(consumer);
     serve_starts(consumer);
     serve_restarts(consumer);
     serve_seeks(consumer);
