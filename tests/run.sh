@@ -13,7 +13,7 @@
 #     faults  the full form of the fault tests, hours of them; only where it is asked for: their short form is part of whole
 #
 # CI=true: a test that is skipped for want of a broker, or of Spring, has failed. RXP_TEST_JOBS: programs at a time (as many as
-# CPUs; part tests, which wait for most of their time, twice as many).
+# CPUs; part tests, which wait for most of their time, twelve times as many).
 set -euo pipefail
 
 # shellcheck source-path=SCRIPTDIR source=../deploy/prepare.sh
@@ -26,6 +26,7 @@ jobs=${RXP_TEST_JOBS:-$(nproc)}
 suites=(unit parts asan tsan whole) # faults only by name
 names=()
 fetcher=
+ahead=
 closed=no
 
 usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
@@ -47,6 +48,7 @@ close() {
     closed=yes
     trap - EXIT
     if [[ -n $fetcher ]]; then kill "$fetcher" 2>/dev/null || true; fi
+    if [[ -n $ahead ]]; then kill "$ahead" 2>/dev/null || true; fi
     read -r passed failed skipped < <(awk -F'\t' '$1 == "total" { p += $2; f += $3; s += $4 }
         END { print p + 0, f + 0, s + 0 }' "$totals")
     if ((status != 0 && failed == 0)); then
@@ -101,18 +103,17 @@ have_threads() {
     done
 }
 
-# Of the binaries on stdin, those that speak with Kafka first: they take longest, and would else end alone.
-longest_first() {
-    local binary name later=()
+# Of the binaries on stdin, those whose tests wait for most of their time, since they speak with Kafka, with --apart before
+# them: each of their tests is run by itself.
+waiting_apart() {
+    local binary name
     while read -r binary; do
         name=${binary##*/}
-        if grep -q kafka "$root/tests/${name%%_*}/test_${name#*_}.c"; then
-            printf '%s\n' "$binary"
-        else
-            later+=("$binary")
+        if [[ $name == parts_* ]] && grep -q kafka "$root/tests/parts/test_${name#parts_}.c"; then
+            printf -- '--apart\n'
         fi
+        printf '%s\n' "$binary"
     done
-    ((${#later[@]} == 0)) || printf '%s\n' "${later[@]}"
 }
 
 # run_suite SUITE TIMEOUT JOBS [ENVIRONMENT=…|COMMAND…] -- PROGRAM…: failures are in the totals, so its status says nothing.
@@ -134,6 +135,19 @@ build() {
     return 1
 }
 
+# While tests of another build wait, which most do for most of their time, the compiler may as well run.
+build_ahead() {
+    nice -n 10 setpriv --pdeathsig TERM -- "$BASH" -c 'source "$1" && build_preset "$2" "$3"' \
+        ahead "$root/deploy/prepare.sh" "$1" "$logs/build-$1.log" >/dev/null 2>&1 &
+    ahead=$!
+}
+
+# Its own build, which mends what an earlier one left, tells of a failure.
+await_ahead() {
+    if [[ -n $ahead ]]; then wait "$ahead" || true; fi
+    ahead=
+}
+
 run_unit() {
     local programs
     mapfile -t programs < <(binaries dev unit; chosen "$root"/tests/unit/*.py)
@@ -143,9 +157,9 @@ run_unit() {
 
 run_parts() {
     local programs
-    mapfile -t programs < <(binaries dev parts | longest_first)
+    mapfile -t programs < <(binaries dev parts | waiting_apart)
     echo "part tests"
-    run_suite parts 300 $((2 * jobs)) CK_DEFAULT_TIMEOUT=30 -- "${programs[@]}"
+    run_suite parts 300 $((12 * jobs)) CK_DEFAULT_TIMEOUT=30 -- "${programs[@]}"
 }
 
 run_asan() {
@@ -154,20 +168,20 @@ run_asan() {
     echo "unit and part tests under AddressSanitizer and UndefinedBehaviorSanitizer"
     mapfile -t programs < <(binaries asan unit)
     run_suite asan 600 "$jobs" "${settings[@]}" -- "${programs[@]}"
-    mapfile -t programs < <(binaries asan parts | longest_first)
-    run_suite asan 600 $((2 * jobs)) "${settings[@]}" -- "${programs[@]}"
+    mapfile -t programs < <(binaries asan parts | waiting_apart)
+    run_suite asan 600 $((12 * jobs)) "${settings[@]}" -- "${programs[@]}"
 }
 
 run_tsan() {
     local programs prefix=() machine
-    mapfile -t programs < <(binaries tsan unit parts | have_threads | longest_first)
+    mapfile -t programs < <(binaries tsan unit parts | have_threads | waiting_apart)
     machine=$(uname -m)
     # Newer kernels randomize addresses more widely than the ThreadSanitizer of gcc 12 can bear.
     if setarch "$machine" -R true 2>/dev/null; then
         prefix=(--prefix=setarch "--prefix=$machine" --prefix=-R)
     fi
     echo "tests with threads under ThreadSanitizer"
-    run_suite tsan 600 $((2 * jobs)) CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=5 \
+    run_suite tsan 600 $((12 * jobs)) CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=5 \
         TSAN_OPTIONS=second_deadlock_stack=1:history_size=7 -- "${programs[@]}"
 }
 
@@ -226,8 +240,14 @@ if [[ ${suites[*]} =~ unit|parts|whole|faults ]]; then
 fi
 for suite in "${suites[@]}"; do
     case $suite in
-        asan | tsan) build "$suite" "$logs/build-$suite.log" || continue ;;
+        asan | tsan) await_ahead && { build "$suite" "$logs/build-$suite.log" || continue; } ;;
     esac
+    if ((${#suites[@]} > 1)); then
+        case $suite in
+            parts) build_ahead asan ;;
+            asan) build_ahead tsan ;;
+        esac
+    fi
     lines=$(wc -l <"$totals")
     "run_$suite"
     if (($(wc -l <"$totals") == lines)); then

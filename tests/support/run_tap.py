@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """run_tap: runs test programs, reads the TAP that they write, prints a line for each and the details of failures.
 
-    run_tap.py --suite asan --logs DIR --totals FILE [--jobs N] [--timeout SECONDS] [--prefix WORD]... PROGRAM...
+    run_tap.py --suite asan --logs DIR --totals FILE [--jobs N] [--timeout SECONDS] [--prefix WORD]... [--apart PROGRAM]...
+               PROGRAM...
 
-A PROGRAM ending in .py is run by Python and writes TAP to stdout; any other is a libcheck binary, which writes it to the
+Each test of a program that is given with --apart, a libcheck binary, is run as a program of its own (check_main.c), so that
+tests which only wait do so side by side; their logs are put together in the end. A PROGRAM ending in .py is run by Python and writes TAP to stdout; any other is a libcheck binary, which writes it to the
 file that CK_TAP_LOG_FILE_NAME names. Whatever a program does that a passing one does not do is a failure: a crash, a
 hang, no plan, fewer tests than planned, an exit status other than 0, a sanitizer's report (of ThreadSanitizer's, those
 that race_reports.py lets count; they are in files of their own beside the log). One line is appended to
@@ -43,6 +45,13 @@ class Outcome:
 
     def fail(self, sentence, details=()):
         self.failures.append((sentence, list(details)))
+
+    def add(self, other):
+        """What one test of the program came to."""
+        self.passed += other.passed
+        self.failures += other.failures
+        self.skips += other.skips
+        self.seconds += other.seconds
 
 
 def read_tap(text, outcome):
@@ -127,25 +136,72 @@ class Runner:
         self.options = options
         self.lock = threading.Lock()
         self.running = set()
-        self.stopping = False
+        self.outcomes = {}  # by program
 
     def stop(self, *_):
-        self.stopping = True
         for process in list(self.running):
             end_tree(process)
         os._exit(130)
 
-    def run(self, program):
+    def pieces(self, program):
+        """What is to be run for the program: itself (None), or each of its tests by its number."""
+        if program not in self.options.apart:
+            return [None]
+        counted = subprocess.run([*self.options.prefix, program], env=dict(os.environ, RXP_TEST_PICK="count"),
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        number = counted.stdout.strip()
+        # One that can't say it is run whole, which tells why.
+        return list(range(int(number))) if counted.returncode == 0 and number.isdigit() and int(number) > 0 else [None]
+
+    def run_all(self):
+        """All programs, those apart last, by their numbers of tests; the outcomes in the order of the programs."""
+        programs = [program for program in self.options.programs if program not in self.options.apart]
+        programs += self.options.apart
+        pieces = {program: self.pieces(program) for program in programs}
+        programs.sort(key=lambda program: (len(pieces[program]) > 1, -len(pieces[program])))
+        turns = [(program, piece) for program in programs for piece in pieces[program]]
+        with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
+            begun = {turn: pool.submit(self.run_piece, *turn) for turn in turns}
+            for program in programs:
+                for piece in pieces[program]:
+                    begun[program, piece].add_done_callback(
+                        lambda _, program=program: self.finish(program, [begun[program, p] for p in pieces[program]]))
+        return [self.outcomes[program] for program in programs]
+
+    def finish(self, program, futures):
+        """Shows what the program came to once all its pieces have ended."""
+        with self.lock:
+            if program in self.outcomes or not all(future.done() for future in futures):
+                return
+            self.outcomes[program] = outcome = self.outcome_of(program)
+            said = []
+            for future in futures:
+                piece, files = future.result()
+                outcome.add(piece)
+                said.append(files[0].read_text(errors="replace"))
+                if len(futures) > 1:
+                    for file, whole in zip(files, self.files(program)):
+                        with open(whole, "a") as output:
+                            output.write(file.read_text(errors="replace") if file.exists() else "")
+                        file.unlink(missing_ok=True)
+            show(outcome, "".join(said))
+
+    def files(self, program, piece=None):
+        """Its log, its TAP and how its reports of races begin."""
+        stem = f"{self.options.suite}-{pathlib.Path(program).stem}" + ("" if piece is None else f".{piece}")
+        return [self.options.logs / f"{stem}.{kind}" for kind in ("log", "tap", "races")]
+
+    def outcome_of(self, program):
+        return Outcome(pathlib.Path(program).stem, self.files(program)[0])
+
+    def run_piece(self, program, piece):
         script = program.endswith(".py")
-        name = pathlib.Path(program).stem
-        log = self.options.logs / f"{self.options.suite}-{name}.log"
-        tap = self.options.logs / f"{self.options.suite}-{name}.tap"
-        races = self.options.logs / f"{self.options.suite}-{name}.races"
-        for old in [tap, *self.options.logs.glob(f"{races.name}.*")]:
-            old.unlink(missing_ok=True)
-        outcome = Outcome(name, log)
+        log, tap, races = self.files(program, piece)
+        outcome = self.outcome_of(program)
         environment = dict(os.environ, CK_TAP_LOG_FILE_NAME=str(tap), PYTHONUNBUFFERED="1",
                            PYTHONDONTWRITEBYTECODE="1", RXP_TEST_LOGS=str(self.options.logs))
+        if piece is not None:
+            environment["RXP_TEST_PICK"] = str(piece)
         if "TSAN_OPTIONS" in environment:
             # Its reports fail the program here, not by its exit status: it can't know which of them count.
             environment["TSAN_OPTIONS"] += f":exitcode=0:log_path={races}"
@@ -173,20 +229,23 @@ class Runner:
         if hung:
             # That its plan is missing follows from it.
             outcome.failures = [failure for failure in outcome.failures if not failure[0].startswith(NO_PLAN)]
-            outcome.fail(f"still ran after {self.options.timeout:g} s and was ended")
+            which = "" if piece is None else f"its test {piece} (RXP_TEST_PICK={piece}) "
+            outcome.fail(f"{which}still ran after {self.options.timeout:g} s and was ended")
         elif status != 0 and not outcome.failures:
             outcome.fail(f"no test failed, but it ended with {describe(status)}")
         if not outcome.failures and SANITIZER.search(said):
             outcome.fail("a sanitizer reported something")
-        reports = {}  # the first of each that says the same
-        for file in sorted(self.options.logs.glob(f"{races.name}.*")):
+        for summary, report in self.race_reports(races).items():
+            outcome.fail(summary, report.splitlines()[:60])
+        return outcome, (log, tap)
+
+    def race_reports(self, races):
+        """The first of each that says the same, by its summary."""
+        reports = {}
+        for file in sorted(races.parent.glob(f"{races.name}.*")):
             for report in read_reports(file.read_text(errors="replace")):
                 reports.setdefault(report.splitlines()[-1].removeprefix("SUMMARY: "), report)
-        for summary, report in reports.items():
-            outcome.fail(summary, report.splitlines()[:60])
-        with self.lock:
-            show(outcome, said)
-        return outcome
+        return reports
 
 
 def describe(status):
@@ -235,14 +294,17 @@ def main():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--prefix", action="append", default=[])
-    parser.add_argument("programs", nargs="+")
-    options = parser.parse_args()
+    parser.add_argument("--apart", action="append", default=[])
+    parser.add_argument("programs", nargs="*")
+    options = parser.parse_intermixed_args()
     options.logs.mkdir(parents=True, exist_ok=True)
+    for program in [*options.apart, *options.programs]:
+        for old in options.logs.glob(f"{options.suite}-{pathlib.Path(program).stem}.*"):
+            old.unlink()
     runner = Runner(options)
     signal.signal(signal.SIGTERM, runner.stop)
     signal.signal(signal.SIGINT, runner.stop)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        outcomes = list(pool.map(runner.run, options.programs))
+    outcomes = runner.run_all()
     passed = sum(outcome.passed for outcome in outcomes)
     failures = [(o, sentence) for o in outcomes for sentence, _ in o.failures]
     skips = [sentence for o in outcomes for sentence in o.skips]
