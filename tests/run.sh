@@ -137,6 +137,7 @@ build() {
 
 # While tests of another build wait, which most do for most of their time, the compiler may as well run.
 build_ahead() {
+    # shellcheck disable=SC2016 # its own arguments
     nice -n 10 setpriv --pdeathsig TERM -- "$BASH" -c 'source "$1" && build_preset "$2" "$3"' \
         ahead "$root/deploy/prepare.sh" "$1" "$logs/build-$1.log" >/dev/null 2>&1 &
     ahead=$!
