@@ -1,0 +1,387 @@
+#include "sim/judge.h"
+
+#include "core/checkpoint.h"
+#include "kafka/checkpoint_key.h"
+#include "kafka/offset_map.h"
+#include "protocol/result.h"
+#include "sim/instance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KICKOFFS_MAX 16
+/* The worker's own time for a hand-over (core/worker.c), less what a look at the clock may miss. */
+#define HANDOVER_MS 9800
+
+struct kickoff {
+    int by;
+    int64_t sent_ms;
+    int run_number;
+    bool has_arrived;
+};
+
+struct verdict_on_input {
+    int results;
+    int dead_letters;
+    int n_kickoffs;
+    struct kickoff kickoff[KICKOFFS_MAX];
+};
+
+static struct {
+    struct verdict_on_input input[INPUTS_MAX];
+    int64_t excused_ms[INSTANCES_EVER + 1];
+    size_t restored[INSTANCES_EVER + 1][PARTITIONS_MAX];
+    int64_t restored_ms[INSTANCES_EVER + 1][PARTITIONS_MAX];
+} judge;
+
+void judge_init(void)
+{
+    memset(&judge, 0, sizeof judge);
+}
+
+static struct input *input_at(int32_t partition, int64_t offset)
+{
+    for (int i = 0; i < world->plan.n_inputs; i++) {
+        struct input *input = &world->plan.input[i];
+        if (input->partition == partition && input->offset == offset)
+            return input;
+    }
+    return NULL;
+}
+
+/* ---- I4: results ---- */
+
+static const char *metadata_of(const struct rxp_result *result, const char *key)
+{
+    for (size_t i = 0; i < result->n_metadata; i++) {
+        if (strcmp(result->metadata[i].key, key) == 0)
+            return result->metadata[i].value;
+    }
+    return NULL;
+}
+
+static struct input *find_source(const struct rxp_result *result)
+{
+    const char *partition = metadata_of(result, "source.partition");
+    const char *offset = metadata_of(result, "source.offset");
+    return partition != NULL && offset != NULL ? input_at((int32_t)atoi(partition), atoll(offset)) : NULL;
+}
+
+static bool has_run(const struct input *input, const char *run_id)
+{
+    int of = -1;
+    int number = -1;
+    if (sscanf(run_id, "run-%d-%d", &of, &number) != 2 || of != input->number)
+        return false;
+    const struct verdict_on_input *about = &judge.input[input->number];
+    for (int i = 0; i < about->n_kickoffs; i++) {
+        if (about->kickoff[i].has_arrived && about->kickoff[i].run_number == number)
+            return true;
+    }
+    return false;
+}
+
+static void judge_result(const struct record *record)
+{
+    struct rxp_result *result = NULL;
+    struct rxp_refusal why;
+    char token[32];
+    if (rxp_result_parse(record->value, record->value_bytes, &result, &why) != 0) {
+        fail(-1, "I4: a result that cannot be read: %s", why.text);
+        return;
+    }
+    const struct input *input = find_source(result);
+    if (input == NULL) {
+        fail(-1, "I4: a result of an input that there is not");
+        goto out;
+    }
+    const char *run_id = metadata_of(result, "http.run_id");
+    const char *body = metadata_of(result, "http.result");
+    const char *key = input->key[0] != '\0' ? input->key : input->id;
+    snprintf(token, sizeof token, "\"token-%d\"", input->number);
+    trace(input->number, "result '%s' is visible, by %s, run %s", rxp_status_name(result->status),
+          metadata_of(result, "worker.id"), run_id != NULL ? run_id : "none");
+    if (input->kind != INPUT_REJECTED && strcmp(result->invocation_id, input->id) != 0)
+        fail(input->number, "I4: the result is about '%s'", result->invocation_id);
+    if (record->key_bytes != strlen(key) || memcmp(record->key, key, record->key_bytes) != 0)
+        fail(input->number, "I4: the result's key is '%.*s', not '%s'", (int)record->key_bytes, record->key, key);
+    if (run_id != NULL && !has_run(input, run_id))
+        fail(input->number, "I4: the result names run '%s', which is not its own", run_id);
+    if (body != NULL && strcmp(body, token) != 0 && input->kind != INPUT_SYNC)
+        fail(input->number, "I4: the result holds %s", body);
+    if (result->status == RXP_STATUS_SUCCEEDED && input->kind == INPUT_REJECTED)
+        fail(input->number, "I4: an input that must be rejected has succeeded");
+    struct verdict_on_input *about = &judge.input[input->number];
+    if (result->status == RXP_STATUS_REJECTED && world->plan.dead_letters && about->dead_letters == 0 &&
+        metadata_of(result, "rxp.shed") == NULL)
+        fail(input->number, "a rejection's result is visible before its dead letter");
+    if (++about->results > 1 && world->plan.exactly_once)
+        fail(input->number, "I1: %d results are visible", about->results);
+out:
+    rxp_result_free(result);
+}
+
+static void judge_dead_letter(const struct record *record)
+{
+    for (int i = 0; i < world->plan.n_inputs; i++) {
+        const struct input *input = &world->plan.input[i];
+        if (strlen(input->value) == record->value_bytes && memcmp(input->value, record->value, record->value_bytes) == 0)
+            judge.input[i].dead_letters++;
+    }
+}
+
+static void tell_checkpoint(int32_t partition, const struct record *record)
+{
+    struct checkpoint_key key;
+    if (!checkpoint_key_parse(record->key, record->key_bytes, &key)) {
+        fail(-1, "a checkpoint's key cannot be read");
+        return;
+    }
+    const struct input *input = input_at(partition, key.offset);
+    trace(input != NULL ? input->number : -1, "checkpoint %.*s: %.*s", (int)record->key_bytes, record->key,
+          (int)(record->value != NULL ? record->value_bytes : 6), record->value != NULL ? record->value : "erased");
+}
+
+void judge_record(enum topic topic, int32_t partition, const struct record *record)
+{
+    switch (topic) {
+    case TOPIC_IN: {
+        const struct input *input = input_at(partition, record->offset);
+        trace(input->number, "is there, as [%d] offset %d, key '%s'", (int)partition, (int)record->offset, input->key);
+        break;
+    }
+    case TOPIC_RESULTS:
+        judge_result(record);
+        break;
+    case TOPIC_DEAD:
+        judge_dead_letter(record);
+        break;
+    case TOPIC_CKPT:
+        tell_checkpoint(partition, record);
+        break;
+    case TOPICS:
+        break;
+    }
+}
+
+/* ---- I2: commits ---- */
+
+struct cover {
+    bool done[INPUTS_MAX];
+    int32_t partition;
+    int64_t base;
+};
+
+static void cover_run(int64_t i, int64_t n, void *opaque)
+{
+    struct cover *cover = opaque;
+    for (int number = 0; number < world->plan.n_inputs; number++) {
+        const struct input *input = &world->plan.input[number];
+        int64_t at = input->offset - cover->base;
+        if (input->partition == cover->partition && at >= i && at < i + n)
+            cover->done[number] = true;
+    }
+}
+
+static struct cover read_cover(int32_t partition, const struct committed *committed)
+{
+    struct cover cover = {.partition = partition, .base = committed->offset};
+    for (int i = 0; i < world->plan.n_inputs; i++) {
+        const struct input *input = &world->plan.input[i];
+        cover.done[i] = input->partition == partition && input->offset < committed->offset;
+    }
+    if (committed->offset >= 0 && offset_map_read(committed->metadata, committed->metadata_bytes, cover_run, &cover) != 0)
+        fail(-1, "I2: the map of [%d] cannot be read", (int)partition);
+    return cover;
+}
+
+void judge_commit(int32_t partition, const struct committed *before, const struct committed *after)
+{
+    const struct cover then = read_cover(partition, before);
+    const struct cover now = read_cover(partition, after);
+    trace(-1, "[%d] is committed: offset %d, map '%s'", (int)partition, (int)after->offset, after->metadata);
+    if (before->offset >= 0 && after->offset < before->offset)
+        fail(-1, "I2: the committed offset of [%d] moves back from %d to %d", (int)partition, (int)before->offset,
+             (int)after->offset);
+    for (int i = 0; i < world->plan.n_inputs; i++) {
+        if (now.done[i] && judge.input[i].results == 0)
+            fail(i, "I2: a commit covers it, and it has no result");
+        if (then.done[i] && !now.done[i])
+            fail(i, "I2: a commit covers it no more");
+    }
+}
+
+/* ---- I3: kickoffs ---- */
+
+static bool is_run(const struct record *record)
+{
+    struct checkpoint *checkpoint = NULL;
+    char why[CHECKPOINT_WHY_BYTES];
+    bool run = record->value != NULL &&
+               checkpoint_read(record->value, record->value_bytes, &checkpoint, why) == CHECKPOINT_READ &&
+               checkpoint->kind == CHECKPOINT_RUN;
+    free(checkpoint);
+    return run;
+}
+
+/* Is record i the last of the first n with its key? */
+static bool is_last(const struct log *log, size_t i, size_t n)
+{
+    for (size_t later = i + 1; later < n; later++) {
+        if (log->record[later].key_bytes == log->record[i].key_bytes &&
+            memcmp(log->record[later].key, log->record[i].key, log->record[i].key_bytes) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Did the first n records say that a run of the input is under way? */
+static bool was_noted(const struct input *input, size_t n)
+{
+    const struct log *log = broker_log(TOPIC_CKPT, input->partition);
+    for (size_t i = 0; i < n; i++) {
+        struct checkpoint_key key;
+        if (checkpoint_key_parse(log->record[i].key, log->record[i].key_bytes, &key) && key.offset == input->offset &&
+            is_run(&log->record[i]) && is_last(log, i, n))
+            return true;
+    }
+    return false;
+}
+
+static void judge_again(const struct input *input, const struct kickoff *first, const struct kickoff *again)
+{
+    bool unanswered = input->kind == INPUT_SYNC && again->sent_ms - first->sent_ms > 5000;
+    if (world->plan.at_most_once) {
+        fail(input->number, "I3: w%d kicks it off again after w%d did, in spite of at-most-once", again->by, first->by);
+        return;
+    }
+    if (!world->plan.checkpoints)
+        return;
+    if (again->by == first->by && judge.restored_ms[again->by][input->partition] <= first->sent_ms)
+        fail(input->number, "I3: w%d kicks it off twice within one assignment", again->by);
+    else if (was_noted(input, judge.restored[again->by][input->partition]))
+        fail(input->number, "I3: w%d kicks it off again, though it read w%d's checkpoint", again->by, first->by);
+    else if (judge.excused_ms[first->by] < first->sent_ms && !unanswered &&
+             judge.excused_ms[again->by] + world->plan.session_ms < judge.restored_ms[again->by][input->partition])
+        fail(input->number, "I3: w%d kicks it off again: w%d, whose life did not end, left no checkpoint", again->by, first->by);
+}
+
+static void judge_order(const struct input *input, int by)
+{
+    if (world->plan.ordering == LANES_NONE || (world->plan.ordering == LANES_KEY && input->key[0] == '\0'))
+        return;
+    for (int i = 0; i < world->plan.n_inputs; i++) {
+        const struct input *other = &world->plan.input[i];
+        bool is_before = other->partition == input->partition && other->offset < input->offset &&
+                         (world->plan.ordering == LANES_PARTITION || strcmp(other->key, input->key) == 0);
+        if (is_before && judge.input[i].results == 0)
+            fail(input->number, "ordering: w%d kicks it off before input %d has a result", by, i);
+    }
+}
+
+int judge_kickoff_sent(int number, int by)
+{
+    const struct input *input = &world->plan.input[number];
+    struct verdict_on_input *about = &judge.input[number];
+    if (about->n_kickoffs == KICKOFFS_MAX) {
+        fail(number, "I3: it is kicked off again and again");
+        return 0;
+    }
+    struct kickoff *kickoff = &about->kickoff[about->n_kickoffs++];
+    *kickoff = (struct kickoff){.by = by, .sent_ms = world->now_ms, .run_number = -1};
+    judge_order(input, by);
+    return about->n_kickoffs - 1;
+}
+
+void judge_kickoff_arrived(int number, int sending, const char *key, int run_number)
+{
+    const struct input *input = &world->plan.input[number];
+    struct verdict_on_input *about = &judge.input[number];
+    struct kickoff *kickoff = &about->kickoff[sending];
+    kickoff->has_arrived = true;
+    kickoff->run_number = run_number;
+    trace(number, "kickoff of w%d has reached the backend: run-%d-%d", kickoff->by, number, run_number);
+    if (key == NULL || strcmp(key, input->id) != 0)
+        fail(number, "I3: a kickoff under the key '%s'", key != NULL ? key : "");
+    for (int i = 0; i < about->n_kickoffs; i++) {
+        const struct kickoff *other = &about->kickoff[i];
+        if (i != sending && other->has_arrived)
+            judge_again(input, i < sending ? other : kickoff, i < sending ? kickoff : other);
+    }
+}
+
+void judge_restored(int by, int32_t partition, size_t n)
+{
+    judge.restored[by][partition] = n;
+    judge.restored_ms[by][partition] = world->now_ms;
+}
+
+void judge_excuse(int by)
+{
+    judge.excused_ms[by] = world->now_ms;
+}
+
+void judge_handed_over(int by, int64_t took_ms)
+{
+    if (took_ms >= HANDOVER_MS)
+        judge_excuse(by);
+}
+
+/* ---- the end ---- */
+
+bool judge_all_done(void)
+{
+    for (int32_t partition = 0; partition < world->plan.n_partitions; partition++) {
+        const struct cover cover = read_cover(partition, broker_committed(partition));
+        for (int i = 0; i < world->plan.n_inputs; i++) {
+            if (world->plan.input[i].partition == partition && (!cover.done[i] || judge.input[i].results == 0))
+                return false;
+        }
+    }
+    return true;
+}
+
+static const struct record *find_leftover(int32_t *in)
+{
+    for (*in = 0; *in < PARTITIONS_MAX; (*in)++) {
+        const struct log *log = broker_log(TOPIC_CKPT, *in);
+        for (size_t i = 0; i < log->n; i++) {
+            if (log->record[i].value != NULL && is_last(log, i, log->n))
+                return &log->record[i];
+        }
+    }
+    return NULL;
+}
+
+bool judge_no_leftovers(void)
+{
+    int32_t partition;
+    return find_leftover(&partition) == NULL;
+}
+
+static const char *state_of(int number)
+{
+    const struct input *input = &world->plan.input[number];
+    const struct cover cover = read_cover(input->partition, broker_committed(input->partition));
+    if (judge.input[number].results == 0)
+        return "it has no result";
+    return cover.done[number] ? "" : "its result is visible, and not committed";
+}
+
+void judge_end(void)
+{
+    int32_t partition;
+    for (int i = 0; i < world->plan.n_inputs; i++) {
+        const struct verdict_on_input *about = &judge.input[i];
+        if (state_of(i)[0] != '\0')
+            fail(i, "I1: long after all faults, %s", state_of(i));
+        if (world->plan.n_faults == 0 && world->plan.n_instances == 1 && about->results > 1)
+            fail(i, "I1: %d results, in a world without faults", about->results);
+        if (world->plan.n_faults == 0 && world->plan.n_instances == 1 && about->n_kickoffs > 1)
+            fail(i, "I3: %d kickoffs, in a world without faults", about->n_kickoffs);
+    }
+    const struct record *leftover = find_leftover(&partition);
+    if (leftover != NULL)
+        fail(-1, "a checkpoint of [%d] is left: %.*s", (int)partition, (int)leftover->key_bytes, leftover->key);
+}

@@ -1,0 +1,129 @@
+#include "sim/plan.h"
+
+#include "sim/world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BEGIN_MS 1000000 /* world.c's */
+
+const char *fault_name(enum fault_kind kind)
+{
+    static const char *const names[] = {
+        [FAULT_CRASH] = "crash", [FAULT_FREEZE] = "freeze", [FAULT_CUT] = "cut", [FAULT_OUTAGE] = "outage",
+        [FAULT_COORDINATOR] = "coordinator away", [FAULT_STOP] = "stop", [FAULT_JOIN] = "join", [FAULT_KINDS] = "?",
+    };
+    return names[kind];
+}
+
+/* ---- inputs ---- */
+
+static const char *describe(const struct input *input, char *room, size_t bytes)
+{
+    switch (input->kind) {
+    case INPUT_ASYNC:
+        snprintf(room, bytes, "\"http.url\":\"http://backend.example/runs\",\"http.idempotency_header\":\"Idempotency-Key\","
+                 "\"http.poll_url_template\":\"http://backend.example/runs/{run_id}\",\"http.poll_run_id_path\":\"id\","
+                 "\"http.poll_status_path\":\"status\",\"http.poll_terminal_states\":\"completed,failed\","
+                 "\"http.poll_interval_seconds\":\"%d\",\"http.result_path\":\"token\"", (int)draw(1, 2));
+        break;
+    case INPUT_SYNC:
+        snprintf(room, bytes, "\"http.url\":\"http://backend.example/sync\",\"http.idempotency_header\":\"Idempotency-Key\","
+                 "\"http.result_path\":\"token\"");
+        break;
+    case INPUT_REJECTED: /* no URL */
+        snprintf(room, bytes, "\"http.method\":\"POST\"");
+        break;
+    }
+    return room;
+}
+
+static void make_input(struct plan *plan, int number, int64_t *next_offset)
+{
+    struct input *input = &plan->input[number];
+    char metadata[512];
+    input->number = number;
+    input->kind = likely(85) ? INPUT_ASYNC : likely(70) ? INPUT_SYNC : INPUT_REJECTED;
+    input->partition = (int32_t)draw(0, plan->n_partitions - 1);
+    /* Compaction and markers of transactions leave gaps. */
+    next_offset[input->partition] += likely(15) ? draw(1, 3) : 0;
+    input->offset = next_offset[input->partition]++;
+    input->takes_ms = likely(70) ? draw(100, 3000) : draw(3000, 12000);
+    snprintf(input->id, sizeof input->id, "inv-%d", number);
+    if (likely(80))
+        snprintf(input->key, sizeof input->key, "k%d", (int)draw(0, 3));
+    int bytes = asprintf(&input->value, "{\"invocation_id\":\"%s\",\"runtime_name\":\"sim\",\"runtime_kind\":\"%s\","
+                         "\"working_directory\":\"/\",\"command\":[\"x\"],\"timeout_seconds\":%d,\"metadata\":{%s}}",
+                         input->id, input->kind == INPUT_SYNC ? "http" : "http_async", likely(90) ? 120 : 5,
+                         describe(input, metadata, sizeof metadata));
+    assert(bytes > 0);
+}
+
+static void make_inputs(struct plan *plan)
+{
+    int64_t next_offset[PARTITIONS_MAX] = {0};
+    int64_t at_ms = BEGIN_MS;
+    plan->n_inputs = (int)draw(5, INPUTS_MAX);
+    for (int i = 0; i < plan->n_inputs; i++) {
+        make_input(plan, i, next_offset);
+        at_ms += likely(60) ? 0 : draw(1, 2000);
+        plan->input[i].at_ms = at_ms;
+    }
+}
+
+/* ---- faults ---- */
+
+static int64_t draw_length(const struct plan *plan, enum fault_kind kind)
+{
+    /* Around the session's time-out, which is what decides. */
+    if (kind == FAULT_FREEZE || kind == FAULT_CUT)
+        return likely(30) ? draw(50, plan->session_ms) : draw(plan->session_ms, 4 * plan->session_ms);
+    return likely(70) ? draw(50, 4000) : draw(4000, 20000);
+}
+
+static void make_faults(struct plan *plan)
+{
+    plan->healed_ms = BEGIN_MS;
+    plan->n_faults = likely(10) ? 0 : (int)draw(1, FAULTS_MAX);
+    for (int i = 0; i < plan->n_faults; i++) {
+        struct fault *fault = &plan->fault[i];
+        fault->kind = (enum fault_kind)draw(0, FAULT_KINDS - 1);
+        fault->at_ms = BEGIN_MS + draw(0, likely(50) ? 6000 : 20000);
+        fault->lasts_ms = draw_length(plan, fault->kind);
+        if (fault->at_ms + fault->lasts_ms > plan->healed_ms)
+            plan->healed_ms = fault->at_ms + fault->lasts_ms;
+    }
+}
+
+/* ---- all of it ---- */
+
+void plan_make(struct plan *plan)
+{
+    plan->n_partitions = (int32_t)draw(1, PARTITIONS_MAX);
+    plan->n_instances = (int)draw(1, 2);
+    plan->checkpoints = likely(75);
+    plan->at_most_once = plan->checkpoints && likely(35);
+    plan->exactly_once = likely(35);
+    plan->dead_letters = likely(50);
+    plan->ordering = likely(50) ? LANES_NONE : likely(60) ? LANES_KEY : LANES_PARTITION;
+    plan->max_in_flight = likely(60) ? 1000 : (size_t)draw(1, 12);
+    plan->commit_interval_ms = likely(50) ? draw(20, 300) : draw(300, 4000);
+    plan->transaction_ms = draw(20, 500);
+    plan->drain_ms = draw(8000, 30000);
+    plan->session_ms = draw(1500, 6000);
+    plan->heartbeat_ms = plan->session_ms / 4;
+    plan->loses_on_refusal = likely(50);
+    plan->backend_is_idempotent = likely(50);
+    plan->http_trouble = likely(50) ? 0 : (int)draw(1, 15);
+    plan->slow = likely(50) ? 1 : (int)draw(2, 15);
+    plan->result_max_bytes = likely(85) ? 0 : 640;
+    make_inputs(plan);
+    make_faults(plan);
+}
+
+void plan_free(struct plan *plan)
+{
+    for (int i = 0; i < plan->n_inputs; i++)
+        free(plan->input[i].value);
+}

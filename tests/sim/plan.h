@@ -1,0 +1,81 @@
+/* plan: what a world is like: drawn from its seed before anything happens. */
+#ifndef RXP_SIM_PLAN_H
+#define RXP_SIM_PLAN_H
+
+#include "core/lanes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PARTITIONS_MAX 3
+#define INPUTS_MAX 40
+#define FAULTS_MAX 8
+#define INSTANCES_MAX 3 /* at a time */
+
+enum input_kind { INPUT_ASYNC, INPUT_SYNC, INPUT_REJECTED };
+
+/* One message of the input topic. */
+struct input {
+    int number;
+    enum input_kind kind;
+    int32_t partition;
+    int64_t offset;
+    int64_t at_ms;    /* when it is produced */
+    int64_t takes_ms; /* its run, at the backend */
+    char id[24];
+    char key[8]; /* "": none */
+    char *value;
+};
+
+enum fault_kind {
+    FAULT_CRASH,       /* of one instance; another starts after a while */
+    FAULT_FREEZE,      /* an instance gets no turns for a while */
+    FAULT_CUT,         /* an instance reaches no broker for a while */
+    FAULT_OUTAGE,      /* nobody does */
+    FAULT_COORDINATOR, /* the group's coordinator cannot be reached for a while */
+    FAULT_STOP,        /* one drains and ends; another starts after a while */
+    FAULT_JOIN,        /* one more starts */
+    FAULT_KINDS,
+};
+
+struct fault {
+    enum fault_kind kind;
+    int64_t at_ms;
+    int64_t lasts_ms;
+};
+
+struct plan {
+    int32_t n_partitions;
+    int n_inputs;
+    struct input input[INPUTS_MAX];
+    int n_instances;
+    int n_faults;
+    struct fault fault[FAULTS_MAX];
+    int64_t healed_ms; /* no fault begins, or lasts, later */
+    /* The workers. */
+    bool checkpoints;
+    bool at_most_once;
+    bool exactly_once;
+    bool dead_letters;
+    enum lanes_mode ordering;
+    size_t max_in_flight;
+    int64_t commit_interval_ms;
+    int64_t transaction_ms;
+    int64_t drain_ms;
+    /* The others. */
+    int64_t session_ms;
+    int64_t heartbeat_ms;
+    bool loses_on_refusal;    /* librdkafka before 2.10: a refused commit costs the assignment */
+    bool backend_is_idempotent;
+    int http_trouble; /* percent of requests */
+    int slow;         /* percent of what goes over the network that takes long */
+    size_t result_max_bytes; /* of the results topic; 0: none is refused */
+};
+
+/* Draws from the world's chance. */
+void plan_make(struct plan *plan);
+void plan_free(struct plan *plan);
+const char *fault_name(enum fault_kind kind);
+
+#endif
