@@ -69,7 +69,7 @@ struct transaction_hooks {
 
 struct transaction_config {
     struct kafka_settings settings; /* group_id: the group whose offsets are sent */
-    const char *transactional_id;   /* of this process alone: a second one with the same id fences the first */
+    const char *transactional_id;   /* of this process alone: two with the same id would fence each other, until one gives up */
     int event_fd;                   /* a non-blocking eventfd: woken when transaction_turn has something to do */
 };
 

@@ -242,7 +242,7 @@ static enum remedy remedy_of(struct transaction *transaction, struct batch *batc
         rd_kafka_error_destroy(error);
         return REMEDY_ABORT;
     }
-    enum remedy remedy = producer_remedy(transaction, error, batch->begun_ms != 0 ? open_for_ms(batch) : 0, why);
+    enum remedy remedy = producer_remedy(transaction, error, why);
     if (!has_refused(batch) && batch->reason[0] == '\0')
         snprintf(batch->reason, sizeof batch->reason, "%s", why);
     return remedy;
@@ -350,7 +350,7 @@ static void give_up(struct transaction *transaction, struct batch *batch, enum r
         char why[TRANSACTION_WHY_BYTES];
         batch->generation_old = remedy == REMEDY_GENERATION;
         if (error != NULL)
-            remedy = producer_remedy(transaction, error, open_for_ms(batch), why) == REMEDY_NONE ? REMEDY_NONE : REMEDY_REMAKE;
+            remedy = producer_remedy(transaction, error, why) == REMEDY_NONE ? REMEDY_NONE : REMEDY_REMAKE;
     }
     if (remedy == REMEDY_REMAKE && transaction_goes_on(transaction))
         producer_drop(transaction, CLIENT_END_MS);

@@ -153,10 +153,8 @@ int producer_make(struct transaction *transaction, char *why, size_t why_bytes);
 /* Makes it where there is none, and gives it its id. -1 where the transaction is to stop or has failed. */
 int producer_ready(struct transaction *transaction);
 void producer_drop(struct transaction *transaction, int64_t end_ms);
-/* Takes and frees the error; its text goes into why. open_ms: for how long a transaction has been open (0: none is), which
- * tells whether it was another process that fenced this one, or the brokers, for being late. */
-enum remedy producer_remedy(struct transaction *transaction, rd_kafka_error_t *error, int64_t open_ms,
-                            char why[TRANSACTION_WHY_BYTES]);
+/* Takes and frees the error; its text goes into why. */
+enum remedy producer_remedy(struct transaction *transaction, rd_kafka_error_t *error, char why[TRANSACTION_WHY_BYTES]);
 /* One more time of a few a minute; else it fails. */
 enum remedy producer_remake(struct transaction *transaction, const char *why);
 

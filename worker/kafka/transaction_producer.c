@@ -20,6 +20,8 @@ static bool is_among(rd_kafka_resp_err_t err, const rd_kafka_resp_err_t *list, s
     return false;
 }
 
+/* Nobody else has this id. So it was the brokers: they raise the epoch of a producer whose transaction they end for being late,
+ * as that of a process that slept is. */
 static bool is_fenced(rd_kafka_resp_err_t err)
 {
     static const rd_kafka_resp_err_t list[] = {
@@ -70,15 +72,10 @@ static bool is_unsupported(rd_kafka_resp_err_t err)
 }
 
 /* Ends it where the error is one that no new producer would get over. */
-static bool is_the_end(struct transaction *transaction, rd_kafka_resp_err_t err, int64_t open_ms, const char *text)
+static bool is_the_end(struct transaction *transaction, rd_kafka_resp_err_t err, const char *text)
 {
     const char *right = missing_right(err);
-    /* The brokers fence a transaction that they ended for being late in the same words. */
-    bool was_late = open_ms >= transaction->timeout_ms - transaction->timeout_ms / 10;
-    if (is_fenced(err) && !was_late)
-        transaction_fail(transaction, "another process uses the transactional.id '%s' (%s), and only one can: stop one of the "
-                         "two, or give each an id of its own", transaction->id, text);
-    else if (right != NULL)
+    if (right != NULL)
         transaction_fail(transaction, "the brokers do not allow transactions with the transactional.id '%s' (%s): grant this user "
                          "%s", transaction->id, text, right);
     else if (is_unsupported(err))
@@ -107,8 +104,7 @@ enum remedy producer_remake(struct transaction *transaction, const char *why)
     return REMEDY_REMAKE;
 }
 
-enum remedy producer_remedy(struct transaction *transaction, rd_kafka_error_t *error, int64_t open_ms,
-                            char why[TRANSACTION_WHY_BYTES])
+enum remedy producer_remedy(struct transaction *transaction, rd_kafka_error_t *error, char why[TRANSACTION_WHY_BYTES])
 {
     rd_kafka_resp_err_t err = rd_kafka_error_code(error);
     bool is_fatal = rd_kafka_error_is_fatal(error) || err == RD_KAFKA_RESP_ERR__FATAL;
@@ -121,13 +117,11 @@ enum remedy producer_remedy(struct transaction *transaction, rd_kafka_error_t *e
     }
     snprintf(why, TRANSACTION_WHY_BYTES, "%.400s (%s)", text, rd_kafka_err2name(err));
     rd_kafka_error_destroy(error);
-    if (is_the_end(transaction, err, open_ms, why))
+    if (is_the_end(transaction, err, why))
         return REMEDY_NONE;
-    if (is_fenced(err))
-        return REMEDY_REMAKE; /* for being late, which takes its time: no need to count */
     if (is_generation(err))
         return REMEDY_GENERATION;
-    return is_fatal ? producer_remake(transaction, why) : REMEDY_ABORT;
+    return is_fatal || is_fenced(err) ? producer_remake(transaction, why) : REMEDY_ABORT;
 }
 
 int producer_make(struct transaction *transaction, char *why, size_t why_bytes)
@@ -162,7 +156,7 @@ static bool ask_for_id(struct transaction *transaction, char why[TRANSACTION_WHY
         rd_kafka_error_destroy(error);
         return false;
     }
-    switch (producer_remedy(transaction, error, 0, why)) {
+    switch (producer_remedy(transaction, error, why)) {
     case REMEDY_NONE:
         break;
     case REMEDY_REMAKE:
