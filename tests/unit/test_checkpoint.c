@@ -1,4 +1,6 @@
 #include "core/checkpoint.h"
+#include "protocol/http_plan.h"
+#include "protocol/url.h"
 #include "support/check_main.h"
 
 #include <glob.h>
@@ -82,6 +84,19 @@ START_TEST(reads_the_intent_of_version_1)
 }
 END_TEST
 
+START_TEST(reads_the_records_of_version_1_whose_id_was_too_long)
+{
+    static const char *const names[] = {"1-run-without-id.json", "1-intent-without-id.json"};
+    for (size_t i = 0; i < 2; i++) {
+        struct checkpoint *checkpoint = read_text(sample(names[i]), CHECKPOINT_READ);
+        ck_assert_ptr_null(checkpoint->invocation_id);
+        ck_assert(checkpoint_matches(checkpoint, "whatever it is", checkpoint->input_hash));
+        ck_assert(!checkpoint_matches(checkpoint, "whatever it is", checkpoint->input_hash + 1));
+        free(checkpoint);
+    }
+}
+END_TEST
+
 START_TEST(reads_what_a_newer_worker_wrote_for_this_one_too)
 {
     struct checkpoint *checkpoint = read_text(sample("2-run.json"), CHECKPOINT_READ);
@@ -150,8 +165,6 @@ static const struct {
     {"\"kind\":\"run\"", "\"kind\":\"Run\"", "'kind' is neither run nor intent"},
     {"\"kind\":\"run\"", "\"kind\":\"\"", "'kind' is not a string"},
     {"\"kind\":\"run\"", "\"kind\":1", "'kind' is not a string"},
-    {"\"invocation_id\":\"order-17\",", "", "no field 'invocation_id'"},
-    {"\"invocation_id\":\"order-17\"", "\"invocation_id\":null", "'invocation_id' is not a string"},
     {"\"invocation_id\":\"order-17\"", "\"invocation_id\":\"\"", "'invocation_id' is not a string"},
     {"\"invocation_id\":\"order-17\"", "\"invocation_id\":[\"order-17\"]", "'invocation_id' is not a string"},
     {"\"invocation_id\":\"order-17\"", "\"invocation_id\":\"a\\u0000b\"", "not JSON"},
@@ -200,6 +213,8 @@ static const struct {
     const char *what;
     const char *with;
 } fine[] = {
+    {"\"invocation_id\":\"order-17\",", ""},
+    {"\"invocation_id\":\"order-17\"", "\"invocation_id\":null"},
     {"\"run_id\":\"r-9\",", ""},
     {"\"run_id\":\"r-9\"", "\"run_id\":null"},
     {"\"prepared_id\":null,", ""},
@@ -319,6 +334,75 @@ START_TEST(reads_whatever_it_writes)
 }
 END_TEST
 
+static char *fill_with(char c, size_t n)
+{
+    char *text = malloc(n + 1);
+    memset(text, c, n);
+    text[n] = '\0';
+    return text;
+}
+
+START_TEST(leaves_an_id_out_that_is_too_long_for_a_record)
+{
+    char *id = fill_with('i', CHECKPOINT_ID_MAX_BYTES + 1);
+    struct checkpoint huge = run;
+    huge.invocation_id = id;
+    assert_writes(&huge, sample("1-run-without-id.json"));
+    id[CHECKPOINT_ID_MAX_BYTES] = '\0';
+    size_t bytes;
+    char *text = checkpoint_write(&huge, &bytes);
+    struct checkpoint *back = read_text(text, CHECKPOINT_READ);
+    ck_assert_str_eq(back->invocation_id, id);
+    free(back);
+    free(text);
+    free(id);
+}
+END_TEST
+
+START_TEST(cuts_a_long_worker_id_between_characters)
+{
+    char *id = fill_with('w', CHECKPOINT_WORKER_ID_MAX_BYTES + 5);
+    struct checkpoint named = run;
+    named.worker_id = id;
+    memcpy(id + CHECKPOINT_WORKER_ID_MAX_BYTES - 2, "\xe2\x82\xac", 3); /* the limit goes through it */
+    for (int i = 0; i < 2; i++) {
+        size_t bytes;
+        char *text = checkpoint_write(&named, &bytes);
+        struct checkpoint *back = read_text(text, CHECKPOINT_READ);
+        ck_assert_uint_eq(strlen(back->worker_id), CHECKPOINT_WORKER_ID_MAX_BYTES - (i == 0 ? 2 : 0));
+        ck_assert_int_eq(strncmp(back->worker_id, id, strlen(back->worker_id)), 0);
+        free(back);
+        free(text);
+        memcpy(id + CHECKPOINT_WORKER_ID_MAX_BYTES - 3, "\xe2\x82\xac", 3); /* it ends at the limit */
+        id[CHECKPOINT_WORKER_ID_MAX_BYTES] = 'w';
+    }
+    free(id);
+}
+END_TEST
+
+START_TEST(no_record_is_larger_than_its_limit)
+{
+    /* Each of these bytes takes six in JSON. */
+    char *id = fill_with('\x01', CHECKPOINT_ID_MAX_BYTES);
+    char *run_id = fill_with('\x01', RXP_RUN_ID_MAX_BYTES);
+    char *url = fill_with('\x01', URL_MAX_BYTES);
+    char *worker = fill_with('\x01', 100 * CHECKPOINT_WORKER_ID_MAX_BYTES);
+    const struct checkpoint largest = {
+        .kind = CHECKPOINT_INTENT, .invocation_id = id, .input_hash = UINT64_MAX, .run_id = run_id, .prepared_id = run_id,
+        .poll_url = url, .started_at_ms = INT64_MAX, .deadline_ms = INT64_MAX, .polls = INT_MAX, .worker_id = worker};
+    size_t bytes;
+    char *text = checkpoint_write(&largest, &bytes);
+    ck_assert_uint_le(bytes, CHECKPOINT_MAX_BYTES);
+    ck_assert_uint_gt(bytes, CHECKPOINT_MAX_BYTES * 3 / 4);
+    free(read_text(text, CHECKPOINT_READ));
+    free(text);
+    free(worker);
+    free(url);
+    free(run_id);
+    free(id);
+}
+END_TEST
+
 START_TEST(writes_nothing_that_it_would_not_read)
 {
     /* A clock that is wrong, ids that are empty: still a record. */
@@ -403,6 +487,10 @@ Suite *test_suite(void)
     tcase_add_test(writing, writes_the_samples_of_its_version);
     tcase_add_test(writing, reads_whatever_it_writes);
     tcase_add_test(writing, writes_nothing_that_it_would_not_read);
+    tcase_add_test(writing, leaves_an_id_out_that_is_too_long_for_a_record);
+    tcase_add_test(writing, cuts_a_long_worker_id_between_characters);
+    tcase_add_test(writing, no_record_is_larger_than_its_limit);
+    tcase_add_test(writing, reads_the_records_of_version_1_whose_id_was_too_long);
     suite_add_tcase(suite, writing);
     TCase *comparing = tcase_create("comparing");
     tcase_add_test(comparing, matches_the_same_input_only);

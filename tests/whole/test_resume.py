@@ -8,7 +8,7 @@ import time
 from child import wait_until
 from cluster import Message
 from scene import Scene, once_each
-from tap import equal, holds, run_all, test
+from tap import equal, holds, lacks, run_all, test
 from worker import invocation, run_command
 
 # A member that was killed is missed after its session timeout.
@@ -113,6 +113,25 @@ def _():
         results = once_each(where, scene.wait_for_results(2))
         equal([results[place]["status"] for place in where], ["succeeded", "timed_out"])
         equal(results[where[1]]["metadata"]["error.code"], "poll_timeout")
+
+
+@test("a run whose invocation_id is too long for any record goes on with the next worker all the same, in both guarantees")
+def _():
+    for guarantee in ("at-least-once", "at-most-once"):
+        with Scene(partitions=1) as scene:
+            scene.kafka.create_topic(name=scene.checkpoints, partitions=1, cleanup_policy="compact", max_message_bytes=20000)
+            first = scene.worker(name="first", arguments=QUICK, kickoff_guarantee=guarantee)
+            where = scene.produce([invocation("\x01" * 100000, scene.backend, {"seconds": "8"}, http_idempotency_header="")])
+            wait_for_checkpoints(scene, 1)
+            wait_until(lambda: kickoffs(scene) == (1, 0), 30, "the kickoff")
+            wait_until(lambda: any(record.json()["kind"] == "run" for records in live(scene).values() for record in records),
+                       30, "the run's checkpoint")
+            first.kill()
+            lacks(first.output(), "checkpoint_refused")
+            scene.worker(name="second", arguments=QUICK, kickoff_guarantee=guarantee)
+            result = once_each(where, scene.wait_for_results(1))[where[0]]
+            equal((result["status"], result["metadata"].get("resumed")), ("succeeded", "true"))
+            equal(kickoffs(scene), (1, 0))
 
 
 @test("a checkpoint of another input at the same place is left out, and erased with its input")

@@ -42,11 +42,32 @@ static const char *null_if_empty(const char *text)
     return text == NULL || text[0] == '\0' ? NULL : text;
 }
 
+static const char *null_if_long(const char *id)
+{
+    return id != NULL && strlen(id) > CHECKPOINT_ID_MAX_BYTES ? NULL : id;
+}
+
+/* Cut between two characters, where it must be. */
+static const char *shorten(const char *text, char room[CHECKPOINT_WORKER_ID_MAX_BYTES + 1])
+{
+    size_t bytes = text != NULL ? strnlen(text, CHECKPOINT_WORKER_ID_MAX_BYTES + 1) : 0;
+    if (bytes > CHECKPOINT_WORKER_ID_MAX_BYTES) {
+        bytes = CHECKPOINT_WORKER_ID_MAX_BYTES;
+        while (bytes > 0 && ((unsigned char)text[bytes] & 0xC0) == 0x80)
+            bytes--;
+    }
+    if (bytes > 0)
+        memcpy(room, text, bytes);
+    room[bytes] = '\0';
+    return room;
+}
+
 char *checkpoint_write(const struct checkpoint *checkpoint, size_t *bytes)
 {
-    assert(!checkpoint->unreadable && checkpoint->invocation_id != NULL);
+    assert(!checkpoint->unreadable);
     assert(checkpoint->kind == CHECKPOINT_INTENT || checkpoint->poll_url != NULL);
     char hash[HASH_DIGITS + 1];
+    char worker_id[CHECKPOINT_WORKER_ID_MAX_BYTES + 1];
     struct json_writer writer;
     snprintf(hash, sizeof hash, "%016" PRIx64, checkpoint->input_hash);
     json_writer_init(&writer, 512);
@@ -54,7 +75,7 @@ char *checkpoint_write(const struct checkpoint *checkpoint, size_t *bytes)
     json_put_int(&writer, CHECKPOINT_VERSION);
     put_int(&writer, "readable_since", 1);
     put_text(&writer, "kind", checkpoint->kind == CHECKPOINT_RUN ? "run" : "intent");
-    put_text(&writer, "invocation_id", checkpoint->invocation_id);
+    put_text(&writer, "invocation_id", null_if_long(checkpoint->invocation_id));
     put_text(&writer, "input_hash", hash);
     put_text(&writer, "run_id", null_if_empty(checkpoint->run_id));
     put_text(&writer, "prepared_id", null_if_empty(checkpoint->prepared_id));
@@ -62,7 +83,7 @@ char *checkpoint_write(const struct checkpoint *checkpoint, size_t *bytes)
     put_int(&writer, "started_at", clamp(checkpoint->started_at_ms, CHECKPOINT_MAX_MS));
     put_int(&writer, "deadline", clamp(checkpoint->deadline_ms, CHECKPOINT_MAX_MS));
     put_int(&writer, "polls", clamp(checkpoint->polls, INT_MAX));
-    put_text(&writer, "worker_id", checkpoint->worker_id != NULL ? checkpoint->worker_id : "");
+    put_text(&writer, "worker_id", shorten(checkpoint->worker_id, worker_id));
     json_put(&writer, "}");
     return json_writer_take(&writer, bytes);
 }
@@ -168,7 +189,7 @@ static bool read_fields(struct reading *reading)
     struct checkpoint *checkpoint = reading->checkpoint;
     int64_t polls = 0;
     if (!read_kind(reading, &checkpoint->kind) ||
-        !read_text(reading, "invocation_id", ABSENT_REFUSED, &checkpoint->invocation_id) ||
+        !read_text(reading, "invocation_id", ABSENT_ALLOWED, &checkpoint->invocation_id) ||
         !read_hash(reading, &checkpoint->input_hash) ||
         !read_text(reading, "run_id", ABSENT_ALLOWED, &checkpoint->run_id) ||
         !read_text(reading, "prepared_id", ABSENT_ALLOWED, &checkpoint->prepared_id) ||
@@ -254,7 +275,8 @@ struct checkpoint *checkpoint_new_unreadable(void)
 bool checkpoint_matches(const struct checkpoint *checkpoint, const char *invocation_id, uint64_t input_hash)
 {
     return checkpoint->unreadable ||
-           (checkpoint->input_hash == input_hash && strcmp(checkpoint->invocation_id, invocation_id) == 0);
+           (checkpoint->input_hash == input_hash &&
+            (checkpoint->invocation_id == NULL || strcmp(checkpoint->invocation_id, invocation_id) == 0));
 }
 
 static int rank(const struct checkpoint *checkpoint)

@@ -19,6 +19,15 @@
 /* The latest moment that a record may name: in the year 33658, so that sums of times cannot overflow. */
 #define CHECKPOINT_MAX_MS INT64_C(1000000000000000)
 
+/* A longer invocation_id is left out of the record: the hash tells the input apart as well. A worker that wants an id in each
+ * record finds such a one unreadable, which it takes for no checkpoint, or at-most-once for an intent. */
+#define CHECKPOINT_ID_MAX_BYTES 1024
+/* More of it is cut off. */
+#define CHECKPOINT_WORKER_ID_MAX_BYTES 256
+/* No record that is written is larger, as long as run ids and URLs keep to RXP_RUN_ID_MAX_BYTES and URL_MAX_BYTES, even if
+ * JSON makes six bytes of each of theirs: so none is too large for a topic of Kafka's default, 1 MiB. */
+#define CHECKPOINT_MAX_BYTES ((size_t)128 * 1024)
+
 enum checkpoint_kind { CHECKPOINT_RUN, CHECKPOINT_INTENT };
 
 /* A plain value; the strings are its owner's (checkpoint_write) or its own (checkpoint_read). */
@@ -27,7 +36,7 @@ struct checkpoint {
     /* Made for a record that cannot be read, where that must count as an intent: it is about whatever input has its
      * offset. Everything else is empty. Never written. */
     bool unreadable;
-    const char *invocation_id;
+    const char *invocation_id; /* read: NULL where it was left out */
     uint64_t input_hash;
     const char *run_id;      /* NULL: none known */
     const char *prepared_id; /* NULL: none */
