@@ -98,7 +98,8 @@ def _():
         names = [b"", b".", b"..", b"re/../x", b"re plies", b"re\0x", b"re\xff\xfe", b"re" * 125, "r\u00e9".encode(), b"re'; --",
                  b"%s%n", closed.encode(), b"__consumer_offsets", b"__transaction_state", dead.encode(),
                  scene.invocations.encode(), scene.checkpoints.encode()]
-        scene.produce([Message(invocation(f"run-{n}", scene.backend, OK), headers=spring(name, 0))
+        # With keys, since compacted topics take no message without one.
+        scene.produce([Message(invocation(f"run-{n}", scene.backend, OK), key=f"key-{n}", headers=spring(name, 0))
                        for n, name in enumerate(names)])
         results = by_id(scene.wait_for_results(len(names)))
         equal({name: shed_of(record) for name, record in results.items()}, {f"run-{n}": "reply" for n in range(len(names))})
