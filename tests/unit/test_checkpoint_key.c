@@ -63,6 +63,7 @@ END_TEST
 static const char *const strange[] = {
     "",
     "g",
+    CHECKPOINT_MARKER_KEY,
     "/",
     "////",
     "t/0/0/0000000000000001",                    /* no group */

@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+import re
 import subprocess
 import time
 import uuid
@@ -118,7 +119,7 @@ def _():
         settings = settings_of(cluster, topic)
         equal([settings[name] for name in ("cleanup.policy", "segment.bytes", "segment.ms", "min.cleanable.dirty.ratio",
                                            "delete.retention.ms")],
-              ["compact", "33554432", "3600000", "0.1", "60000"])
+              ["compact", "33554432", "3600000", "0.1", "3600000"])
         equal(driver.read(inputs[1], 4), [])
         assert driver.end() < 2000
         equal(driver.lines("changed"), [["5"]])
@@ -400,14 +401,24 @@ def _():
         driver.end()
 
 
+TOOLS = {"kafka-acls.sh": "kafka.admin.AclCommand", "kafka-configs.sh": "kafka.admin.ConfigCommand"}
+
+
+def run_command(broker, sentence):
+    """What an admin would do."""
+    script, _, bootstrap, *arguments = re.search("`([^`]+)`", sentence).group(1).replace("User:NAME", "User:ANONYMOUS").split()
+    equal(bootstrap, broker.bootstrap)
+    broker.tool(TOOLS[script], *arguments)
+
+
 @test("what is not allowed is said, with the commands for an admin")
 def _():
     properties = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                   "allow.everyone.if.no.acl.found": "true"}
     with own_broker(properties=properties) as broker:
         cluster, missing, inputs = names(2, cluster=broker.cluster())
-        made = [cluster.create_topic("checkpoints", partitions=p, cleanup_policy="compact") for p in (2, 2, 2, 1)]
-        unknown, unread, hidden, small = made
+        made = [cluster.create_topic("checkpoints", partitions=p, cleanup_policy="compact") for p in (2, 2, 2, 2, 1)]
+        unknown, unread, unwritten, hidden, small = made
         cluster.produce(unread, [record(inputs[0], 0, 1, 1, "run")])
 
         def allow(operations, *what):
@@ -415,8 +426,10 @@ def _():
             broker.tool("kafka.admin.AclCommand", "--add", "--allow-principal", "User:ANONYMOUS",
                         *(word for operation in operations for word in ("--operation", operation)), *what)
 
-        allow(["Read", "Describe"], "--topic", unknown)
-        allow(["Describe", "DescribeConfigs"], "--topic", unread, "--topic", missing)
+        allow(["Read", "Write", "Describe"], "--topic", unknown)
+        allow(["Describe", "DescribeConfigs"], "--topic", unread, "--topic", unwritten, "--topic", missing)
+        allow(["Write"], "--topic", unread)
+        allow(["Read"], "--topic", unwritten)
         allow(["Create"], "--topic", hidden)
         allow(["Read", "DescribeConfigs"], "--topic", small)
         allow(["ClusterAction", "Alter", "Describe"], "--cluster")
@@ -429,6 +442,7 @@ def _():
                            f"{missing} --partitions 2 --config cleanup.policy=compact --config segment.bytes=33554432"]),
                 (small, ["has 1 partition where an input topic has 2", f"--alter --topic {small} --partitions 2`"]),
                 (hidden, ["closed to this user", "grant it Describe, Read and Write"]),
+                (unwritten, ["closed to this user", "grant it Write"]),
                 (unread, ["closed to this user", "grant it Read"])):
             with Driver(broker.bootstrap, topic, inputs) as driver:
                 driver.say(f"read {inputs[0]} 0")
@@ -437,6 +451,11 @@ def _():
                 lacks(sentence, "null")
                 print(f"# {sentence}")
                 driver.end()
+            if topic in (hidden, unwritten, unread):
+                run_command(broker, sentence)
+                with Driver(broker.bootstrap, topic, inputs) as driver:
+                    driver.read(inputs[0], 0)
+                    driver.end()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ struct checkpoint_key {
  * CHECKPOINT_KEY_TAIL_BYTES always suffice). */
 int checkpoint_key_write(const struct checkpoint_key *key, char *out, size_t room);
 
+/* The key of a marker (see checkpoint_marker), which is no checkpoint's in any version: a checkpoint's key has slashes. */
+#define CHECKPOINT_MARKER_KEY "marker"
+
 /* False for anything that checkpoint_key_write would not write. group and topic point into `text`. */
 bool checkpoint_key_parse(const char *text, size_t bytes, struct checkpoint_key *out);
 

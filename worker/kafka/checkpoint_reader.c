@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "kafka/checkpoint_key.h"
+#include "kafka/checkpoint_marker.h"
 #include "ops/log.h"
 
 #include <inttypes.h>
@@ -10,10 +11,11 @@
 #include <string.h>
 
 enum {
-    ASK_MS = 400,
     RETRY_LEAST_MS = 50,
     RETRY_MOST_MS = 1000,
-    STALL_MS = 10000, /* nothing came for so long: from the beginning again, to a new end */
+    SLOW_MARK_MS = 1000, /* a marker that is not acknowledged by then is worth telling */
+    LATE_MARK_MS = 20000, /* its report should have come before that: another marker */
+    STALL_MS = 10000, /* nothing came for so long: from the beginning again, to a new marker */
     LOOK_MS = 250,    /* how often it looks for stalls, and for what is not wanted any more */
     BATCH = 512,
     BATCHES_A_TURN = 16,
@@ -22,20 +24,21 @@ enum {
 
 /* A partition that is read, for all who want it.
  *
- *   WAITS ──(its end is known)──> FETCHES ──(end reached)──> answered
- *     ^────────(trouble)────────────┘
+ *   WAITS ──(a marker was sent)──> MARKS ──(acknowledged)──> FETCHES ──(the marker is passed)──> answered
+ *     ^───────────(trouble)──────────┴──────────────────────────┘
  *
- * Who asks while it FETCHES waits in another one, since what was read may be older than the question. */
-enum phase { WAITS, FETCHES };
+ * Who asks once a marker was sent waits in another reading, since what that marker covers may be older than the question. */
+enum phase { WAITS, MARKS, FETCHES };
 struct reading {
     struct list node;
     int32_t partition;
     enum phase phase;
     struct list requests;
-    int64_t end;      /* FETCHES: the high watermark at its begin */
+    uint64_t ticket;  /* MARKS: of the marker */
+    int64_t marker;   /* FETCHES: where the marker lies, or lay */
     int64_t position; /* FETCHES: behind the last message */
     int64_t begun_ms;
-    int64_t moved_ms; /* FETCHES: when the last message came */
+    int64_t moved_ms; /* MARKS: when the marker was sent; FETCHES: when the last message came */
     int64_t retry_ms; /* WAITS: not before */
     int64_t delay_ms;
     size_t n_records;
@@ -47,6 +50,8 @@ struct checkpoint_reader {
     struct list readings;
     size_t outstanding;
     size_t group_bytes;
+    int partitions; /* that can be written to and read */
+    uint64_t tickets;
     enum checkpoint_reader_state state; /* of this turn */
     char *why;                          /* of this turn */
 };
@@ -81,7 +86,7 @@ static void note_error(struct checkpoint_reader *reader, int32_t partition, rd_k
     char reason[REASON_BYTES];
     snprintf(reason, sizeof reason, "partition %" PRId32 ": %s", partition, text != NULL ? text : rd_kafka_err2str(err));
     if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-        note(reader, CHECKPOINT_READER_CLOSED, rd_kafka_err2str(err));
+        note(reader, CHECKPOINT_READER_UNREADABLE, rd_kafka_err2str(err));
     else
         note(reader, is_missing(err) ? CHECKPOINT_READER_NO_TOPIC : CHECKPOINT_READER_STUCK, reason);
 }
@@ -135,7 +140,7 @@ static void forget_records(struct reading *reading)
     reading->n_records = 0;
 }
 
-/* From the beginning again, later. Who waits for the next reading of the partition anyway joins. */
+/* From the beginning again, later, to a new marker. Who waits for the next reading of the partition anyway joins. */
 static void reading_wait(struct checkpoint_reader *reader, struct reading *reading, int64_t now_ms)
 {
     struct reading *other = find(reader, reading->partition, WAITS);
@@ -177,38 +182,16 @@ static void drop_unwanted(struct checkpoint_reader *reader)
 
 /* ---- the end of a reading ---- */
 
-/* False: nothing may go on. */
-static bool seal(struct checkpoint_reader *reader, const struct reading *reading, struct checkpoint_request *request)
-{
-    char text[CHECKPOINT_READER_WHY_BYTES];
-    int64_t offset = 0;
-    uint64_t writer = 0;
-    switch (checkpoint_table_seal(request->table, reader->config.check, reader->config.opaque, &offset, &writer)) {
-    case CHECKPOINT_SEALED:
-        return true;
-    case CHECKPOINT_SEAL_NO_MEMORY:
-        note(reader, CHECKPOINT_READER_FATAL, "out of memory while checkpoints are read");
-        return false;
-    case CHECKPOINT_SEAL_TOO_NEW:
-        break;
-    }
-    snprintf(text, sizeof text,
-             "the checkpoints topic '%s' holds a checkpoint of a later version (key '%.200s/%s/%" PRId32 "/%" PRId64
-             "/%016" PRIx64 "') that this version can't read, and its run could be started again: go back to the later "
-             "version, or let it end its runs before an earlier one is started",
-             rd_kafka_topic_name(reader->config.topic), reader->config.group_id, request->topic,
-             reading->partition, offset, writer);
-    note(reader, CHECKPOINT_READER_FATAL, text);
-    return false;
-}
-
 static void finish(struct checkpoint_reader *reader, struct reading *reading)
 {
+    char why[CHECKPOINT_READER_WHY_BYTES];
     struct list *node;
     stop_fetching(reader, reading);
     while ((node = list_shift(&reading->requests)) != NULL) {
         struct checkpoint_request *request = list_entry(node, struct checkpoint_request, node);
-        if (!seal(reader, reading, request)) {
+        if (!checkpoint_request_seal(request, reader->config.check, reader->config.opaque,
+                                     rd_kafka_topic_name(reader->config.topic), reader->config.group_id, why)) {
+            note(reader, CHECKPOINT_READER_FATAL, why);
             answer_unwanted(reader, request);
             continue;
         }
@@ -235,11 +218,7 @@ static int keep_record(struct checkpoint_reader *reader, struct reading *reading
         return 0;
     for (struct list *node = reading->requests.next; node != &reading->requests; node = node->next) {
         struct checkpoint_request *request = list_entry(node, struct checkpoint_request, node);
-        if (strncmp(request->topic, key.topic, key.topic_bytes) != 0 || request->topic[key.topic_bytes] != '\0')
-            continue;
-        if (message->payload == NULL)
-            checkpoint_table_erase(request->table, key.offset, key.writer);
-        else if (checkpoint_table_put(request->table, key.offset, key.writer, message->payload, message->len) != 0)
+        if (checkpoint_request_keep(request, &key, message->payload, message->len) != 0)
             return -1;
     }
     return 0;
@@ -254,20 +233,22 @@ static void serve_message(struct checkpoint_reader *reader, struct reading *read
             reading_wait(reader, reading, now_ms);
         return; /* what else there is librdkafka gets over by itself, or STALL_MS do */
     }
+    /* The end of a log lies at or behind the last message, too. Before it: what was read is not the log's any more. */
+    if (message->offset < reading->position) {
+        note_error(reader, reading->partition, message->err, "the log became shorter while it was read");
+        reading_wait(reader, reading, now_ms);
+        return;
+    }
+    reading->position = message->offset;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        /* Backwards: what was read before is not the log's any more. */
-        if (message->offset < reading->position)
-            forget_records(reading);
         if (keep_record(reader, reading, message) != 0) {
             note(reader, CHECKPOINT_READER_FATAL, "out of memory while checkpoints are read");
             return;
         }
-        reading->position = message->offset + 1;
-    } else if (message->offset > reading->position) {
-        reading->position = message->offset; /* what was there before it is no message, or was cleaned away */
+        reading->position++;
     }
     reading->moved_ms = now_ms;
-    if (reading->position >= reading->end)
+    if (reading->position > reading->marker)
         finish(reader, reading);
 }
 
@@ -279,13 +260,13 @@ static bool serve_messages(struct checkpoint_reader *reader, int64_t now_ms)
         for (ssize_t at = 0; at < n; at++) {
             /* Looked for anew each time: the one before may have ended it. */
             struct reading *reading = find(reader, messages[at]->partition, FETCHES);
-            if (reading != NULL && reader->state < CHECKPOINT_READER_CLOSED)
+            if (reading != NULL && reader->state < CHECKPOINT_READER_UNREADABLE)
                 serve_message(reader, reading, messages[at], now_ms);
             rd_kafka_message_destroy(messages[at]);
         }
         if (n <= 0)
             return false;
-        if (reader->state >= CHECKPOINT_READER_CLOSED)
+        if (reader->state >= CHECKPOINT_READER_UNREADABLE)
             return true;
     }
     return true;
@@ -293,86 +274,93 @@ static bool serve_messages(struct checkpoint_reader *reader, int64_t now_ms)
 
 /* ---- the begin of a reading ---- */
 
-static void begin(struct checkpoint_reader *reader, struct reading *reading, int64_t end, int64_t now_ms)
+static bool is_busy(const struct checkpoint_reader *reader, int32_t partition)
 {
-    reading->end = end;
-    reading->position = 0;
-    reading->moved_ms = now_ms;
-    if (end == 0) {
-        finish(reader, reading);
+    return find(reader, partition, MARKS) != NULL || find(reader, partition, FETCHES) != NULL;
+}
+
+static void send_markers(struct checkpoint_reader *reader, int64_t now_ms)
+{
+    for (struct list *node = reader->readings.next; node != &reader->readings; node = node->next) {
+        struct reading *reading = list_entry(node, struct reading, node);
+        if (reading->phase != WAITS || reading->retry_ms > now_ms || reading->partition >= reader->partitions ||
+            is_busy(reader, reading->partition))
+            continue;
+        reading->ticket = ++reader->tickets;
+        rd_kafka_resp_err_t err = checkpoint_marker_send(reader->config.marker, reading->partition, reading->ticket);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            note_error(reader, reading->partition, err, NULL);
+            reading_wait(reader, reading, now_ms);
+            continue;
+        }
+        reading->phase = MARKS;
+        reading->moved_ms = now_ms;
+    }
+}
+
+static void note_unmarked(struct checkpoint_reader *reader, const struct reading *reading, rd_kafka_resp_err_t err)
+{
+    char text[REASON_BYTES];
+    snprintf(text, sizeof text, "partition %" PRId32 ": a marker was not acknowledged: %s", reading->partition,
+             rd_kafka_err2str(err));
+    if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        note(reader, CHECKPOINT_READER_UNWRITABLE, rd_kafka_err2str(err));
+    else /* even one that is only late may be so since the topic was deleted */
+        note(reader, CHECKPOINT_READER_NO_TOPIC, text);
+}
+
+/* Fetching begins only now, but need not: what lies before the marker stays as it is. */
+static void on_marked(int32_t partition, uint64_t ticket, rd_kafka_resp_err_t err, int64_t offset, void *opaque)
+{
+    struct checkpoint_reader *reader = opaque;
+    struct reading *reading = find(reader, partition, MARKS);
+    int64_t now_ms = clock_mono_ms();
+    if (reading == NULL || reading->ticket != ticket)
+        return; /* nobody wants it any more */
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        note_unmarked(reader, reading, err);
+        reading_wait(reader, reading, now_ms);
         return;
     }
-    if (rd_kafka_consume_start_queue(reader->config.topic, reading->partition, RD_KAFKA_OFFSET_BEGINNING, reader->queue) !=
-        0) {
-        note_error(reader, reading->partition, rd_kafka_last_error(), NULL);
+    reading->marker = offset;
+    reading->position = 0;
+    reading->moved_ms = now_ms;
+    if (rd_kafka_consume_start_queue(reader->config.topic, partition, RD_KAFKA_OFFSET_BEGINNING, reader->queue) != 0) {
+        note_error(reader, partition, rd_kafka_last_error(), NULL);
         reading_wait(reader, reading, now_ms);
         return;
     }
     reading->phase = FETCHES;
 }
 
-/* Asks the leaders for the ends of the partitions of the list, and begins those; false where one that can't be had leaves
- * all unknown. rd_kafka_query_watermark_offsets would not do: it waits for a silent broker beyond its time-out. A leader
- * that does not know its own end yet, as after an election, answers with an error. */
-static bool ask_ends(struct checkpoint_reader *reader, rd_kafka_topic_partition_list_t *list, int64_t now_ms)
+/* ---- turns ---- */
+
+/* True where it waits again. */
+static bool look_at_reading(struct checkpoint_reader *reader, struct reading *reading, int64_t now_ms)
 {
-    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(reader->config.rk, list, ASK_MS);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && list->cnt > 1)
+    char text[REASON_BYTES];
+    int64_t still_ms = now_ms - reading->moved_ms;
+    if (reading->phase == WAITS || still_ms < (reading->phase == MARKS ? SLOW_MARK_MS : STALL_MS))
         return false;
-    for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_topic_partition_t *part = &list->elems[i];
-        struct reading *reading = find(reader, part->partition, WAITS);
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR && part->err == RD_KAFKA_RESP_ERR_NO_ERROR && part->offset >= 0) {
-            begin(reader, reading, part->offset, now_ms);
-            continue;
-        }
-        note_error(reader, part->partition, err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : part->err, NULL);
-        reading_wait(reader, reading, now_ms);
-    }
+    if (reading->phase == MARKS)
+        snprintf(text, sizeof text, "partition %" PRId32 ": a marker is not acknowledged yet", reading->partition);
+    else
+        snprintf(text, sizeof text, "partition %" PRId32 " stands still at offset %" PRId64 ", before %" PRId64,
+                 reading->partition, reading->position, reading->marker);
+    note(reader, CHECKPOINT_READER_STUCK, text);
+    if (reading->phase == MARKS && still_ms < LATE_MARK_MS)
+        return false;
+    reading_wait(reader, reading, now_ms);
     return true;
 }
-
-static void add_to(const struct checkpoint_reader *reader, rd_kafka_topic_partition_list_t *list, int32_t partition)
-{
-    rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(reader->config.topic), partition)->offset =
-        RD_KAFKA_OFFSET_END;
-}
-
-/* All at once; or, where that fails, one by one for as long as that takes no longer than one that fails. */
-static void begin_readings(struct checkpoint_reader *reader, int64_t now_ms)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    for (struct list *node = reader->readings.next; node != &reader->readings; node = node->next) {
-        struct reading *reading = list_entry(node, struct reading, node);
-        if (reading->phase == WAITS && reading->retry_ms <= now_ms && find(reader, reading->partition, FETCHES) == NULL)
-            add_to(reader, list, reading->partition);
-    }
-    bool asked = list->cnt == 0 || ask_ends(reader, list, now_ms);
-    for (int i = 0; !asked && i < list->cnt && clock_mono_ms() < now_ms + ASK_MS * 2; i++) {
-        rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
-        add_to(reader, one, list->elems[i].partition);
-        (void)ask_ends(reader, one, now_ms);
-        rd_kafka_topic_partition_list_destroy(one);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
-/* ---- turns ---- */
 
 static void look_for_stalls(struct checkpoint_reader *reader, int64_t now_ms)
 {
     struct list *next;
     for (struct list *node = reader->readings.next; node != &reader->readings; node = next) {
-        struct reading *reading = list_entry(node, struct reading, node);
-        char text[REASON_BYTES];
         next = node->next;
-        if (reading->phase != FETCHES || now_ms - reading->moved_ms < STALL_MS)
-            continue;
-        snprintf(text, sizeof text, "partition %" PRId32 " stands still at offset %" PRId64 " of %" PRId64,
-                 reading->partition, reading->position, reading->end);
-        note(reader, CHECKPOINT_READER_STUCK, text);
-        reading_wait(reader, reading, now_ms);
-        next = reader->readings.next; /* the next one may have been joined to it */
+        if (look_at_reading(reader, list_entry(node, struct reading, node), now_ms))
+            next = reader->readings.next; /* the next one may have been joined to it */
     }
 }
 
@@ -382,7 +370,8 @@ enum checkpoint_reader_state checkpoint_reader_turn(struct checkpoint_reader *re
     reader->state = CHECKPOINT_READER_GOES_ON;
     reader->why = strcpy(why, "");
     drop_unwanted(reader);
-    begin_readings(reader, now_ms);
+    send_markers(reader, now_ms);
+    checkpoint_marker_turn(reader->config.marker, on_marked, reader);
     if (serve_messages(reader, now_ms))
         note(reader, CHECKPOINT_READER_HAS_MORE, "");
     else
@@ -395,7 +384,8 @@ int64_t checkpoint_reader_next_ms(const struct checkpoint_reader *reader, int64_
     int64_t next_ms = reader->outstanding > 0 ? now_ms + LOOK_MS : CLOCK_NEVER;
     for (struct list *node = reader->readings.next; node != &reader->readings; node = node->next) {
         const struct reading *reading = list_entry(node, struct reading, node);
-        if (reading->phase == WAITS && reading->retry_ms < next_ms)
+        if (reading->phase == WAITS && reading->partition < reader->partitions && reading->retry_ms < next_ms &&
+            !is_busy(reader, reading->partition))
             next_ms = reading->retry_ms;
     }
     return next_ms;
@@ -410,6 +400,11 @@ int32_t checkpoint_reader_highest(const struct checkpoint_reader *reader)
             highest = reading->partition;
     }
     return highest;
+}
+
+void checkpoint_reader_set_partitions(struct checkpoint_reader *reader, int partitions)
+{
+    reader->partitions = partitions;
 }
 
 size_t checkpoint_reader_outstanding(const struct checkpoint_reader *reader)

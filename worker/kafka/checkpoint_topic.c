@@ -15,7 +15,7 @@ static const struct checkpoint_topic_setting topic_settings[] = {
     {"segment.bytes", "33554432"},
     {"segment.ms", "3600000"},
     {"min.cleanable.dirty.ratio", "0.1"},
-    {"delete.retention.ms", "60000"},
+    {"delete.retention.ms", "3600000"}, /* a reader slower than that may see what was erased, but not that it was */
 };
 enum { N_SETTINGS = sizeof topic_settings / sizeof *topic_settings };
 
@@ -204,7 +204,7 @@ static enum checkpoint_topic_state grow(const struct checkpoint_topic *topic, in
              "admin run `kafka-topics.sh --bootstrap-server %s --alter --topic %s --partitions %d`",
              topic->name, from, from == 1 ? "" : "s", to, reason, topic->servers, topic->name, to);
     /* Partitions of a number that it has already: another worker was quicker. */
-    return is_final(err) && err != RD_KAFKA_RESP_ERR_INVALID_PARTITIONS ? CHECKPOINT_TOPIC_REFUSED : CHECKPOINT_TOPIC_LATER;
+    return is_final(err) && err != RD_KAFKA_RESP_ERR_INVALID_PARTITIONS ? CHECKPOINT_TOPIC_SMALL : CHECKPOINT_TOPIC_LATER;
 }
 
 /* ---- the policy ---- */
@@ -344,7 +344,6 @@ enum checkpoint_topic_state checkpoint_topic_ensure(struct checkpoint_topic *top
         topic->policy_known = false;
         return create(topic, wanted, why);
     }
-    if (*partitions < wanted)
-        return grow(topic, *partitions, wanted, why);
-    return topic->policy_known ? CHECKPOINT_TOPIC_READY : ask_policy(topic, why);
+    enum checkpoint_topic_state state = topic->policy_known ? CHECKPOINT_TOPIC_READY : ask_policy(topic, why);
+    return state == CHECKPOINT_TOPIC_READY && *partitions < wanted ? grow(topic, *partitions, wanted, why) : state;
 }

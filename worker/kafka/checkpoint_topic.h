@@ -35,6 +35,7 @@ struct checkpoint_topic {
 enum checkpoint_topic_state {
     CHECKPOINT_TOPIC_READY,   /* *partitions: how many it has; brokers may still be electing their leaders */
     CHECKPOINT_TOPIC_LATER,   /* call it again; `why` says what is in the way, "" where a step went well */
+    CHECKPOINT_TOPIC_SMALL,   /* *partitions are too few, and growing it is refused: a sentence in `why` */
     CHECKPOINT_TOPIC_REFUSED, /* a sentence in `why`: the worker cannot go on */
 };
 

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/mailbox.h"
+#include "kafka/checkpoint_clients.h"
 #include "kafka/checkpoint_reader.h"
 #include "kafka/checkpoint_topic.h"
-#include "kafka/client_end.h"
 #include "ops/log.h"
 
 #include <assert.h>
@@ -22,6 +22,7 @@ enum {
     REASON_BYTES = CHECKPOINT_TOPIC_WHY_BYTES,
     STEP_MS = 20,           /* after a step that went well */
     RETRY_MS = 500,         /* after one that did not */
+    SMALL_RETRY_MS = 5000,  /* after one that is not allowed */
     IDLE_MS = 1000,         /* librdkafka wants to be served now and then */
     WARN_AFTER_MS = 2000,   /* a leader's election is no trouble */
     WARN_INTERVAL_MS = 30000,
@@ -31,8 +32,7 @@ enum {
 struct checkpoints {
     struct checkpoints_config config;
     struct checkpoints_hooks hooks;
-    rd_kafka_t *rk;
-    rd_kafka_topic_t *handle;
+    struct checkpoint_clients clients;
     pthread_t thread;
     bool thread_runs;
     atomic_bool stop;
@@ -55,6 +55,7 @@ struct checkpoints {
     int64_t topic_ms;      /* when it is next made sure of */
     int64_t trouble_since_ms; /* CLOCK_NEVER: none */
     int64_t warn_ms;
+    int64_t small_warn_ms; /* not before: that the topic may not grow */
     char network_why[128]; /* librdkafka's last word */
 };
 static_assert(CHECKPOINT_READER_WHY_BYTES <= REASON_BYTES, "sentences are passed on");
@@ -129,6 +130,35 @@ static void post_answers(struct checkpoints *checkpoints)
         mailbox_post(&checkpoints->answers, node);
 }
 
+static void take_partitions(struct checkpoints *checkpoints, int partitions)
+{
+    checkpoint_marker_open(checkpoints->clients.marker);
+    checkpoint_reader_set_partitions(checkpoints->reader, partitions);
+    if (partitions > checkpoints->partitions && checkpoints->hooks.topic_changed != NULL)
+        checkpoints->hooks.topic_changed(partitions, checkpoints->hooks.opaque);
+    checkpoints->partitions = partitions;
+    if (checkpoint_reader_outstanding(checkpoints->reader) == 0)
+        trouble_over(checkpoints, clock_mono_ms());
+}
+
+/* At the start a topic that may not grow ends the worker. Later it does not: what has its partition goes on, and somebody may
+ * do what the sentence says. */
+static void stay_small(struct checkpoints *checkpoints, int partitions, const char *why)
+{
+    if (checkpoints->partitions == 0) {
+        fail(checkpoints, why);
+        return;
+    }
+    int64_t now_ms = clock_mono_ms();
+    checkpoints->topic_ms = now_ms + SMALL_RETRY_MS;
+    take_partitions(checkpoints, partitions);
+    if (now_ms < checkpoints->small_warn_ms)
+        return;
+    checkpoints->small_warn_ms = now_ms + WARN_INTERVAL_MS;
+    log_event(LOG_WARN, "checkpoints_topic_small", "%s; until then input partitions from %d on are not worked on", why,
+              partitions);
+}
+
 static void make_sure(struct checkpoints *checkpoints, int64_t now_ms)
 {
     char why[CHECKPOINT_TOPIC_WHY_BYTES];
@@ -141,16 +171,16 @@ static void make_sure(struct checkpoints *checkpoints, int64_t now_ms)
     switch (checkpoint_topic_ensure(&checkpoints->topic, highest + 1, &partitions, why)) {
     case CHECKPOINT_TOPIC_READY:
         checkpoints->topic_sure = true;
-        if (partitions > checkpoints->partitions && checkpoints->hooks.topic_changed != NULL)
-            checkpoints->hooks.topic_changed(partitions, checkpoints->hooks.opaque);
-        checkpoints->partitions = partitions;
-        if (checkpoint_reader_outstanding(checkpoints->reader) == 0)
-            trouble_over(checkpoints, clock_mono_ms());
+        checkpoints->small_warn_ms = 0;
+        take_partitions(checkpoints, partitions);
         break;
     case CHECKPOINT_TOPIC_LATER:
         checkpoints->topic_ms = clock_mono_ms() + (why[0] == '\0' ? STEP_MS : RETRY_MS);
         if (why[0] != '\0')
             trouble(checkpoints, why, clock_mono_ms());
+        break;
+    case CHECKPOINT_TOPIC_SMALL:
+        stay_small(checkpoints, partitions, why);
         break;
     case CHECKPOINT_TOPIC_REFUSED:
         fail(checkpoints, why);
@@ -165,13 +195,15 @@ static bool read_on(struct checkpoints *checkpoints, int64_t now_ms)
     char closed[CHECKPOINT_TOPIC_WHY_BYTES];
     size_t before = checkpoint_reader_outstanding(checkpoints->reader);
     bool more = false;
-    switch (checkpoint_reader_turn(checkpoints->reader, now_ms, why)) {
+    enum checkpoint_reader_state state = checkpoint_reader_turn(checkpoints->reader, now_ms, why);
+    switch (state) {
     case CHECKPOINT_READER_GOES_ON:
         break;
     case CHECKPOINT_READER_HAS_MORE:
         more = true;
         break;
     case CHECKPOINT_READER_NO_TOPIC:
+        checkpoint_reader_set_partitions(checkpoints->reader, 0);
         checkpoints->topic_sure = false;
         checkpoints->topic_ms = now_ms + STEP_MS;
         trouble(checkpoints, why, now_ms);
@@ -179,8 +211,9 @@ static bool read_on(struct checkpoints *checkpoints, int64_t now_ms)
     case CHECKPOINT_READER_STUCK:
         trouble(checkpoints, why, now_ms);
         break;
-    case CHECKPOINT_READER_CLOSED:
-        checkpoint_topic_closed(&checkpoints->topic, "Read", why, closed);
+    case CHECKPOINT_READER_UNREADABLE:
+    case CHECKPOINT_READER_UNWRITABLE:
+        checkpoint_topic_closed(&checkpoints->topic, state == CHECKPOINT_READER_UNREADABLE ? "Read" : "Write", why, closed);
         fail(checkpoints, closed);
         break;
     case CHECKPOINT_READER_FATAL:
@@ -213,7 +246,7 @@ static void *checkpoints_main(void *opaque)
         bool more = false;
         mailbox_drain_fd(checkpoints->requests.event_fd);
         take_requests(checkpoints);
-        rd_kafka_poll(checkpoints->rk, 0);
+        rd_kafka_poll(checkpoints->clients.rk, 0);
         make_sure(checkpoints, clock_mono_ms());
         if (checkpoints->partitions > 0)
             more = read_on(checkpoints, clock_mono_ms());
@@ -295,46 +328,16 @@ void checkpoints_turn(struct checkpoints *checkpoints)
 
 /* ---- begin and end ---- */
 
-/* Read_committed would stop at a transaction that somebody left open on the topic, and give its beginning for its end. */
-static rd_kafka_conf_t *make_conf(struct checkpoints *checkpoints, char *why, size_t why_bytes)
+static int open_clients(struct checkpoints *checkpoints, char *why, size_t why_bytes)
 {
-    static const struct kafka_property own[] = {{"isolation.level", "read_uncommitted"}, {"fetch.wait.max.ms", "10"}};
-    char conf_why[CLIENT_CONF_WHY_BYTES];
-    rd_kafka_conf_t *conf = client_conf_make(&checkpoints->config.settings, CLIENT_READER, conf_why);
-    if (conf == NULL) {
-        snprintf(why, why_bytes, "%s", conf_why);
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        if (rd_kafka_conf_set(conf, own[i].name, own[i].value, why, why_bytes) != RD_KAFKA_CONF_OK) {
-            rd_kafka_conf_destroy(conf);
-            return NULL;
-        }
-    }
-    rd_kafka_conf_set_opaque(conf, checkpoints);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    return conf;
-}
-
-static int open_client(struct checkpoints *checkpoints, char *why, size_t why_bytes)
-{
-    rd_kafka_conf_t *conf = make_conf(checkpoints, why, why_bytes);
-    if (conf == NULL)
+    struct checkpoint_clients *clients = &checkpoints->clients;
+    if (checkpoint_clients_open(clients, &checkpoints->config.settings, checkpoints->config.topic,
+                                checkpoints->requests.event_fd, on_error, checkpoints, why, why_bytes) != 0)
         return -1;
-    checkpoints->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, why_bytes);
-    if (checkpoints->rk == NULL) {
-        rd_kafka_conf_destroy(conf);
-        return -1;
-    }
-    checkpoints->handle = rd_kafka_topic_new(checkpoints->rk, checkpoints->config.topic, NULL);
-    if (checkpoints->handle == NULL) {
-        snprintf(why, why_bytes, "the checkpoints topic '%s' can't be used: %s", checkpoints->config.topic,
-                 rd_kafka_err2str(rd_kafka_last_error()));
-        return -1;
-    }
     struct checkpoint_reader_config config = {
-        .rk = checkpoints->rk,
-        .topic = checkpoints->handle,
+        .rk = clients->rk,
+        .topic = clients->topic,
+        .marker = clients->marker,
         .event_fd = checkpoints->requests.event_fd,
         .group_id = checkpoints->config.group_id,
         .check = checkpoints->hooks.check,
@@ -382,10 +385,10 @@ struct checkpoints *checkpoints_new(const struct checkpoints_config *config, con
     atomic_init(&checkpoints->stop, false);
     atomic_init(&checkpoints->failed, false);
     checkpoints->trouble_since_ms = CLOCK_NEVER;
-    if (open_client(checkpoints, why, why_bytes) != 0)
+    if (open_clients(checkpoints, why, why_bytes) != 0)
         goto out;
     checkpoints->topic = (struct checkpoint_topic){
-        .rk = checkpoints->rk,
+        .rk = checkpoints->clients.rk,
         .name = config->topic,
         .inputs = config->inputs,
         .n_inputs = config->n_inputs,
@@ -421,11 +424,7 @@ void checkpoints_free(struct checkpoints *checkpoints)
     mailbox_take(&checkpoints->answers, &left);
     while ((node = list_shift(&left)) != NULL)
         request_free(list_entry(node, struct checkpoint_request, node));
-    if (checkpoints->handle != NULL)
-        rd_kafka_topic_destroy(checkpoints->handle);
-    /* One that is left behind calls nothing of ours: only rd_kafka_poll would call on_error. */
-    if (checkpoints->rk != NULL)
-        client_end(checkpoints->rk, until_ms);
+    checkpoint_clients_end(&checkpoints->clients, until_ms);
     mailbox_deinit(&checkpoints->requests);
     mailbox_deinit(&checkpoints->answers);
     free(checkpoints);

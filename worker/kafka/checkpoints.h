@@ -1,8 +1,9 @@
 /* checkpoints: the checkpoints topic, made sure of, and read back for partitions that come.
  *
- * A thread of its own with a client of its own; the Kafka thread hands it assignments and gets tables. It waits for its
- * broker without limit. It writes nothing: that is a producer's, which should not ask for the topic before topic_changed was
- * called, since brokers make a topic, and not a compacted one, when producers ask for it. */
+ * A thread of its own with clients of its own; the Kafka thread hands it assignments and gets tables. It waits for its
+ * broker without limit. It writes nothing but the markers up to which it reads (see checkpoint_marker): checkpoints are
+ * another producer's, which should not ask for the topic before topic_changed was called, since brokers make a topic, and
+ * not a compacted one, when producers ask for it. */
 #ifndef RXP_KAFKA_CHECKPOINTS_H
 #define RXP_KAFKA_CHECKPOINTS_H
 
@@ -30,7 +31,7 @@ struct checkpoints_hooks {
     checkpoint_check_fn check;
     /* On its thread: the topic is there, with so many partitions; at first, and whenever it is found with more. May be NULL. */
     void (*topic_changed)(int partitions, void *opaque);
-    /* Kafka thread, from within checkpoints_turn: all that was written before checkpoints_read. Takes the (sealed) table. Not
+    /* Kafka thread, from within checkpoints_turn: all that was acknowledged before checkpoints_read. Takes the (sealed) table. Not
      * called for an assignment whose tenure is not HELD any more. */
     void (*ready)(struct assignment *assignment, struct checkpoint_table *table, void *opaque);
     /* Kafka thread, from within checkpoints_turn; once at most: the worker must end with a non-zero status. No reading is

@@ -11,8 +11,10 @@
 
 enum { LEAST_MS = 100 };
 
-struct ending {
+struct client_ending {
     rd_kafka_t *rk;
+    const char *kind;
+    pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t over;
     bool is_over; /* under lock */
@@ -20,7 +22,7 @@ struct ending {
 
 static void *ending_main(void *opaque)
 {
-    struct ending *ending = opaque;
+    struct client_ending *ending = opaque;
     rd_kafka_destroy_flags(ending->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     pthread_mutex_lock(&ending->lock);
     ending->is_over = true;
@@ -29,7 +31,7 @@ static void *ending_main(void *opaque)
     return NULL;
 }
 
-static int ending_start(struct ending *ending, pthread_t *thread)
+static int ending_start(struct client_ending *ending)
 {
     pthread_condattr_t monotonic;
     sigset_t all;
@@ -42,12 +44,12 @@ static int ending_start(struct ending *ending, pthread_t *thread)
     /* Signals are for main. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(thread, NULL, ending_main, ending);
+    int error = pthread_create(&ending->thread, NULL, ending_main, ending);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 
-static bool ending_await(struct ending *ending, int64_t until_ms)
+static bool ending_await(struct client_ending *ending, int64_t until_ms)
 {
     int64_t least_ms = clock_mono_ms() + LEAST_MS;
     until_ms = until_ms > least_ms ? until_ms : least_ms;
@@ -60,28 +62,46 @@ static bool ending_await(struct ending *ending, int64_t until_ms)
     return is_over;
 }
 
-bool client_end(rd_kafka_t *rk, int64_t until_ms)
+static void ending_free(struct client_ending *ending)
 {
-    pthread_t thread;
-    const char *kind = rd_kafka_type(rk) == RD_KAFKA_PRODUCER ? "producer" : "consumer";
-    struct ending *ending = calloc(1, sizeof *ending);
-    if (ending == NULL) {
-        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-        return true;
-    }
-    ending->rk = rk;
-    if (ending_start(ending, &thread) != 0) {
-        ending_main(ending);
-    } else if (!ending_await(ending, until_ms)) {
-        pthread_detach(thread); /* `ending` is its own now */
-        log_event(LOG_WARN, "kafka_client_stuck", "librdkafka's %s does not end, as it may while a broker stands still or after "
-                  "a topic is deleted: it is left behind", kind);
-        return false;
-    } else {
-        pthread_join(thread, NULL);
-    }
     pthread_cond_destroy(&ending->over);
     pthread_mutex_destroy(&ending->lock);
     free(ending);
+}
+
+struct client_ending *client_end_begin(rd_kafka_t *rk)
+{
+    struct client_ending *ending = calloc(1, sizeof *ending);
+    if (ending == NULL) {
+        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        return NULL;
+    }
+    ending->rk = rk;
+    ending->kind = rd_kafka_type(rk) == RD_KAFKA_PRODUCER ? "producer" : "consumer";
+    if (ending_start(ending) == 0)
+        return ending;
+    ending_main(ending);
+    ending_free(ending);
+    return NULL;
+}
+
+bool client_end_await(struct client_ending *ending, int64_t until_ms)
+{
+    if (ending == NULL)
+        return true;
+    if (!ending_await(ending, until_ms)) {
+        const char *kind = ending->kind;
+        pthread_detach(ending->thread); /* `ending` is its own now */
+        log_event(LOG_WARN, "kafka_client_stuck", "librdkafka's %s does not end, as it may while a broker stands still or after "
+                  "a topic is deleted: it is left behind", kind);
+        return false;
+    }
+    pthread_join(ending->thread, NULL);
+    ending_free(ending);
     return true;
+}
+
+bool client_end(rd_kafka_t *rk, int64_t until_ms)
+{
+    return client_end_await(client_end_begin(rk), until_ms);
 }

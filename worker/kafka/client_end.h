@@ -19,4 +19,10 @@
  * handles must be released before. */
 bool client_end(rd_kafka_t *rk, int64_t until_ms);
 
+/* The same in two steps, so that several clients can end at the same time. client_end_begin gives NULL where that is over
+ * already, and client_end_await takes that for true. */
+struct client_ending;
+struct client_ending *client_end_begin(rd_kafka_t *rk);
+bool client_end_await(struct client_ending *ending, int64_t until_ms);
+
 #endif
