@@ -14,6 +14,7 @@ from cluster import Message
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions
 from tap import equal, holds, lacks, run_all, skip, test
+from trio import Trio
 from worker import PROGRAM
 
 DRIVER = pathlib.Path(PROGRAM).parent / "tests" / "checkpoints_driver"
@@ -96,8 +97,8 @@ def admin_of(cluster):
     return AdminClient({"bootstrap.servers": cluster.bootstrap})
 
 
-def settings_of(cluster, topic):
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+def settings_of(cluster, name, kind=ConfigResource.Type.TOPIC):
+    resource = ConfigResource(kind, name)
     admin = admin_of(cluster)  # the call is dropped if this is
     found = admin.describe_configs([resource])[resource].result(20)
     return {name: entry.value for name, entry in found.items()}
@@ -160,6 +161,39 @@ def _():
         equal(driver.read(inputs[0], 7), [])
         equal(driver.lines("changed"), [["3"], ["8"]])
         driver.end()
+
+
+@test("that it may not grow while readings go on is warned of, until it has grown; what has its partition goes on")
+def _():
+    properties = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                  "allow.everyone.if.no.acl.found": "true"}
+    with own_broker(properties=properties) as broker:
+        cluster, topic, inputs = names(1, cluster=broker.cluster())
+        cluster.create_topic(name=topic, partitions=1, cleanup_policy="compact")
+        everything = ["--allow-principal", "User:ANONYMOUS", "--topic", topic]
+        for operation in ("Read", "Write", "DescribeConfigs"):
+            everything += ["--operation", operation]
+        broker.tool("kafka.admin.AclCommand", "--add", *everything)
+        with Driver(broker.bootstrap, topic, inputs) as driver:
+            driver.wait_for("changed")
+            admin = admin_of(cluster)
+            admin.create_partitions([NewPartitions(inputs[0], 3)])[inputs[0]].result(20)
+            driver.say(f"read {inputs[0]} 2")
+            wait_until(lambda: "checkpoints_topic_small" in driver.log.read_text(), 20, f"the warning in {driver.log}")
+            holds(driver.log.read_text(), "has 1 partition where an input topic has 3",
+                  f"`kafka-topics.sh --bootstrap-server {broker.bootstrap} --alter --topic {topic} --partitions 3`",
+                  "input partitions from 1 on")
+            cluster.produce(topic, [record(inputs[0], 0, 4, 1, "run")])
+            equal([entry.offset for entry in driver.read(inputs[0], 0)], [4])
+            equal(len(driver.lines("ready")), 1)
+            broker.tool("kafka.admin.AclCommand", "--add", "--allow-principal", "User:ANONYMOUS", "--topic", topic,
+                        "--operation", "Alter")
+            driver.wait_for("ready", 60, count=2)
+            equal((driver.lines("changed"), driver.lines("ready")[1][:2]), ([["1"], ["3"]], [inputs[0], "2"]))
+            driver.end()
+        with Driver(broker.bootstrap, topic, [cluster.create_topic("input", partitions=4)]) as driver:
+            equal(driver.wait_for("changed"), ["4"])
+            driver.end()
 
 
 @test("one that is larger than the input topics is left as it is")
@@ -399,6 +433,44 @@ def _():
         equal(driver.read(inputs[0], 1), [])
         equal(cluster.partitions(topic), [0, 1])
         driver.end()
+
+
+def leaders(cluster, topic):
+    found = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0}).list_topics(topic, timeout=20)
+    return {number: partition.leader for number, partition in found.topics[topic].partitions.items()}
+
+
+@test("with three brokers: two must have a checkpoint, and a leader that was replaced and does not know hides none")
+def _():
+    try:
+        trio = Trio()
+    except Unavailable as reason:
+        skip(str(reason))
+    with trio:
+        cluster, topic, inputs = names(12, cluster=trio.cluster())
+        trio.nodes[0].tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "brokers", "--entity-default",
+                           "--add-config", "min.insync.replicas=1")
+        wait_until(lambda: all(
+            settings_of(cluster, str(node.number), ConfigResource.Type.BROKER)["min.insync.replicas"] == "1"
+            for node in trio.nodes), 30, "that a topic's own setting counts")
+        with Driver(cluster.bootstrap, topic, inputs) as driver:
+            equal(driver.wait_for("changed"), ["12"])
+            equal(settings_of(cluster, topic)["min.insync.replicas"], "2")
+            driver.say(*(f"read {inputs[0]} {p}" for p in range(12)))
+            driver.wait_for("ready", 60, count=12)
+            node = trio.nodes[leaders(cluster, topic)[0] - 1]
+            led = [p for p, leader in leaders(cluster, topic).items() if leader == node.number]
+            # What it is asked while it is frozen it answers first, before it learns that others lead now.
+            node.freeze()
+            wait_until(lambda: all(leader > 0 and leader != node.number for leader in leaders(cluster, topic).values()),
+                       60, "other leaders")
+            cluster.produce(topic, [record(inputs[0], p, p, 1, "run") for p in led])
+            driver.say(*(f"read {inputs[0]} {p}" for p in led))
+            time.sleep(0.2)  # for the question to be on its way; the answer has to be right in any case
+            node.thaw()
+            driver.wait_for("ready", 60, count=12 + len(led))
+            equal([[entry.offset for entry in driver.entries(inputs[0], p)] for p in led], [[p] for p in led])
+            driver.end()
 
 
 TOOLS = {"kafka-acls.sh": "kafka.admin.AclCommand", "kafka-configs.sh": "kafka.admin.ConfigCommand"}

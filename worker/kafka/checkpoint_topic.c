@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* An admin request is waited for in slices, so that an end is noticed. */
-enum { ASK_MS = 400, ADMIN_MS = 5000, SLICE_MS = 50, REASON_BYTES = 256, COMMAND_BYTES = 600 };
+enum { ASK_MS = 400, ADMIN_MS = 5000, SLICE_MS = 50, REASON_BYTES = 256, COMMAND_BYTES = 700 };
 
 /* Small segments, cleaned often: what is erased should not have to be read at every start. */
 static const struct checkpoint_topic_setting topic_settings[] = {
@@ -24,6 +25,12 @@ const struct checkpoint_topic_setting *checkpoint_topic_settings(size_t *n)
     *n = N_SETTINGS;
     return topic_settings;
 }
+
+/* With three replicas a record should not count before two have it, or the loss of one broker loses what was acknowledged. With
+ * fewer it would stop the topic whenever a broker is away, or for good. How many a topic gets, creating it does not tell;
+ * hence, where brokers say that it is so many, just so many are asked for, and the two settings go together. */
+static const struct checkpoint_topic_setting safe_setting = {"min.insync.replicas", "2"};
+enum { SAFE_REPLICAS = 3 };
 
 static bool is_missing(rd_kafka_resp_err_t err)
 {
@@ -112,12 +119,65 @@ static rd_kafka_resp_err_t answer_error(rd_kafka_event_t *event, const rd_kafka_
     return err;
 }
 
+/* ---- settings ---- */
+
+/* The answer; NULL once the thread is to stop. */
+static rd_kafka_event_t *ask_settings(const struct checkpoint_topic *topic, rd_kafka_ResourceType_t type, const char *name)
+{
+    struct request request;
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(type, name);
+    request_init(&request, topic, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(topic->rk, &resource, 1, request.options, request.queue);
+    rd_kafka_event_t *event = request_await(&request, topic);
+    rd_kafka_ConfigResource_destroy(resource);
+    return event;
+}
+
+/* NULL: it is not there. */
+static const char *find_value(const rd_kafka_ConfigResource_t *resource, const char *name)
+{
+    size_t n = 0;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) == 0)
+            return rd_kafka_ConfigEntry_value(entries[i]);
+    }
+    return NULL;
+}
+
+/* How many replicas to ask for together with safe_setting; -1: too few for that, or not known, or set by the brokers. */
+static int ask_safe_replicas(const struct checkpoint_topic *topic)
+{
+    char name[16];
+    long replicas = 0;
+    size_t n = 0;
+    int32_t id = rd_kafka_controllerid(topic->rk, ASK_MS);
+    snprintf(name, sizeof name, "%d", (int)id);
+    rd_kafka_event_t *event = id >= 0 ? ask_settings(topic, RD_KAFKA_RESOURCE_BROKER, name) : NULL;
+    if (event == NULL)
+        return -1;
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    const rd_kafka_ConfigResource_t **resources =
+        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &n) : NULL;
+    if (n == 1 && rd_kafka_ConfigResource_error(resources[0]) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        const char *usual = find_value(resources[0], "default.replication.factor");
+        const char *least = find_value(resources[0], safe_setting.name);
+        if (usual != NULL && least != NULL && strtol(least, NULL, 10) < 2)
+            replicas = strtol(usual, NULL, 10);
+    }
+    rd_kafka_event_destroy(event);
+    return replicas >= SAFE_REPLICAS && replicas <= INT16_MAX ? (int)replicas : -1;
+}
+
 /* ---- making and growing ---- */
 
-static void write_create_command(const struct checkpoint_topic *topic, int partitions, char out[COMMAND_BYTES])
+static void write_create_command(const struct checkpoint_topic *topic, int partitions, int replicas, char out[COMMAND_BYTES])
 {
     int n = snprintf(out, COMMAND_BYTES, "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d",
                      topic->servers, topic->name, partitions);
+    if (replicas > 0 && n > 0 && n < COMMAND_BYTES)
+        n += snprintf(out + n, COMMAND_BYTES - (size_t)n, " --replication-factor %d --config %s=%s", replicas,
+                      safe_setting.name, safe_setting.value);
     for (size_t i = 0; i < N_SETTINGS && n > 0 && n < COMMAND_BYTES; i++)
         n += snprintf(out + n, COMMAND_BYTES - (size_t)n, " --config %s=%s", topic_settings[i].name, topic_settings[i].value);
 }
@@ -138,35 +198,47 @@ static bool is_final(rd_kafka_resp_err_t err)
     return false;
 }
 
-static enum checkpoint_topic_state create(const struct checkpoint_topic *topic, int partitions, char *why)
+/* replicas: -1: as many as the cluster gives a topic. */
+static rd_kafka_resp_err_t request_creation(const struct checkpoint_topic *topic, int partitions, int replicas,
+                                            char reason[REASON_BYTES])
 {
-    char reason[REASON_BYTES];
-    char command[COMMAND_BYTES];
     struct request request;
-    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, partitions, -1, reason, sizeof reason);
-    if (made == NULL) {
-        snprintf(why, CHECKPOINT_TOPIC_WHY_BYTES, "the checkpoints topic '%s' can't be created: %s", topic->name, reason);
-        return CHECKPOINT_TOPIC_REFUSED;
-    }
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, partitions, replicas, reason, REASON_BYTES);
+    if (made == NULL)
+        return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
     for (size_t i = 0; i < N_SETTINGS; i++)
         rd_kafka_NewTopic_set_config(made, topic_settings[i].name, topic_settings[i].value);
+    if (replicas > 0)
+        rd_kafka_NewTopic_set_config(made, safe_setting.name, safe_setting.value);
     request_init(&request, topic, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_CreateTopics(topic->rk, &made, 1, request.options, request.queue);
     rd_kafka_event_t *event = request_await(&request, topic);
     rd_kafka_NewTopic_destroy(made);
     if (event == NULL)
-        return CHECKPOINT_TOPIC_LATER;
+        return RD_KAFKA_RESP_ERR__DESTROY;
     const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
     size_t n = 0;
     const rd_kafka_topic_result_t **results = result != NULL ? rd_kafka_CreateTopics_result_topics(result, &n) : NULL;
     rd_kafka_resp_err_t err = answer_error(event, results, n, reason);
     rd_kafka_event_destroy(event);
+    return err;
+}
+
+static enum checkpoint_topic_state create(const struct checkpoint_topic *topic, int partitions, char *why)
+{
+    char reason[REASON_BYTES] = "";
+    char command[COMMAND_BYTES];
+    int replicas = ask_safe_replicas(topic);
+    rd_kafka_resp_err_t err = request_creation(topic, partitions, replicas, reason);
+    /* It is better with that, but works without. */
+    if (replicas > 0 && err != RD_KAFKA_RESP_ERR_NO_ERROR && err != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && !is_closed(err))
+        err = request_creation(topic, partitions, -1, reason);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         log_event(LOG_INFO, "checkpoints_topic_created", "the checkpoints topic '%s' was created, with %d partition%s",
                   topic->name, partitions, partitions == 1 ? "" : "s");
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS || atomic_load(topic->stop))
         return CHECKPOINT_TOPIC_LATER;
-    write_create_command(topic, partitions, command);
+    write_create_command(topic, partitions, replicas, command);
     snprintf(why, CHECKPOINT_TOPIC_WHY_BYTES,
              "the checkpoints topic '%s' does not exist, and creating it failed (%s): have an admin run `%s`, or set "
              "checkpoints-topic to another, or to nothing, to go without",
@@ -240,18 +312,6 @@ static enum checkpoint_topic_state judge_policy(struct checkpoint_topic *topic, 
     return CHECKPOINT_TOPIC_READY;
 }
 
-/* The value of cleanup.policy in an answer; NULL: it is not there. */
-static const char *find_policy(const rd_kafka_ConfigResource_t *resource)
-{
-    size_t n = 0;
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy") == 0)
-            return rd_kafka_ConfigEntry_value(entries[i]);
-    }
-    return NULL;
-}
-
 static enum checkpoint_topic_state judge_answer(struct checkpoint_topic *topic, rd_kafka_event_t *event, char *why)
 {
     size_t n = 0;
@@ -262,7 +322,7 @@ static enum checkpoint_topic_state judge_answer(struct checkpoint_topic *topic, 
         result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &n) : NULL;
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR && n == 1) {
         err = rd_kafka_ConfigResource_error(resources[0]);
-        policy = err == RD_KAFKA_RESP_ERR_NO_ERROR ? find_policy(resources[0]) : NULL;
+        policy = err == RD_KAFKA_RESP_ERR_NO_ERROR ? find_value(resources[0], "cleanup.policy") : NULL;
     }
     if (policy != NULL)
         return judge_policy(topic, policy, why);
@@ -280,12 +340,7 @@ static enum checkpoint_topic_state judge_answer(struct checkpoint_topic *topic, 
 
 static enum checkpoint_topic_state ask_policy(struct checkpoint_topic *topic, char *why)
 {
-    struct request request;
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic->name);
-    request_init(&request, topic, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(topic->rk, &resource, 1, request.options, request.queue);
-    rd_kafka_event_t *event = request_await(&request, topic);
-    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_event_t *event = ask_settings(topic, RD_KAFKA_RESOURCE_TOPIC, topic->name);
     if (event == NULL)
         return CHECKPOINT_TOPIC_LATER;
     enum checkpoint_topic_state state = judge_answer(topic, event, why);

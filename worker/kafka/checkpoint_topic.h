@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CHECKPOINT_TOPIC_WHY_BYTES 1024
+#define CHECKPOINT_TOPIC_WHY_BYTES 1200
 
 /* What the topic is made with: its configuration. */
 struct checkpoint_topic_setting {
