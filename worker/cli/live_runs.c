@@ -6,6 +6,7 @@
 #include "kafka/checkpoint_table.h"
 #include "kafka/reader.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,15 @@
 #define SILENCE_MS 10000
 #define TURN_MS 200
 
-/* The checkpoints of one input topic, by partition; NULL where there are none. */
+struct partition_runs {
+    struct checkpoint_table *table; /* NULL: none */
+};
+
+/* Of one input topic. */
 struct input_runs {
     const char *topic;
-    struct checkpoint_table **table;
-    size_t n_tables;
+    struct partition_runs *partition;
+    size_t n_partitions;
 };
 
 struct live_runs {
@@ -45,9 +50,9 @@ void live_runs_free(struct live_runs *live)
     if (live == NULL)
         return;
     for (size_t i = 0; i < live->n_inputs; i++) {
-        for (size_t p = 0; p < live->input[i].n_tables; p++)
-            checkpoint_table_free(live->input[i].table[p]);
-        free(live->input[i].table);
+        for (size_t p = 0; p < live->input[i].n_partitions; p++)
+            checkpoint_table_free(live->input[i].partition[p].table);
+        free(live->input[i].partition);
     }
     free(live);
 }
@@ -57,17 +62,19 @@ void live_runs_free(struct live_runs *live)
 /* The table of a partition, made where there is none. The partition is one that the checkpoints topic has. */
 static struct checkpoint_table *table_of(struct input_runs *input, size_t partition)
 {
-    if (partition >= input->n_tables) {
-        struct checkpoint_table **more = realloc(input->table, (partition + 1) * sizeof *more);
+    if (partition >= input->n_partitions) {
+        struct partition_runs *more = realloc(input->partition, (partition + 1) * sizeof *more);
         if (more == NULL)
             return NULL;
-        memset(more + input->n_tables, 0, (partition + 1 - input->n_tables) * sizeof *more);
-        input->table = more;
-        input->n_tables = partition + 1;
+        memset(more + input->n_partitions, 0, (partition + 1 - input->n_partitions) * sizeof *more);
+        input->partition = more;
+        input->n_partitions = partition + 1;
     }
-    if (input->table[partition] == NULL)
-        input->table[partition] = checkpoint_table_new();
-    return input->table[partition];
+    assert(input->partition != NULL);
+    struct partition_runs *runs = &input->partition[partition];
+    if (runs->table == NULL)
+        runs->table = checkpoint_table_new();
+    return runs->table;
 }
 
 static struct input_runs *find_input(struct live_runs *live, const struct checkpoint_key *key)
@@ -117,8 +124,8 @@ int live_runs_seal(struct live_runs *live)
     int64_t offset;
     uint64_t writer;
     for (size_t i = 0; i < live->n_inputs; i++) {
-        for (size_t p = 0; p < live->input[i].n_tables; p++) {
-            struct checkpoint_table *table = live->input[i].table[p];
+        for (size_t p = 0; p < live->input[i].n_partitions; p++) {
+            struct checkpoint_table *table = live->input[i].partition[p].table;
             if (table != NULL && checkpoint_table_seal(table, on_check, NULL, &offset, &writer) != CHECKPOINT_SEALED)
                 return -1;
         }
@@ -156,10 +163,11 @@ struct live_count live_runs_count(const struct live_runs *live, const char *topi
     struct live_count count = {.oldest_ms = INT64_MAX};
     for (size_t i = 0; i < live->n_inputs; i++) {
         const struct input_runs *input = &live->input[i];
-        if (strcmp(input->topic, topic) != 0 || (size_t)partition >= input->n_tables || input->table[partition] == NULL)
+        if (strcmp(input->topic, topic) != 0 || (size_t)partition >= input->n_partitions ||
+            input->partition[partition].table == NULL)
             continue;
         const struct checkpoint_entry *entry;
-        for (size_t at = 0; (entry = checkpoint_table_next(input->table[partition], &at)) != NULL;) {
+        for (size_t at = 0; (entry = checkpoint_table_next(input->partition[partition].table, &at)) != NULL;) {
             if (is_open(entry->offset, opaque))
                 count_entry(&count, entry);
         }
