@@ -87,6 +87,9 @@ def _():
     results = kafka.create_topic("check-out", partitions=1)
     status, said, commands = check(kafka.bootstrap, **options, results_topic=results)
     equal((status, commands), (0, []), said)
+    status, said, commands = check(kafka.bootstrap, **options, results_topic=results, kickoff_guarantee="at-most-once")
+    equal((status, commands), (1, []))
+    holds(said, "WRONG   checkpoints-topic is empty, and kickoff-guarantee=at-most-once needs it")
 
 
 @test("the checkpoints topic that its commands make, compact and grow is that of `run`")

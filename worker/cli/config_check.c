@@ -203,6 +203,12 @@ static void judge_policy(struct check *check)
 static void ask_checkpoints(struct check *check)
 {
     int partitions;
+    if (check->checkpoints == NULL && strcmp(options_text(check->options, "kickoff-guarantee"), "at-most-once") == 0) {
+        tell("WRONG", "checkpoints-topic is empty, and kickoff-guarantee=at-most-once needs it: leave it at its default, or "
+             "name one");
+        check->wrong = true;
+        return;
+    }
     if (check->checkpoints == NULL) {
         tell("note", "checkpoints-topic is empty: a run whose worker ends is started again");
         return;
