@@ -139,6 +139,59 @@ START_TEST(who_leaves_waits_for_what_is_written_but_not_for_ever)
 }
 END_TEST
 
+/* Whose max.poll.interval.ms is 7 s gives back what it has within 3.5 s. */
+static const struct {
+    int64_t write_ms;
+    const char *max_poll_ms;
+    int64_t least_ms;
+    bool ends; /* by what is written */
+} hand_overs[] = {{60000, NULL, 3000, true}, {3000, NULL, 3000, false}, {60000, "7000", 3500, false}};
+
+static bool two_has_some(struct stage *s)
+{
+    return s->sides[1].delivered > 0;
+}
+
+static bool one_is_revoked(struct stage *s)
+{
+    return s->sides[0].revoked == 1;
+}
+
+START_TEST(what_is_written_has_more_time_at_a_hand_over_than_results_but_not_all_the_time)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 2);
+    stage_fill(&stage, 2, 10, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){
+        .restores = true, .handover_ms = 200, .write_ms = hand_overs[_i].write_ms, .max_poll_ms = hand_overs[_i].max_poll_ms});
+    wanted = 20;
+    TURN_UNTIL(&stage, are_delivered);
+    struct assignment *assignments[2] = {NULL, NULL};
+    for (size_t i = 0; i < side->n_jobs; i++)
+        assignments[side->jobs[i].ref.assignment->partition] = side->jobs[i].ref.assignment;
+    for (int p = 0; p < 2; p++)
+        assignment_write_begin(assignments[p]);
+    side_forget_jobs(side);
+    side_open(&stage, 1, &(struct side_wish){.restores = true});
+    TURN_UNTIL(&stage, one_is_revoked);
+    int64_t begin_ms = clock_mono_ms();
+    if (hand_overs[_i].ends) {
+        turn_for(hand_overs[_i].least_ms);
+        ck_assert_uint_eq(side->over, 0);
+        ck_assert_uint_eq(stage.sides[1].delivered, 0);
+        for (int p = 0; p < 2; p++)
+            assignment_write_end(assignments[p]);
+    }
+    TURN_UNTIL(&stage, two_has_some);
+    ck_assert_int_ge(clock_mono_ms() - begin_ms, hand_overs[_i].least_ms - 200); /* it had begun before it was seen */
+    side_forget_jobs(&stage.sides[1]);
+    stage_leave(&stage);
+    for (int p = 0; p < 2 && !hand_overs[_i].ends; p++)
+        assignment_write_end(assignments[p]);
+    stage_close(&stage);
+}
+END_TEST
+
 /* ---- lost, and back ---- */
 
 static bool it_is_back(struct stage *s)
@@ -359,6 +412,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, being_restored_is_not_enough_while_the_committed_offset_is_unknown);
     tcase_add_test(tcase, a_partition_that_leaves_before_it_is_restored_leaves_in_order);
     tcase_add_loop_test(tcase, who_leaves_waits_for_what_is_written_but_not_for_ever, 0, 2);
+    tcase_add_loop_test(tcase, what_is_written_has_more_time_at_a_hand_over_than_results_but_not_all_the_time, 0,
+                        sizeof hand_overs / sizeof *hand_overs);
     tcase_add_test(tcase, what_comes_back_waits_for_those_who_hold_the_lost_one);
     tcase_add_test(tcase, what_comes_back_waits_for_what_is_written_for_the_lost_one);
     tcase_add_test(tcase, who_holds_a_lost_one_for_too_long_is_told_and_then_waited_for_no_more);

@@ -280,6 +280,8 @@ static inline void side_on_fatal(const char *reason, void *opaque)
 struct side_wish {
     const char *brokers;         /* NULL: the cluster's */
     int64_t handover_ms;         /* 0: 10 s */
+    int64_t write_ms;            /* 0: as handover_ms */
+    const char *max_poll_ms;     /* NULL: librdkafka's default */
     int64_t missing_topic_ms;    /* 0: 30 s */
     int64_t commit_interval_ms;  /* 0: 50 ms */
     bool restores;               /* with hooks.assigned */
@@ -294,6 +296,7 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
     struct kafka_property properties[] = {
         {"fetch.wait.max.ms", "10"},       {"heartbeat.interval.ms", "100"}, {"session.timeout.ms", "6000"},
         {"topic.metadata.refresh.interval.ms", "300"}, {"reconnect.backoff.max.ms", "200"},
+        {"max.poll.interval.ms", wish->max_poll_ms != NULL ? wish->max_poll_ms : "300000"},
         {"debug", getenv("STAGE_DEBUG")},
     };
     char why[512];
@@ -309,6 +312,7 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
         .n_topics = 1,
         .commit_interval_ms = wish->commit_interval_ms > 0 ? wish->commit_interval_ms : 50,
         .handover_ms = wish->handover_ms > 0 ? wish->handover_ms : 10000,
+        .write_ms = wish->write_ms,
         .missing_topic_ms = wish->missing_topic_ms > 0 ? wish->missing_topic_ms : 30000,
         .transactional = wish->transactional,
         .event_fd = side->event_fd,

@@ -95,6 +95,22 @@ START_TEST(a_write_outlives_its_job_and_keeps_its_assignment)
 }
 END_TEST
 
+START_TEST(what_waits_for_its_acknowledgement_counts_with_its_bytes)
+{
+    struct job *job = noted_job(42);
+    size_t bytes = counts().outstanding_bytes;
+    ck_assert_uint_ge(bytes, 2 * (strlen(post.sent[0].key) + strlen(post.sent[0].value)));
+    const struct consumer_mark mark = {42, writer_of(0)};
+    ledger_erase(stage.ledger, assignment, &mark, 1);
+    ck_assert_uint_gt(counts().outstanding_bytes, bytes);
+    deliver(0, DELIVERY_ACKNOWLEDGED);
+    ck_assert_uint_gt(counts().outstanding_bytes, 0);
+    deliver(1, DELIVERY_ACKNOWLEDGED);
+    ck_assert_uint_eq(counts().outstanding_bytes, 0);
+    end_job(job);
+}
+END_TEST
+
 START_TEST(two_ledgers_are_two_writers)
 {
     struct job *job = noted_job(42);
@@ -569,6 +585,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tcase, open_stage, close_stage);
     tcase_add_test(tcase, a_run_is_written_under_its_place_and_writer_to_the_partition_of_its_input);
     tcase_add_test(tcase, a_write_outlives_its_job_and_keeps_its_assignment);
+    tcase_add_test(tcase, what_waits_for_its_acknowledgement_counts_with_its_bytes);
     tcase_add_test(tcase, two_ledgers_are_two_writers);
     tcase_add_test(tcase, a_run_without_poll_url_is_not_written);
     tcase_add_test(tcase, an_intent_is_told_once_it_is_acknowledged);

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""The worker when its broker is away, or has no room: each test has a broker of its own to break."""
+"""The worker when its broker is away, or has no room: each test has brokers of its own to break."""
 import time
 
 from broker import Broker, Unavailable
 from child import wait_until
-from scene import Scene, once_each
+from scene import Scene, by_source, once_each
 from tap import equal, run_all, skip, test
+from trio import Trio
 from worker import invocation
 
 
@@ -63,6 +64,37 @@ def _():
         once_each(where, scene.wait_for_results(50, seconds=120))
         scene.wait_for_commit(60)
         assert worker.running
+
+
+@test("checkpoints that cannot be written hold the intake before they fill the memory")
+def _():
+    try:
+        trio = Trio()
+    except Unavailable as reason:
+        skip(str(reason))
+    with trio, Scene(trio.cluster(), partitions=1) as scene:
+        topic = scene.kafka.create_topic("needy", 1, cleanup_policy="compact", min_insync_replicas="3")
+        scene.worker(max_in_flight_bytes=1 << 20, checkpoints_topic=topic)
+        where = scene.produce([invocation("first", scene.backend, {"seconds": "0"})])
+        scene.wait_for_results(1)
+        trio.wait_until_whole()
+        node = trio.coordinator(scene.group)
+        node.stop()
+        count, seen = 4000, 0
+
+        def comes_to_rest():
+            nonlocal seen
+            before, seen = seen, scene.backend.stats()["kickoffs"]
+            time.sleep(3)
+            return seen > 200 and seen == before
+
+        where += scene.produce([invocation(f"run-{n}", scene.backend, {"seconds": "0"}) for n in range(count)])
+        wait_until(comes_to_rest, 60, "a pause")
+        assert seen < count / 2, f"{seen} kickoffs while no checkpoint could be written"
+        node.start(wait=False)
+        results = scene.wait_for_results(count + 1, 120)
+        equal(set(by_source(results)), set(where), "inputs with a result")
+        scene.wait_for_commit(60)
 
 
 if __name__ == "__main__":

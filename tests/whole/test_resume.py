@@ -224,7 +224,7 @@ def _():
 def _():
     with Scene(partitions=1) as scene:
         options = {"kickoff_guarantee": "at-most-once", "origin_max_connections": 4, "threads": 1}
-        first = scene.worker(name="first", drain_seconds=3, **options)
+        first = scene.worker(name="first", drain_seconds=6, **options)
         count = 50
         where = scene.produce([invocation(f"run-{n}", scene.backend, {"kickoff_delay": "2", "seconds": "1"})
                                for n in range(count)])

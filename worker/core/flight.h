@@ -102,7 +102,7 @@ void flight_park(struct flight *flight);
 void flight_abandon_all(struct flight *flight);
 
 size_t flight_jobs(const struct flight *flight);  /* under way */
-size_t flight_bytes(const struct flight *flight); /* of their inputs, and of results that wait to be sent */
+size_t flight_bytes(const struct flight *flight); /* of their inputs, of results that wait to be sent, and of flight_notes */
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */
 
 struct flight_counts {

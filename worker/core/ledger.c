@@ -197,6 +197,7 @@ void ledger_read_counts(const struct ledger *ledger, struct ledger_counts *out)
         scribe_read_counts(ledger->scribe, &scribe);
     *out = (struct ledger_counts){
         .outstanding = scribe.outstanding,
+        .outstanding_bytes = scribe.outstanding_bytes,
         .waiting = atomic_load_explicit(&ledger->n_waiting, memory_order_relaxed),
         .parked = atomic_load_explicit(&ledger->n_parked, memory_order_relaxed),
         .written = scribe.written,

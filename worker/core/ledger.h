@@ -108,6 +108,7 @@ void ledger_erase(struct ledger *ledger, const struct assignment *assignment, co
 
 struct ledger_counts {
     size_t outstanding;   /* records and tombstones made and neither acknowledged nor given up */
+    size_t outstanding_bytes; /* of memory, that these take up */
     size_t waiting;       /* found and not taken: read, or parked */
     size_t parked;        /* of those, the parked ones */
     uint64_t written;     /* runs and intents acknowledged */

@@ -30,6 +30,7 @@ struct ledger_write *ledger_write_new(const char *group_id, enum write_kind kind
     write->kind = kind;
     write->partition = key.partition;
     atomic_init(&write->handed, false);
+    write->bytes = 2 * (sizeof *write + key_room + value_bytes);
     write->key = room;
     write->key_bytes = (size_t)key_bytes;
     if (value != NULL) {

@@ -28,6 +28,7 @@ struct ledger_write {
     bool out;                      /* of a straggler: the publisher has it */
     int64_t until_ms;              /* unreachable: tried until then; 0: it never was */
     atomic_bool handed;            /* see job.h: a sanitizer cannot see into librdkafka's queues */
+    size_t bytes; /* that it takes up, with the producer's copy */
     size_t key_bytes;
     size_t value_bytes;
     const char *key;

@@ -33,6 +33,7 @@ struct scribe {
     int64_t refusal_told_ms;
     size_t refusals_untold;
     atomic_size_t outstanding;
+    atomic_size_t outstanding_bytes;
     atomic_uint_fast64_t written;
     atomic_uint_fast64_t erased;
     atomic_uint_fast64_t given_up;
@@ -49,14 +50,17 @@ static struct ledger_write *make(struct scribe *scribe, enum write_kind kind, co
                                  const char *value, size_t value_bytes)
 {
     struct ledger_write *write = ledger_write_new(scribe->config.group_id, kind, place, value, value_bytes);
-    if (write != NULL)
-        atomic_fetch_add_explicit(&scribe->outstanding, 1, memory_order_relaxed);
+    if (write == NULL)
+        return NULL;
+    atomic_fetch_add_explicit(&scribe->outstanding, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&scribe->outstanding_bytes, write->bytes, memory_order_relaxed);
     return write;
 }
 
 static void unmake(struct scribe *scribe, struct ledger_write *write)
 {
     atomic_fetch_sub_explicit(&scribe->outstanding, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&scribe->outstanding_bytes, write->bytes, memory_order_relaxed);
     ledger_write_free(write);
 }
 
@@ -344,6 +348,7 @@ void scribe_read_counts(const struct scribe *scribe, struct scribe_counts *out)
 {
     *out = (struct scribe_counts){
         .outstanding = atomic_load_explicit(&scribe->outstanding, memory_order_relaxed),
+        .outstanding_bytes = atomic_load_explicit(&scribe->outstanding_bytes, memory_order_relaxed),
         .written = atomic_load_explicit(&scribe->written, memory_order_relaxed),
         .erased = atomic_load_explicit(&scribe->erased, memory_order_relaxed),
         .given_up = atomic_load_explicit(&scribe->given_up, memory_order_relaxed),

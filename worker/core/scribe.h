@@ -39,6 +39,7 @@ struct scribe_hooks {
 
 struct scribe_counts {
     size_t outstanding;
+    size_t outstanding_bytes;
     uint64_t written;
     uint64_t erased;
     uint64_t given_up;

@@ -23,6 +23,7 @@
 #define FATAL_LEAVE_MS 3000
 #define MISSING_TOPIC_MS 30000
 #define HANDOVER_MS 10000
+#define HANDOVER_WRITE_MS 60000
 
 static const char *phase_name(enum phase phase)
 {
@@ -236,6 +237,7 @@ static struct consumer *make_consumer(struct worker *worker, char *why)
         .n_topics = worker->config.n_topics,
         .commit_interval_ms = worker->config.commit_interval_ms,
         .handover_ms = HANDOVER_MS,
+        .write_ms = HANDOVER_WRITE_MS,
         .missing_topic_ms = MISSING_TOPIC_MS,
         .transactional = worker->config.exactly_once,
         .event_fd = worker->event_fd,

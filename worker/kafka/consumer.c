@@ -253,6 +253,19 @@ static bool sees_stable_offsets(const rd_kafka_conf_t *conf)
            strcmp(value, "read_committed") == 0;
 }
 
+/* The group waits for a member that is to rejoin as long as its max.poll.interval.ms says. */
+static void limit_handover(struct consumer *consumer, const struct consumer_config *config, const rd_kafka_conf_t *conf)
+{
+    char value[32] = "";
+    size_t bytes = sizeof value;
+    rd_kafka_conf_res_t result = rd_kafka_conf_get(conf, "max.poll.interval.ms", value, &bytes);
+    int64_t most_ms = result == RD_KAFKA_CONF_OK ? strtoll(value, NULL, 10) / 2 : config->handover_ms;
+    consumer->handover_ms = min_ms(config->handover_ms, most_ms);
+    consumer->write_ms = min_ms(config->write_ms, most_ms);
+    if (consumer->write_ms < consumer->handover_ms)
+        consumer->write_ms = consumer->handover_ms;
+}
+
 static rd_kafka_t *make_client(struct consumer *consumer, const struct consumer_config *config, char *why,
                                size_t why_bytes)
 {
@@ -268,6 +281,7 @@ static rd_kafka_t *make_client(struct consumer *consumer, const struct consumer_
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
+    limit_handover(consumer, config, conf);
     if (join_watch_install(&consumer->join_watch, conf) != 0) {
         snprintf(why, why_bytes, "librdkafka %s takes no interceptor", rd_kafka_version_str());
         rd_kafka_conf_destroy(conf);
@@ -325,7 +339,6 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     list_init(&consumer->revokes);
     consumer->hooks = *hooks;
     consumer->commit_interval_ms = config->commit_interval_ms;
-    consumer->handover_ms = config->handover_ms;
     consumer->missing_topic_ms = config->missing_topic_ms;
     consumer->transactional = config->transactional;
     consumer->is_static =

@@ -18,8 +18,8 @@ struct consumer;
 
 /* How an assignment ends. Each that begins to end comes to OVER, once, unless the consumer is freed before. */
 enum leaving {
-    LEAVING_REVOKED, /* tenure ENDING: results may still be delivered, until handover_ms is over or nobody but the
-                      * consumer holds it, and its writes are acknowledged */
+    LEAVING_REVOKED, /* tenure ENDING: results may still be delivered, until nobody but the consumer holds it (or handover_ms
+                      * is over), and its writes are acknowledged (or write_ms is over) */
     LEAVING_LOST,    /* tenure ENDING: nothing of it is committed any more. Also of one that was revoked before, even after
                       * OVER, if its last commit shows that the group went on without it */
     LEAVING_OVER,    /* tenure OVER: whoever still holds it is to let go */
@@ -56,7 +56,9 @@ struct consumer_config {
     const char *const *topics;
     size_t n_topics;
     int64_t commit_interval_ms;
-    int64_t handover_ms;      /* how long an assignment that ends may finish deliveries and writes */
+    int64_t handover_ms;      /* how long an assignment that ends may finish deliveries... */
+    int64_t write_ms;         /* ...and writes, if that is longer: without them its heir starts runs a second time. Of either,
+                               * half of max.poll.interval.ms at most, by which time the group would have lost patience */
     int64_t missing_topic_ms; /* a named topic missing for so long is fatal */
     bool transactional;       /* offsets go with a producer's transaction: consumer_take_offsets */
     int event_fd;             /* woken when something is there to serve */

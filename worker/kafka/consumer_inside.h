@@ -88,7 +88,8 @@ struct notice {
 struct revoke {
     struct list node;
     rd_kafka_topic_partition_list_t *partitions;
-    int64_t ends_ms;        /* the latest begin of the last commit */
+    int64_t ends_ms;        /* the latest begin of the last commit, */
+    int64_t writes_end_ms;  /* unless there are writes under way: then this */
     int64_t commit_ends_ms; /* the latest end of the last commit */
     bool sealed;
 };
@@ -103,6 +104,7 @@ struct consumer {
     char *group_id;
     int64_t commit_interval_ms;
     int64_t handover_ms;
+    int64_t write_ms; /* not below handover_ms */
     int64_t missing_topic_ms;
     bool transactional;
     bool is_static; /* has a group.instance.id */

@@ -128,8 +128,8 @@ bool ended_is_in_the_way(const struct consumer *consumer, const struct assignmen
 {
     for (const struct list *node = consumer->ended.next; node != &consumer->ended; node = node->next) {
         const struct assignment *assignment = list_entry(node, struct assignment, node);
-        bool gets_time = tenure_read(&assignment->tenure) != TENURE_OVER ||
-                         consumer->now_ms < assignment->over_ms + consumer->handover_ms;
+        int64_t more_ms = atomic_load(&assignment->writes) > 0 ? consumer->write_ms : consumer->handover_ms;
+        bool gets_time = tenure_read(&assignment->tenure) != TENURE_OVER || consumer->now_ms < assignment->over_ms + more_ms;
         if (gets_time && assignment->partition == later->partition && strcmp(assignment->topic, later->topic) == 0)
             return true;
     }

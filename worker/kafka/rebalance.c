@@ -92,6 +92,7 @@ static void note_revoke(struct consumer *consumer, const rd_kafka_topic_partitio
     }
     revoke->partitions = rd_kafka_topic_partition_list_copy(partitions);
     revoke->ends_ms = consumer->now_ms + consumer->handover_ms;
+    revoke->writes_end_ms = consumer->now_ms + consumer->write_ms;
     list_push(&consumer->revokes, &revoke->node);
     partition_apply_pauses(consumer);
 }
@@ -141,6 +142,16 @@ static bool is_quiet(struct consumer *consumer, const struct revoke *revoke)
     return true;
 }
 
+static bool is_written(struct consumer *consumer, const struct revoke *revoke)
+{
+    for (int i = 0; i < revoke->partitions->cnt; i++) {
+        const struct consumer_partition *partition = revoked_at(consumer, revoke, i);
+        if (partition != NULL && atomic_load(&partition->assignment->writes) > 0)
+            return false;
+    }
+    return true;
+}
+
 static bool is_committed(struct consumer *consumer, const struct revoke *revoke)
 {
     for (int i = 0; i < revoke->partitions->cnt; i++) {
@@ -172,6 +183,10 @@ static void hand_over(struct consumer *consumer, struct revoke *revoke)
             continue;
         const char *topic = partition->topic->name;
         int32_t number = partition->assignment->partition;
+        size_t writes = atomic_load(&partition->assignment->writes);
+        if (writes > 0)
+            log_event(LOG_WARN, "checkpoints_unwritten", "%s [%" PRId32 "]: %zu checkpoints were not acknowledged in time, so "
+                      "that runs may start again elsewhere", topic, number, writes);
         if (partition->tracker == NULL)
             log_event(LOG_INFO, "partition_left", "%s [%" PRId32 "]: nothing of it was taken", topic, number);
         else
@@ -204,8 +219,9 @@ static bool is_lost(struct consumer *consumer, const struct revoke *revoke)
 static bool revoke_step(struct consumer *consumer, struct revoke *revoke)
 {
     bool closing = consumer->close_step != CLOSE_NOT;
+    bool writes = !closing && consumer->now_ms < revoke->writes_end_ms && !is_written(consumer, revoke);
     if (!revoke->sealed) {
-        if (!closing && consumer->now_ms < revoke->ends_ms && !is_quiet(consumer, revoke))
+        if (writes || (!closing && consumer->now_ms < revoke->ends_ms && !is_quiet(consumer, revoke)))
             return false;
         seal(consumer, revoke);
     }
@@ -213,6 +229,8 @@ static bool revoke_step(struct consumer *consumer, struct revoke *revoke)
         commit_hurry(consumer);
         return false;
     }
+    if (writes)
+        return false;
     hand_over(consumer, revoke);
     return true;
 }
