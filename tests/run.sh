@@ -212,7 +212,9 @@ run_faults() {
     local programs
     mapfile -t programs < <(chosen "$root"/tests/whole/fault_*.py)
     echo "fault tests in full: their figures and seeds are in ${logs#"$root"/}/faults-*.log"
-    run_with_broker faults 14400 "${programs[@]}"
+    ((${#programs[@]} == 0)) || run_with_broker faults 14400 "${programs[@]}"
+    mapfile -t programs < <(binaries dev parts | { grep '_errors$' || true; } | waiting_apart)
+    run_suite faults 300 $((12 * jobs)) RXP_TEST_FULL=yes -- "${programs[@]}"
 }
 
 prefix=()
