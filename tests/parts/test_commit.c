@@ -112,6 +112,43 @@ static bool first_ten_delivered(struct stage *s)
     return s->sides[0].delivered >= 10;
 }
 
+START_TEST(where_nothing_may_run_twice_a_broker_that_refuses_the_metadata_is_the_end)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.strict = true, .commit_interval_ms = 3600000});
+    TURN_UNTIL(&stage, all_hundred_delivered);
+    for (int64_t offset = 0; offset < 100; offset += offset == 39 ? 2 : 1)
+        ck_assert(side_finish_offset(side, 0, offset));
+    rd_kafka_mock_push_request_errors(stage.cluster, API_COMMIT, 1, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE);
+    stage_leave(&stage);
+    ck_assert_uint_eq(side->fatal, 1);
+    ck_assert_msg(strstr(side->reason, "raise the broker's offset.metadata.max.bytes to 4096") != NULL, "%s", side->reason);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1); /* not the bare offset */
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(where_nothing_may_run_twice_metadata_of_somebody_else_is_the_end)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 30, 20);
+    stage_commit(&stage, 0, 20, "somebody else's words");
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.strict = true});
+    TURN_UNTIL(&stage, is_fatal);
+    ck_assert_msg(strstr(side->reason, "--topic in:0 --reset-offsets --to-current --execute") != NULL, "%s", side->reason);
+    ck_assert_uint_eq(side->delivered + side->runnings, 0);
+    stage_leave(&stage);
+    stage_commit(&stage, 0, 20, NULL); /* what that does */
+    side = side_open(&stage, 0, &(struct side_wish){.strict = true});
+    TURN_UNTIL(&stage, first_ten_delivered);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(committed_offsets_that_cannot_be_read_are_asked_for_again)
 {
     stage_open(&stage);
@@ -426,6 +463,8 @@ Suite *test_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_commit_that_fails_for_a_while_is_made_again);
     tcase_add_test(tcase, a_broker_that_refuses_the_metadata_gets_the_bare_offset);
+    tcase_add_test(tcase, where_nothing_may_run_twice_a_broker_that_refuses_the_metadata_is_the_end);
+    tcase_add_test(tcase, where_nothing_may_run_twice_metadata_of_somebody_else_is_the_end);
     tcase_add_loop_test(tcase, an_error_that_no_waiting_mends_is_fatal_and_names_the_way_out, 0, ROWS(fatal_errors));
     tcase_add_test(tcase, committed_offsets_that_cannot_be_read_are_asked_for_again);
     tcase_add_test(tcase, metadata_that_cannot_be_read_counts_as_nothing_done);

@@ -67,6 +67,29 @@ START_TEST(a_topic_made_anew_is_read_from_its_beginning)
 }
 END_TEST
 
+static bool is_told_fatal(struct stage *s)
+{
+    return s->sides[0].fatal > 0;
+}
+
+START_TEST(where_nothing_may_run_twice_a_topic_made_anew_is_the_end)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 30, 20);
+    stage_commit(&stage, 0, 5000, NULL);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.strict = true});
+    TURN_UNTIL(&stage, is_told_fatal);
+    ck_assert_msg(strstr(side->reason, "ends before offset 5000") != NULL, "%s", side->reason);
+    ck_assert_msg(strstr(side->reason, "--group workers --topic in:0 --reset-offsets --to-earliest --execute") != NULL, "%s",
+                  side->reason);
+    ck_assert_uint_eq(side->delivered, 0);
+    stage_leave(&stage);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 5000);
+    stage_close(&stage);
+}
+END_TEST
+
 static bool last_delivered(struct stage *s)
 {
     return s->seen[0][7999] > 0;
@@ -253,6 +276,7 @@ Suite *test_suite(void)
     TCase *tcase = tcase_create("trouble");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_topic_made_anew_is_read_from_its_beginning);
+    tcase_add_test(tcase, where_nothing_may_run_twice_a_topic_made_anew_is_the_end);
     tcase_add_test(tcase, messages_gone_by_retention_are_a_gap);
     tcase_add_test(tcase, an_offset_that_is_in_the_log_after_all_is_where_it_goes_on);
     tcase_add_test(tcase, a_fetcher_that_stops_before_its_place_is_known_starts_again);

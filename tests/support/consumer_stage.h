@@ -63,7 +63,7 @@ struct side {
     size_t over;
     size_t holds;
     size_t fatal;
-    char reason[512];
+    char reason[1024];
     int64_t last_offset[STAGE_EPOCHS]; /* by epoch */
     uint64_t epochs;
     struct consumer_counts counts;
@@ -287,6 +287,7 @@ struct side_wish {
     bool restores;               /* with hooks.assigned */
     bool keeps_back;             /* and what it waits for is the test's to give */
     bool transactional;
+    bool strict;
     const char *group_instance_id;
 };
 
@@ -315,6 +316,7 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
         .write_ms = wish->write_ms,
         .missing_topic_ms = wish->missing_topic_ms > 0 ? wish->missing_topic_ms : 30000,
         .transactional = wish->transactional,
+        .strict = wish->strict,
         .event_fd = side->event_fd,
     };
     struct consumer_hooks hooks = {

@@ -45,7 +45,7 @@ struct demo {
     size_t most_in_flight;
     bool draws; /* on a terminal: the progress line is redrawn */
     int64_t next_line_ms;
-    char why[SETTINGS_WHY_BYTES];
+    char why[WORKER_WHY_BYTES];
 };
 
 /* The embedded broker answers a fetch only when its wait is over, and nobody else shares it. */

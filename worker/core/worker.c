@@ -240,6 +240,7 @@ static struct consumer *make_consumer(struct worker *worker, char *why)
         .write_ms = HANDOVER_WRITE_MS,
         .missing_topic_ms = MISSING_TOPIC_MS,
         .transactional = worker->config.exactly_once,
+        .strict = worker->config.exactly_once || worker->config.at_most_once,
         .event_fd = worker->event_fd,
     };
     const struct consumer_hooks hooks = worker_consumer_hooks(worker);

@@ -40,7 +40,7 @@ struct worker_config {
     int64_t drain_ms;
 };
 
-#define WORKER_WHY_BYTES 512
+#define WORKER_WHY_BYTES 1024
 
 /* NULL with a sentence in why. Neither waits for the broker nor takes messages yet. */
 struct worker *worker_new(const struct worker_config *config, char why[WORKER_WHY_BYTES]);

@@ -237,6 +237,13 @@ static void take_failure(struct consumer *consumer, struct consumer_partition *p
                          const rd_kafka_topic_partition_t *at, rd_kafka_resp_err_t err)
 {
     give_back(partition);
+    if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE && consumer->strict) {
+        trouble_fatal(consumer, "%s [%" PRId32 "]: the broker takes no commit metadata of %zu bytes, which says what is done beyond "
+                      "the committed offset; without it results-guarantee=exactly-once and kickoff-guarantee=at-most-once would "
+                      "be broken by a restart: raise the broker's offset.metadata.max.bytes to %d", at->topic, at->partition,
+                      at->metadata_size, OFFSET_MAP_TEXT_MAX);
+        return;
+    }
     if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE && !partition->commits_bare) {
         partition->commits_bare = true;
         commit_hurry(consumer);

@@ -341,6 +341,7 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     consumer->commit_interval_ms = config->commit_interval_ms;
     consumer->missing_topic_ms = config->missing_topic_ms;
     consumer->transactional = config->transactional;
+    consumer->strict = config->strict;
     consumer->is_static =
         config->settings.group_instance_id != NULL && config->settings.group_instance_id[0] != '\0';
     consumer->event_fd = config->event_fd;

@@ -61,6 +61,9 @@ struct consumer_config {
                                * half of max.poll.interval.ms at most, by which time the group would have lost patience */
     int64_t missing_topic_ms; /* a named topic missing for so long is fatal */
     bool transactional;       /* offsets go with a producer's transaction: consumer_take_offsets */
+    /* What was done beyond the committed offset must never be done again: where that cannot be known any more (the map is
+     * refused, or cannot be read; the log is another one) it ends, and says what to do, instead of going on with a warning. */
+    bool strict;
     int event_fd;             /* woken when something is there to serve */
 };
 

@@ -96,7 +96,7 @@ struct revoke {
 
 enum close_step { CLOSE_NOT, CLOSE_COMMITTING, CLOSE_UNSUBSCRIBED, CLOSE_CLOSING, CLOSE_DONE };
 
-#define CONSUMER_WHY_BYTES 512
+#define CONSUMER_WHY_BYTES 1024
 
 struct consumer {
     struct consumer_hooks hooks;
@@ -107,6 +107,7 @@ struct consumer {
     int64_t write_ms; /* not below handover_ms */
     int64_t missing_topic_ms;
     bool transactional;
+    bool strict;
     bool is_static; /* has a group.instance.id */
 
     rd_kafka_t *rk;
@@ -257,6 +258,10 @@ void trouble_init(struct consumer *consumer);
 /* Remembers the first reason; the turn tells hooks.fatal. For any place, callbacks too. */
 void trouble_fatal(struct consumer *consumer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void trouble_tell(struct consumer *consumer);
+/* Config.strict: nobody can tell what of the partition was done, and a person has to say where it goes on: `what` has happened,
+ * and how to tell the group so (kafka-consumer-groups.sh's option, what that does). */
+void trouble_undecided(struct consumer *consumer, const char *topic, int32_t partition, const char *what, const char *option,
+                       const char *does);
 /* Is err one that ends the worker? Then it was remembered, with a sentence about `topic` (may be NULL). */
 bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const char *text, const char *topic);
 void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *opaque);

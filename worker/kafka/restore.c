@@ -4,6 +4,7 @@
 #include "ops/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -70,6 +71,14 @@ static void serve_seeks(struct consumer *consumer)
  * than messages that are never run. */
 static void take_new_log(struct consumer *consumer, struct consumer_partition *partition, int64_t low, int64_t high)
 {
+    if (consumer->strict) {
+        char what[160];
+        snprintf(what, sizeof what, "the log, from offset %" PRId64 " to %" PRId64 ", ends before offset %" PRId64 ": the topic was "
+                 "made anew, or lost its end", low, high, partition->position);
+        trouble_undecided(consumer, partition->topic->name, partition->assignment->partition, what, "--to-earliest",
+                          "runs all that is in it; --to-latest: none of it");
+        return;
+    }
     log_event(LOG_WARN, "log_replaced", "%s [%" PRId32 "]: the log, from offset %" PRId64 " to %" PRId64 ", ends before offset %"
               PRId64 ": the topic was made anew (or lost its end). All that is in it counts as new and is run",
               partition->topic->name, partition->assignment->partition, low, high, partition->position);
@@ -98,6 +107,8 @@ static int find_place(struct consumer *consumer, struct consumer_partition *part
         return 0;
     if (partition->position > high) {
         take_new_log(consumer, partition, low, high);
+        if (consumer->fatal)
+            return -1;
     } else if (partition->position < low) {
         log_event(LOG_WARN, "messages_gone", "%s [%" PRId32 "]: offsets %" PRId64 " to %" PRId64 " are gone from the log "
                   "(retention) before they were read", topic, number, partition->position, low - 1);
@@ -199,7 +210,10 @@ static void restored(struct consumer *consumer, struct consumer_partition *parti
         log_event(LOG_INFO, "partition_assigned", "%s [%" PRId32 "]: from committed offset %" PRId64
                   "; %zu beyond it are done and skipped", at->topic, at->partition, committed,
                   tracker_done_beyond(partition->tracker));
-    if (tracker_map_was_bad(partition->tracker))
+    if (tracker_map_was_bad(partition->tracker) && consumer->strict)
+        trouble_undecided(consumer, at->topic, at->partition, "the metadata of its committed offset cannot be read (something else "
+                          "than this version has committed it)", "--to-current", "runs all from that offset on");
+    else if (tracker_map_was_bad(partition->tracker))
         log_event(LOG_WARN, "commit_metadata_unreadable", "%s [%" PRId32 "]: the metadata of the committed offset cannot be "
                   "read: what was done beyond it runs again", at->topic, at->partition);
 }
@@ -311,6 +325,8 @@ static void serve_assigned(struct consumer *consumer)
 
 static void serve_starts(struct consumer *consumer)
 {
+    if (consumer->fatal)
+        return;
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
         if (partition->phase != PARTITION_RESTORING || partition->tracker == NULL || partition->awaited ||

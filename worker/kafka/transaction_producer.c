@@ -81,6 +81,9 @@ static bool is_the_end(struct transaction *transaction, rd_kafka_resp_err_t err,
     else if (is_unsupported(err))
         transaction_fail(transaction, "the brokers cannot do transactions (transactional.id '%s': %s): exactly-once needs Kafka 2.5 "
                          "or later; use another, or at-least-once", transaction->id, text);
+    else if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
+        transaction_fail(transaction, "the brokers do not take the metadata of the offsets that transactions of '%s' commit, which says "
+                         "what is done beyond them (%s): raise their offset.metadata.max.bytes to 4096", transaction->id, text);
     else if (err == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
         transaction_fail(transaction, "the brokers do not allow a transaction.timeout.ms of %lld (transactional.id '%s'): lower it, "
                          "or raise their transaction.max.timeout.ms", (long long)transaction->timeout_ms, transaction->id);

@@ -42,6 +42,16 @@ void trouble_tell(struct consumer *consumer)
     consumer->hooks.fatal(consumer->why, consumer->hooks.opaque);
 }
 
+void trouble_undecided(struct consumer *consumer, const char *topic, int32_t partition, const char *what, const char *option,
+                       const char *does)
+{
+    trouble_fatal(consumer, "%s [%" PRId32 "]: %s; which of its runs are done cannot be known, and to run them again would break "
+                  "results-guarantee=exactly-once or kickoff-guarantee=at-most-once. Stop the group's workers, say where it goes "
+                  "on with kafka-consumer-groups.sh --bootstrap-server %.200s --group %.200s --topic %s:%" PRId32
+                  " --reset-offsets %s --execute (%s), and start them again", topic, partition, what, consumer->brokers,
+                  consumer->group_id, topic, partition, option, does);
+}
+
 bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const char *text, const char *topic)
 {
     char reason[256];
