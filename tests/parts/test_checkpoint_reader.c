@@ -127,7 +127,8 @@ static void write_checkpoints(int32_t partition, int from, int to)
         struct checkpoint_key key = {"g", 1, inputs[0], strlen(inputs[0]), partition, i, 1};
         int n = checkpoint_key_write(&key, text, sizeof text);
         ck_assert_int_eq(rd_kafka_producev(stage.client, RD_KAFKA_V_TOPIC("checkpoints"), RD_KAFKA_V_PARTITION(partition),
-                                           RD_KAFKA_V_KEY(text, (size_t)n), RD_KAFKA_V_VALUE(value, 3), RD_KAFKA_V_END), 0);
+                                           RD_KAFKA_V_KEY(text, (size_t)n), RD_KAFKA_V_VALUE(value, 3),
+                                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END), 0);
     }
     ck_assert_int_eq(rd_kafka_flush(stage.client, DEADLINE_MS), 0);
 }

@@ -498,6 +498,7 @@ def _():
             broker.tool("kafka.admin.AclCommand", "--add", "--allow-principal", "User:ANONYMOUS",
                         *(word for operation in operations for word in ("--operation", operation)), *what)
 
+        uncompacted = cluster.create_topic("checkpoints", partitions=2)
         allow(["Read", "Write", "Describe"], "--topic", unknown)
         allow(["Describe", "DescribeConfigs"], "--topic", unread, "--topic", unwritten, "--topic", missing)
         allow(["Write"], "--topic", unread)
@@ -513,6 +514,7 @@ def _():
                 (missing, ["does not exist", f"`kafka-topics.sh --bootstrap-server {broker.bootstrap} --create --topic "
                            f"{missing} --partitions 2 --config cleanup.policy=compact --config segment.bytes=33554432"]),
                 (small, ["has 1 partition where an input topic has 2", f"--alter --topic {small} --partitions 2`"]),
+                (uncompacted, ["must be compacted"]),
                 (hidden, ["closed to this user", "grant it Describe, Read and Write"]),
                 (unwritten, ["closed to this user", "grant it Write"]),
                 (unread, ["closed to this user", "grant it Read"])):
@@ -523,7 +525,7 @@ def _():
                 lacks(sentence, "null")
                 print(f"# {sentence}")
                 driver.end()
-            if topic in (hidden, unwritten, unread):
+            if topic not in (missing, small):  # kafka-topics.sh is not at hand
                 run_command(broker, sentence)
                 with Driver(broker.bootstrap, topic, inputs) as driver:
                     driver.read(inputs[0], 0)
