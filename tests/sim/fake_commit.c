@@ -1,4 +1,5 @@
 #include "sim/fake_client.h"
+#include "sim/judge.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -89,11 +90,14 @@ static void answer(struct commit *commit)
     op->list = rd_kafka_topic_partition_list_copy(commit->list);
     for (int i = 0; i < op->list->cnt; i++)
         op->list->elems[i].err = commit->err;
-    if ((commit->err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || commit->err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID) &&
-        world->plan.loses_on_refusal) {
+    if (commit->err != RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION && commit->err != RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
+        return;
+    judge_excuse(rk->instance->number); /* it may take it for an eviction */
+    if (world->plan.loses_on_refusal) {
         if (commit->err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
             rk->member_id[0] = '\0';
-        rk->generation = -1;
+        else
+            rk->generation = -1;
         member_lose(rk, "a commit was refused");
     }
 }

@@ -59,10 +59,10 @@ void member_is_joined(rd_kafka_t *rk, int32_t generation)
     happen_in(&rk->member, draw_latency());
 }
 
+/* As librdkafka: the generation stays. */
 static void forget_member(rd_kafka_t *rk)
 {
     rk->member_id[0] = '\0';
-    rk->generation = -1;
 }
 
 static void handle_assignment(rd_kafka_t *rk)
@@ -221,8 +221,9 @@ static void take_heartbeat(rd_kafka_t *rk, rd_kafka_resp_err_t err)
         break;
     default:
         if (err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
-            rk->member_id[0] = '\0';
-        rk->generation = -1;
+            forget_member(rk);
+        else
+            rk->generation = -1;
         member_lose(rk, rd_kafka_err2name(err));
         break;
     }

@@ -249,6 +249,12 @@ static bool was_noted(const struct input *input, size_t n)
     return false;
 }
 
+/* Has its life ended since, or had it just before, so that it did not know yet? */
+static bool is_excused(int by, int64_t since_ms)
+{
+    return judge.excused_ms[by] != 0 && judge.excused_ms[by] + world->plan.session_ms >= since_ms;
+}
+
 static void judge_again(const struct input *input, const struct kickoff *first, const struct kickoff *again)
 {
     bool unanswered = input->kind == INPUT_SYNC && again->sent_ms - first->sent_ms > 5000;
@@ -262,8 +268,8 @@ static void judge_again(const struct input *input, const struct kickoff *first, 
         fail(input->number, "I3: w%d kicks it off twice within one assignment", again->by);
     else if (was_noted(input, judge.restored[again->by][input->partition]))
         fail(input->number, "I3: w%d kicks it off again, though it read w%d's checkpoint", again->by, first->by);
-    else if (judge.excused_ms[first->by] < first->sent_ms && !unanswered &&
-             judge.excused_ms[again->by] + world->plan.session_ms < judge.restored_ms[again->by][input->partition])
+    else if (!unanswered && !is_excused(first->by, first->sent_ms) &&
+             !is_excused(again->by, judge.restored_ms[again->by][input->partition]))
         fail(input->number, "I3: w%d kicks it off again: w%d, whose life did not end, left no checkpoint", again->by, first->by);
 }
 

@@ -100,6 +100,17 @@ static bool read_membership(struct consumer *consumer, struct membership *member
     return is_member;
 }
 
+/* Is it the member that it was at the last rebalance callback, so that what it has was dealt to this very one? Another one may
+ * have had it in between (rebalance.c). */
+static bool is_same_member(struct consumer *consumer)
+{
+    char *member_id = rd_kafka_memberid(consumer->rk);
+    bool same = member_id != NULL && consumer->member_id != NULL && strcmp(member_id, consumer->member_id) == 0;
+    if (member_id != NULL)
+        rd_kafka_mem_free(consumer->rk, member_id);
+    return same;
+}
+
 static bool asks_for_confirmation(const struct consumer *consumer)
 {
     for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
@@ -125,6 +136,8 @@ static bool was_member_throughout(struct consumer *consumer)
 rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *consumer)
 {
     struct membership membership = {0};
+    if (!is_same_member(consumer))
+        return NULL;
     rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(consumer->rk);
     if (!membership_read(&membership, metadata) && metadata != NULL) {
         rd_kafka_consumer_group_metadata_destroy(metadata);
@@ -166,7 +179,7 @@ static bool is_due(struct consumer *consumer)
 
 void commit_serve(struct consumer *consumer)
 {
-    if (consumer->transactional || !is_due(consumer))
+    if (consumer->transactional || !is_due(consumer) || !is_same_member(consumer))
         return;
     rd_kafka_topic_partition_list_t *list = take_all(consumer);
     if (list == NULL)

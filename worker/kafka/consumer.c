@@ -394,6 +394,8 @@ void consumer_free(struct consumer *consumer)
     ended_drop(consumer);
     notices_drop(consumer);
     membership_clear(&consumer->commit.membership);
+    if (consumer->member_id != NULL)
+        rd_kafka_mem_free(consumer->rk, consumer->member_id);
     queue_free(consumer->queue);
     queue_free(consumer->replies);
     queue_free(consumer->closing);

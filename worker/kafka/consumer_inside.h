@@ -124,6 +124,7 @@ struct consumer {
     struct list notices; /* oldest first */
     struct list ended;   /* assignments that are no partition's any more, but somebody's */
     struct list revokes; /* oldest first */
+    char *member_id; /* librdkafka's, of the last rebalance callback; NULL: there was none */
     uint64_t last_epoch;
     uint64_t last_ticket;
     int64_t now_ms; /* of this turn */

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The last commit of a revoked partition is awaited for so long. */
 enum { LAST_COMMIT_MS = 5000 };
@@ -73,6 +74,64 @@ static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* ---- another member ---- */
+
+static bool is_listed(const struct consumer_partition *partition, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        if (list->elems[i].partition == partition->assignment->partition &&
+            strcmp(list->elems[i].topic, partition->topic->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Others may have had it meanwhile: what is known of it is of no use, and where it goes on is to be read anew. */
+static void begin_anew(struct consumer *consumer, struct consumer_partition *partition)
+{
+    struct assignment *old = assignment_hold(partition->assignment);
+    bool restart = partition->restart;
+    log_event(LOG_WARN, "partition_begun_anew", "%s [%" PRId32 "]: the group had given this worker up and takes it for a new "
+              "member, which has the partition again: nothing more is committed of what it knew, which is read anew",
+              old->topic, old->partition);
+    partition_lose(consumer, partition);
+    partition = partition_add(consumer, old->topic, old->partition);
+    if (partition == NULL)
+        trouble_fatal(consumer, "no memory for partition %s [%" PRId32 "]", old->topic, old->partition);
+    else
+        partition->restart = restart;
+    assignment_release(old);
+    consumer->read.wanted = true;
+}
+
+/* A member that the group gives up while a revoke is open does not lose what is not being revoked: librdkafka joins again, as
+ * a new member that says that it has it, and nobody says that others had it in between. Its id tells; while there is none it is
+ * no member, and what it has begins anew once it is one. True where this is not the member of the last callback. */
+static bool see_member(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+    struct list *next;
+    char *member_id = rd_kafka_memberid(consumer->rk);
+    bool is_none = member_id == NULL || member_id[0] == '\0';
+    bool is_first = consumer->member_id == NULL;
+    if (is_none || (!is_first && strcmp(member_id, consumer->member_id) == 0)) {
+        if (member_id != NULL)
+            rd_kafka_mem_free(consumer->rk, member_id);
+        return is_none;
+    }
+    if (!is_first)
+        rd_kafka_mem_free(consumer->rk, consumer->member_id);
+    consumer->member_id = member_id;
+    /* Those that begin anew are put at the end: each is looked at once. */
+    size_t n = consumer->n_partitions;
+    for (struct list *node = consumer->partitions.next; n > 0; node = next, n--) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        next = node->next;
+        if (partition->phase != PARTITION_LEAVING && !is_listed(partition, partitions))
+            begin_anew(consumer, partition);
+    }
+    return !is_first;
+}
+
 static void note_revoke(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
 {
     if (partitions->cnt == 0) {
@@ -103,10 +162,11 @@ void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
     struct consumer *consumer = opaque;
     join_watch_over(&consumer->join_watch);
     log_event(LOG_DEBUG, "rebalance", "%s, %d partitions", rd_kafka_err2name(err), partitions->cnt);
+    bool is_other = see_member(consumer, partitions);
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         trouble_over(consumer);
         take(consumer, partitions);
-    } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !rd_kafka_assignment_lost(rk)) {
+    } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !is_other && !rd_kafka_assignment_lost(rk)) {
         note_revoke(consumer, partitions);
     } else {
         if (err != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
