@@ -5,7 +5,7 @@
 #     tests/run.sh                       everything
 #     tests/run.sh SUITE [NAME…]         one suite, or its programs whose names contain a NAME
 #
-#     unit    pure rooms, and the Python checks of the sources and schemas
+#     unit    pure rooms, the simulation (tests/sim: 10,000 seeds), and the Python checks of the sources and schemas
 #     parts   rooms with sockets, threads and librdkafka's mock cluster
 #     asan    unit and parts under AddressSanitizer and UndefinedBehaviorSanitizer
 #     tsan    parts, and those of unit that have threads, under ThreadSanitizer
@@ -151,8 +151,8 @@ await_ahead() {
 
 run_unit() {
     local programs
-    mapfile -t programs < <(binaries dev unit; chosen "$root"/tests/unit/*.py)
-    echo "unit tests"
+    mapfile -t programs < <(chosen "$root/build/dev/tests/sim"; binaries dev unit; chosen "$root"/tests/unit/*.py)
+    echo "unit tests, and the simulation"
     run_suite unit 120 "$jobs" CK_DEFAULT_TIMEOUT=20 -- "${programs[@]}"
 }
 
@@ -167,8 +167,8 @@ run_asan() {
     local programs settings=(CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=3 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1)
     echo "unit and part tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-    mapfile -t programs < <(binaries asan unit)
-    run_suite asan 600 "$jobs" "${settings[@]}" -- "${programs[@]}"
+    mapfile -t programs < <(chosen "$root/build/asan/tests/sim"; binaries asan unit)
+    run_suite asan 600 "$jobs" RXP_TEST_SEEDS=500 "${settings[@]}" -- "${programs[@]}"
     mapfile -t programs < <(binaries asan parts | waiting_apart)
     run_suite asan 600 $((12 * jobs)) "${settings[@]}" -- "${programs[@]}"
 }
