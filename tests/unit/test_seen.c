@@ -60,6 +60,32 @@ START_TEST(forgets_the_oldest_of_very_many_remembered_runs)
 }
 END_TEST
 
+START_TEST(counts_the_polls_of_many_runs_that_are_polled_in_turn)
+{
+    struct seen *seen = seen_new();
+    for (int i = 0; i < 5 * 3000; i++) {
+        char id[32];
+        snprintf(id, sizeof(id), "id-%d", i % 3000);
+        ck_assert_uint_eq(seen_poll(seen, id), i / 3000);
+    }
+    seen_free(seen);
+}
+END_TEST
+
+START_TEST(forgets_the_counts_of_runs_that_were_polled_long_ago)
+{
+    struct seen *seen = seen_new();
+    uint64_t known = 0;
+    for (int i = 0; i < 2 * 200000; i++) {
+        char id[32];
+        snprintf(id, sizeof(id), "id-%d", i % 200000);
+        known += seen_poll(seen, id);
+    }
+    ck_assert_uint_lt(known, 65536);
+    seen_free(seen);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("seen");
@@ -68,5 +94,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, counts_very_many_keys);
     tcase_add_test(tests, counts_runs_until_they_end);
     tcase_add_test(tests, forgets_the_oldest_of_very_many_remembered_runs);
+    tcase_add_test(tests, counts_the_polls_of_many_runs_that_are_polled_in_turn);
+    tcase_add_test(tests, forgets_the_counts_of_runs_that_were_polled_long_ago);
     return suite;
 }

@@ -7,6 +7,7 @@
 #define FIRST_KEYS ((size_t)1 << 12)
 #define MAX_KEYS ((size_t)1 << 23)
 #define POLL_PLACES ((size_t)1 << 16)
+#define POLL_SET 8 /* places that a hash may have */
 #define DAY_SECONDS 86400
 
 struct place {
@@ -134,6 +135,20 @@ void seen_read_keys(struct seen *seen, struct seen_keys *out)
     pthread_mutex_unlock(&seen->lock);
 }
 
+/* Of a hash's places the one that was asked for last comes first, and the last one is lost to a newcomer: ids that are
+ * polled in turn do not make each other forgotten. */
+static struct place *poll_place(struct place *set, uint64_t hash)
+{
+    size_t i = 0;
+    while (i < POLL_SET - 1 && set[i].hash != hash) {
+        i++;
+    }
+    struct place found = set[i].hash == hash ? set[i] : (struct place){.hash = hash};
+    memmove(&set[1], &set[0], i * sizeof(*set));
+    set[0] = found;
+    return &set[0];
+}
+
 uint64_t seen_poll(struct seen *seen, const char *id)
 {
     uint64_t hash = seen_hash(id, strlen(id));
@@ -143,11 +158,7 @@ uint64_t seen_poll(struct seen *seen, const char *id)
         seen->place = calloc(POLL_PLACES, sizeof(*seen->place));
     }
     if (seen->place) {
-        struct place *place = &seen->place[hash & (POLL_PLACES - 1)];
-        if (place->hash != hash) {
-            *place = (struct place){.hash = hash, .count = 0};
-        }
-        before = place->count++;
+        before = poll_place(&seen->place[hash & (POLL_PLACES - POLL_SET)], hash)->count++;
     }
     pthread_mutex_unlock(&seen->lock);
     return before;

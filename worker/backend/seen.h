@@ -25,8 +25,8 @@ struct seen_keys {
 };
 void seen_read_keys(struct seen *seen, struct seen_keys *out);
 
-/* How often this was called for the id before. Kept for 65,536 ids by their hash; of two in one place the older is
- * forgotten, and its count begins anew. */
+/* How often this was called for the id before. Kept for 65,536 ids by their hash; of more than eight that share their
+ * places the one that was asked for least recently is forgotten, and its count begins anew. */
 uint64_t seen_poll(struct seen *seen, const char *id);
 
 /* Remembers the course of a run whose id does not hold it; the newest SEEN_RUNS are kept. 0, or -1 for want of
