@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,9 @@
 /* After a fatal error there is little to wait for. */
 #define FATAL_LEAVE_MS 3000
 #define MISSING_TOPIC_MS 30000
+/* See give_memory_back. */
+#define MANY_JOBS 1000
+#define FEW_JOBS_MS 5000
 #define HANDOVER_MS 10000
 #define HANDOVER_WRITE_MS 60000
 
@@ -73,6 +79,27 @@ void worker_serve_back_pressure(struct worker *worker)
     if (hold != worker->held) {
         worker->held = hold;
         consumer_hold(worker->consumer, hold);
+    }
+}
+
+/* The allocator keeps what a load has left behind, several times what is needed afterwards; to give it back takes long
+ * enough not to do it often. */
+static void give_memory_back(struct worker *worker, int64_t now_ms)
+{
+    size_t jobs = flight_jobs(worker->flight);
+    if (jobs > worker->most_jobs) {
+        worker->most_jobs = jobs;
+    }
+    if (worker->most_jobs < MANY_JOBS || jobs > worker->most_jobs / 8) {
+        worker->few_since_ms = CLOCK_NEVER;
+        return;
+    }
+    worker->few_since_ms = worker->few_since_ms < now_ms ? worker->few_since_ms : now_ms;
+    if (now_ms - worker->few_since_ms >= FEW_JOBS_MS) {
+        worker->most_jobs = jobs;
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
     }
 }
 
@@ -184,6 +211,7 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
         batcher_turn(worker->batcher, now_ms, &batcher_next_ms);
     }
     worker_serve_back_pressure(worker);
+    give_memory_back(worker, now_ms);
     serve_phase(worker, now_ms);
 
     struct consumer_counts counts;
