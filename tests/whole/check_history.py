@@ -14,12 +14,14 @@ I2 A committed offset never passes an input, and its metadata never calls one do
    may come first: there the visible result must exist, and may be younger than the commit by no more than a
    transaction lasts.
 I3 The backend sees one kickoff of each input. At-least-once allows one more after a crash: with checkpoints only
-   where none had been written for the earlier one, and the crash came soon after it; without, also where partitions
-   moved. All have the Idempotency-Key of the input. At-most-once allows none, and kickoff_unknown only after a fault.
+   where none had been written for the earlier one, and the crash came soon after it, or a broker was away, so that it
+   could not be written; without, also where partitions moved. All have the Idempotency-Key of the input. At-most-once allows none, and kickoff_unknown only after a fault.
 I4 A result bears its own input's id, its key, and a run id that the backend gave to a kickoff of that very input.
 I5 A worker that is told to end has ended within its time, with status 0.
 I6 Memory, open files and threads are after the load what they were before it.
-I7 Where inputs are open when a fault is over, something happens within a minute.
+I7 When a fault is over, something happens within a minute in each partition that has open inputs, and from then on
+   again within each minute until these have their results: a kickoff, a poll or a result of one of its inputs. What a
+   worker still had in hand is no sign that the partition is read.
 
 Pure: no clock, no Kafka, no files.
 """
@@ -199,6 +201,12 @@ class _Excuses:
         flight = self.mode.flight_ms
         return any(first_ms - flight <= move.end_ms and move.at_ms <= second_ms for move in self.history.moves)
 
+    def outage_between(self, first_ms, second_ms):
+        """A broker was away when the first kickoff's checkpoint was to be written."""
+        last_ms = min(second_ms, first_ms + self.mode.write_ms)
+        return any(move.until_ms is not None and move.until_ms >= first_ms - self.mode.flight_ms and move.at_ms <= last_ms
+                   for move in self.history.moves)
+
     def is_late(self, at_ms):
         """Sent by a worker that had been frozen and did not know yet that others had taken over."""
         return any(fault.what == "frozen" and fault.until_ms <= at_ms <= fault.until_ms + self.mode.wake_ms
@@ -213,7 +221,7 @@ class _Excuses:
             return None if excused or self.move_between(first_ms, second_ms) else "though nothing had happened"
         if self.is_late(second_ms):
             return None
-        if not excused:
+        if not excused and not self.outage_between(first_ms, second_ms):
             return "though no worker was killed or frozen soon after the first"
         # Who takes over reads what lies in the topic by then, and it takes a session timeout until somebody does.
         written = [at_ms for at_ms in self.runs[place]
@@ -314,21 +322,50 @@ def _resources(history, mode, verdict):
         verdict.figures[f"growth_{field}"] = growth
 
 
+def _work(history):
+    """{partition: sorted times at which something was done for one of its inputs}"""
+    partitions = {entry.id: entry.partition for entry in history.inputs}
+    runs = {kickoff.run_id: partitions.get(kickoff.id) for kickoff in history.kickoffs if kickoff.run_id is not None}
+    work = collections.defaultdict(list)
+    for result in history.results:
+        if result.place is not None:
+            work[result.place[0]].append(result.at_ms)
+    for kickoff in history.kickoffs:
+        work[partitions.get(kickoff.id)].append(kickoff.at_ms)
+    for poll in history.polls:
+        work[runs.get(poll.run_id)].append(poll.at_ms)
+    for times in work.values():
+        times.sort()
+    return work
+
+
 def _healing(history, mode, verdict):
     first = _first_results(history, mode)
-    events = sorted([result.at_ms for result in history.results] + [kickoff.at_ms for kickoff in history.kickoffs])
-    still, waits = [], []
+    work = _work(history)
+    still, waits, longest = [], [], 0
     for healing in history.healings:
-        is_open = [entry for entry in history.inputs if first.get(entry.place, healing.at_ms + 1) > healing.at_ms]
-        if not is_open:
-            continue
-        index = bisect.bisect_right(events, healing.at_ms)
-        if index == len(events):
-            still.append(f"nothing after '{healing.what}', with {len(is_open)} inputs open")
-            continue
-        waits.append(events[index] - healing.at_ms)
-        if waits[-1] > mode.heal_ms:
-            still.append(f"{waits[-1] / 1000:.1f} s after '{healing.what}', with {len(is_open)} inputs open")
+        is_open = collections.defaultdict(list)
+        for entry in history.inputs:
+            done_ms = first.get(entry.place)
+            if done_ms is None or done_ms > healing.at_ms:
+                is_open[entry.partition].append(done_ms)
+        for partition, done in sorted(is_open.items()):
+            where = f"'{healing.what}' in partition {partition}, with {len(done)} inputs open"
+            times = work[partition][bisect.bisect_right(work[partition], healing.at_ms):]
+            if times:
+                waits.append(times[0] - healing.at_ms)
+            else:
+                still.append(f"nothing after {where}")
+                continue
+            if None in done:
+                times += [history.until_ms] if history.until_ms is not None else []
+            else:
+                times = times[:bisect.bisect_right(times, max(done))]
+            gap = max(late - early for early, late in zip([healing.at_ms, *times], times))
+            longest = max(longest, gap)
+            if gap > mode.heal_ms:
+                still.append(f"{gap / 1000:.1f} s without a sign of work after {where}")
     verdict.break_("I7", f"work did not go on within {mode.heal_ms / 1000:g} s {{n}} times", still)
     if waits:
         verdict.figures["healing_ms_most"] = max(waits)
+        verdict.figures["standstill_ms_most"] = longest

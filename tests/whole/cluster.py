@@ -19,6 +19,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 QUIET = {"log_level": 0}  # librdkafka writes of every refused connection otherwise
 LOGICAL_BEGINNING = -2
+# While a coordinator moves, or makes itself ready.
+UNSETTLED = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
+             KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
 
 
 def as_bytes(value):
@@ -213,10 +216,16 @@ class Cluster:
             consumer.close()
 
     def end_offsets(self, topic):
-        """Of each partition, the offset that the next message will get."""
+        """Of each partition, the offset that the next message will get. A leader that moves is waited for."""
         consumer = Consumer(self._settings(**{"group.id": "end-offsets"}))
+
+        def ask(number):
+            try:
+                return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20)
+            except KafkaException:
+                return None
         try:
-            return {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20)[1]
+            return {number: wait_until(lambda number=number: ask(number), 30, f"the end of {topic} [{number}]")[1]
                     for number in self.partitions(topic)}
         finally:
             consumer.close()
@@ -228,7 +237,7 @@ class Cluster:
         try:
             found = AdminClient(self._settings()).list_groups(group, timeout=20)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.COORDINATOR_LOAD_IN_PROGRESS:  # of a broker's first group
+            if error.args[0].code() in UNSETTLED:
                 return None
             raise
         if not found:
@@ -238,18 +247,28 @@ class Cluster:
         return [Member(member.client_id, _assigned(member.assignment)) for member in found[0].members]
 
     def wait_for_members(self, group, count, partitions, seconds=60):
-        """Until `count` members share out all of so many partitions between them, each having some."""
+        """Until `count` members (a function may say how many) share out all of so many partitions between them, each
+        having some."""
         def settled():
+            wanted = count() if callable(count) else count
             members = self.members(group)
-            return (members is not None and len(members) == count and all(m.partitions for m in members)
+            return (members is not None and len(members) == wanted and all(m.partitions for m in members)
                     and sum(len(m.partitions) for m in members) == partitions and members)
-        return wait_until(settled, seconds, f"a group {group} of {count} with {partitions} partitions") or []
+        return wait_until(settled, seconds, f"a group {group} that shares out {partitions} partitions") or []
 
     def committed(self, group, topic):
-        """{partition: Commit}."""
+        """{partition: Commit}. A coordinator that moves is waited for."""
         partitions = self.partitions(topic)
-        with _Offsets(self.bootstrap, group, topic, partitions) as offsets:
-            return offsets.read()
+
+        def read():
+            try:
+                with _Offsets(self.bootstrap, group, topic, partitions) as offsets:
+                    return offsets.read()
+            except RuntimeError as error:
+                if "oordinator" in str(error):
+                    return None
+                raise
+        return wait_until(read, 30, f"an answer about the commits of {group}")
 
     def commit(self, group, topic, commits):
         """Commits {partition: Commit} for a group that has no members."""

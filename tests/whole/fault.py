@@ -19,9 +19,10 @@ _faults = []
 
 
 def fault(sentence, modes, short_modes=None):
-    """Decorator: function(mode, seed, short) is a fault test."""
+    """Decorator: function(mode, seed, short) is a fault test, made once for each of the modes. Where one of these is a
+    tuple of modes, the function has it as it is: the same faults befall workers of all of them at once."""
     def register(function):
-        _faults.append((sentence, function, modes, short_modes or modes[:1]))
+        _faults.append((sentence, function, modes, modes[:1] if short_modes is None else short_modes))
         return function
     return register
 
@@ -38,7 +39,8 @@ def register_tests(short):
             def run(function=function, mode=mode):
                 print(f"#   seed {seed}", flush=True)
                 function(mode, seed, short)
-            tap.test(f"{sentence}: {mode_name(mode)}")(run)
+            name = "; ".join(map(mode_name, mode if isinstance(mode, tuple) else (mode,)))
+            tap.test(f"{sentence}: {name}")(run)
 
 
 def run_fault():

@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """Backends that misbehave: they reset connections after the POST, send a byte a second, storm with 429 and 503, talk
 garbage, stand still. Each input gets the result that is due, from one kickoff, and the worker does not grow."""
-import time
-
 from fault import fault, run_fault
 from fleet import Fleet
 from history import Mode
@@ -34,22 +32,15 @@ def backend(mode, seed, short):
     with Fleet(mode, seed, poll_timeout_seconds=3, poll_max_failures=20) as fleet:
         fleet.start()
         fleet.settle()
-        # Connections are kept for later: all that an origin may have are there before the measure is taken.
-        fleet.send(300, {"seconds": "0", "kickoff_delay": "0.5"})
-        fleet.wait_for_all(30)
-        fleet.sample(after=False)
+        fleet.measure()
         for _ in range(storms):
             fleet.send(inputs // storms, course)
             fleet.pause(0, 1)
             # As if it were cut off for a moment: nothing is refused, nothing is answered.
             fleet.freeze_backend(fleet.random.uniform(0.2, 2))
         fleet.heal("the last standstill")
-        fleet.wait_for_all(60 if short else 600)
-        time.sleep(1)
-        fleet.sample(after=True)
-        stats = fleet.backend.stats()
-        verdict = fleet.judge()
-        print(f"#   requests {stats['requests']}", flush=True)
+        verdict = fleet.judge(60 if short else 600)
+        print(f"#   requests {len(fleet.history.kickoffs) + len(fleet.history.polls)}", flush=True)
         kickoffs = len(fleet.history.kickoffs)
         assert kickoffs == fleet.sent, f"{kickoffs} kickoffs of {fleet.sent} inputs"
         return verdict

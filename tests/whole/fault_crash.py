@@ -14,13 +14,16 @@ def crash(mode, seed, short):
         for _ in range(3):
             fleet.start()
         fleet.settle()
-        fleet.send(inputs, {"seconds": "0-2" if short else "1-10"})
+        # So long that there is work to the last kill.
+        fleet.send(inputs, {"seconds": "0-2" if short else "1-20"})
         for _ in range(kills):
             fleet.pause(0.5, 2 if short else 5)
             fleet.kill(fleet.pick())
             fleet.start()
         fleet.heal("the last kill")
-        return fleet.judge(60 if short else 600)
+        verdict = fleet.judge(60 if short else 600)
+        assert short or "healing_ms_most" in verdict.figures, "all was done before the last kill"
+        return verdict
 
 
 if __name__ == "__main__":

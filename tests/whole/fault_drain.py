@@ -12,10 +12,11 @@ from history import Mode
     Mode(at_most_once=True, checkpoints=True)),
     short_modes=(Mode(), Mode(exactly_once=True, checkpoints=True)))
 def drain(mode, seed, short):
-    ends, at_once = (8, 4) if short else (200, 4)
+    ends, at_once = (8, 4) if short else (200, 8)
     with Fleet(mode, seed) as fleet:
         fleet.start()
         fleet.settle()
+        fleet.measure()
         for _ in range(ends // at_once):
             fleet.send(100, {"seconds": "0-1.5"})
             # Half of them in their first second, the others at work.

@@ -21,6 +21,7 @@ def zombie(mode, seed, short):
         for _ in range(2):
             fleet.start()
         fleet.settle()
+        fleet.measure()
         for _ in range(freezes):
             # Some are kicked off, some rest, some end in the moment; some come while it is frozen.
             fleet.send(300, {"seconds": "0-4"})
@@ -28,7 +29,7 @@ def zombie(mode, seed, short):
             fleet.freeze(fleet.pick(), 2 * SESSION_MS / 1000, meanwhile=lambda: fleet.send(100, {"seconds": "0-1"}))
             fleet.heal("the freeze")
             time.sleep(1 if short else 3)
-        return fleet.judge(60 if short else 180)
+        return fleet.judge(90 if short else 180)
 
 
 if __name__ == "__main__":

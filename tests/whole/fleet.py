@@ -12,8 +12,9 @@ to the machine.
 """
 import json
 import os
-import random
 import pathlib
+import random
+import re
 import signal
 import tempfile
 import time
@@ -21,15 +22,18 @@ import time
 from check_history import check_history
 from child import TURN_SECONDS, wait_until
 from cluster import Message
-from history import Checkpoint, Drain, Fault, Healing, History, Input, Kickoff, Mode, Move, Result, Sample
+from history import Checkpoint, Drain, Fault, Healing, History, Input, Kickoff, Move, Poll, Result, Sample
 from offsets_log import read_commits
 from scene import Scene
-from worker import flags, invocation
+from worker import invocation
 
 SESSION_MS = 2500  # so long does a member that was killed keep its partitions
 QUICK_SESSION = ["-X", f"session.timeout.ms={SESSION_MS}", "-X", "heartbeat.interval.ms=400"]
 DRAIN_SECONDS = 25
 LATE_SECONDS = 5  # a drain's own time, and what its end may take over it
+REVIVED_MS = 70000  # so long ago it may have ended when that is noticed
+IDEMPOTENCE_LOST = re.compile(r'"worker_fatal".*producer cannot go on \(OUT_OF_ORDER_SEQUENCE_NUMBER\)')
+POLL_LINE = re.compile(r'\{"ms":(\d+),"method":"GET","path":"/runs/([^"?]+)"')
 
 
 def mode_options(mode):
@@ -72,6 +76,7 @@ class Fleet(Scene):
         self.workers = []
         self.leaving = []
         self.started = 0
+        self.revived = 0  # after a fatal error
         self.sent = 0
 
     # What is done
@@ -87,7 +92,22 @@ class Fleet(Scene):
 
     def settle(self):
         """Until the workers share out the partitions."""
-        self.kafka.wait_for_members(self.group, len(self.workers), self.partitions)
+        def count():
+            self.revive()
+            return len(self.workers)
+        self.kafka.wait_for_members(self.group, count, self.partitions)
+
+    def revive(self):
+        """Does what an orchestrator does: who ended because librdkafka's idempotent producer gave up, as those before
+        2.3 may when a broker goes away, has a successor. Who ends for another reason has none, and is found by judge()."""
+        for worker in [worker for worker in self.workers if not worker.running]:
+            if worker.process.returncode != 1 or not IDEMPOTENCE_LOST.search(worker.output()):
+                continue
+            self.workers.remove(worker)
+            self.revived += 1
+            self.history.faults.append(Fault("ended", worker.name, now_ms() - REVIVED_MS, now_ms()))
+            print(f"#   {worker.name} ended by itself, and has a successor: {worker.tail(1)}", flush=True)
+            self.start()
 
     def pick(self):
         return self.random.choice(self.workers)
@@ -174,10 +194,25 @@ class Fleet(Scene):
     def wait_for_kickoffs(self, count, seconds):
         wait_until(lambda: self.backend.stats()["kickoffs"] >= count, seconds, f"{count} kickoffs")
 
+    def measure(self):
+        """Takes the measure of the workers that are there, after a first load; who lasts is measured again by judge().
+        Connections and threads are kept for later, so all that there may be of them are made before."""
+        self.send(300, {"seconds": "0", "kickoff_delay": "0.5"})
+        self.wait_for_all(60)
+        self.sample(after=False)
+
     def sample(self, after):
         for worker in self.workers:
             self.history.samples.append(Sample(worker.name, after, worker.rss_bytes(),
                                                len(os.listdir(f"/proc/{worker.pid}/fd")), worker.threads()))
+
+    def wait_for_memory(self, seconds=15):
+        """The worker gives memory back some seconds after a load. Whether it did is for the judge to say."""
+        before = {sample.worker: sample.rss_bytes for sample in self.history.samples if not sample.after}
+        grown = lambda worker: worker.rss_bytes() - before.get(worker.name, 0) > self.mode.rss_growth_bytes  # noqa: E731
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and any(grown(worker) for worker in self.workers if worker.name in before):
+            time.sleep(TURN_SECONDS)
 
     # What became of it
 
@@ -218,7 +253,7 @@ class Fleet(Scene):
         history.visible = [_result(record) for record in
                            self.kafka.read_all(self.results, isolation="read_committed")]
         history.commits = read_commits(self.kafka, self.group, self.invocations)
-        history.kickoffs = read_kickoffs(self.record)
+        history.kickoffs, history.polls = read_requests(self.record)
         if self.mode.checkpoints:
             history.checkpoints = [checkpoint for checkpoint in
                                    map(_checkpoint, self.kafka.read_all(self.options["checkpoints_topic"]))
@@ -237,12 +272,20 @@ class Fleet(Scene):
 
     def judge(self, seconds=90):
         """Waits for the results, ends the workers, and judges: prints the figures, and raises what is violated."""
+        self.revive()
         uncommitted = self.wait_for_all(seconds)
+        self.revive()
+        if self.history.samples:
+            self.wait_for_memory()
+            self.sample(after=True)
+        self.history.until_ms = now_ms()
         self.end_all()
         verdict = check_history(self.collect(), self.mode)
         if uncommitted:
             verdict.violations.append(uncommitted)
         verdict.violations += self._blind_spots(verdict)
+        if self.revived:
+            verdict.figures["workers_revived"] = self.revived
         for name, value in verdict.figures.items():
             print(f"#   {name} {value}", flush=True)
         if verdict.violations:
@@ -250,21 +293,37 @@ class Fleet(Scene):
         return verdict
 
 
+def judge_all(fleets, seconds):
+    """Judges each of them, whatever is found with another."""
+    wrong = []
+    for fleet in fleets:
+        if len(fleets) > 1:
+            print(f"#   {mode_name(fleet.mode)}:", flush=True)
+        try:
+            fleet.judge(seconds)
+        except AssertionError as error:
+            wrong.append(f"{mode_name(fleet.mode)}: {error}")
+    if wrong:
+        raise AssertionError("\n".join(wrong))
+
+
 def _result(record):
     return Result(record.partition, record.offset, record.key, record.json(), record.timestamp_ms)
 
 
-def read_kickoffs(path):
-    """Of the simulated backend's record."""
-    kickoffs = []
+def read_requests(path):
+    """The kickoffs, in order of time, and the polls of the simulated backend's record."""
+    kickoffs, polls = [], []
     with open(path, encoding="utf-8") as lines:
         for line in lines:
-            if '"method":"POST"' not in line[:60]:
-                continue
-            request = json.loads(line)
-            id_ = json.loads(request.get("body") or "{}").get("input")
-            kickoffs.append(Kickoff(id_, request.get("key"), request.get("run_id"), request["ms"]))
-    return sorted(kickoffs, key=lambda kickoff: kickoff.at_ms)
+            poll = POLL_LINE.match(line)
+            if poll:
+                polls.append(Poll(poll.group(2), int(poll.group(1))))
+            elif '"method":"POST"' in line[:60]:
+                request = json.loads(line)
+                id_ = json.loads(request.get("body") or "{}").get("input")
+                kickoffs.append(Kickoff(id_, request.get("key"), request.get("run_id"), request["ms"]))
+    return sorted(kickoffs, key=lambda kickoff: kickoff.at_ms), polls
 
 
 def _checkpoint(record):

@@ -56,10 +56,17 @@ class Kickoff:
 
 
 @dataclasses.dataclass(frozen=True)
+class Poll:
+    """A question about a run, whatever was answered."""
+    run_id: str
+    at_ms: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Fault:
     """Something that was done to a worker and can cost it what it has not yet told Kafka. One that was killed is gone
     at once: from_ms == until_ms. One that was frozen goes on from until_ms, and does not know that others took over."""
-    what: str  # "killed", "frozen"
+    what: str  # "killed", "frozen", or "ended", by itself with a fatal error, at some moment of that time
     worker: str
     from_ms: int
     until_ms: int
@@ -120,12 +127,14 @@ class History:
     visible: list = dataclasses.field(default_factory=list)  # as read with read_committed
     commits: list = dataclasses.field(default_factory=list)
     kickoffs: list = dataclasses.field(default_factory=list)  # in order of time
+    polls: list = dataclasses.field(default_factory=list)
     faults: list = dataclasses.field(default_factory=list)
     moves: list = dataclasses.field(default_factory=list)
     checkpoints: list = dataclasses.field(default_factory=list)  # in the order of the log
     drains: list = dataclasses.field(default_factory=list)
     samples: list = dataclasses.field(default_factory=list)
     healings: list = dataclasses.field(default_factory=list)
+    until_ms: int = None  # when the workers were told to end, whatever was open
 
 
 @dataclasses.dataclass(frozen=True)

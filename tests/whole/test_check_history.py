@@ -3,7 +3,8 @@
 import dataclasses
 
 from check_history import check_history
-from history import (Checkpoint, Commit, Drain, Fault, Healing, History, Input, Kickoff, Mode, Move, Result, Sample)
+from history import (Checkpoint, Commit, Drain, Fault, Healing, History, Input, Kickoff, Mode, Move, Poll, Result,
+                     Sample)
 from tap import equal, holds, rows, run_all, test
 
 AT_LEAST_ONCE = Mode()
@@ -143,6 +144,10 @@ CAUGHT = [
      lambda h: (without_checkpoint(h, 13), again(h, 13, 8000, KILLED))),
     ("I3", "a second kickoff after partitions moved, with checkpoints", RESUMING, "no worker was killed",
      lambda h: (without_checkpoint(h, 3), again(h, 3, 8000), h.moves.append(Move("joined", 1500)))),
+    ("I3", "a second kickoff while a broker is away, though a checkpoint was there", RESUMING, "a checkpoint had been",
+     lambda h: (again(h, 3, 8000), h.moves.append(Move("away", 1100, 9000)))),
+    ("I3", "a second kickoff long before which a broker had come back", RESUMING, "no worker was killed",
+     lambda h: (without_checkpoint(h, 3), again(h, 3, 8000), h.moves.append(Move("away", 100, 900)))),
     ("I3", "a second kickoff without checkpoints, and nothing had happened", AT_LEAST_ONCE, "nothing had happened",
      lambda h: again(h, 3, 8000)),
     ("I3", "a second kickoff without checkpoints, when a broker had long been back", AT_LEAST_ONCE, "nothing had happened",
@@ -190,10 +195,20 @@ CAUGHT = [
     ("I6", "files are left open", AT_LEAST_ONCE, "fds of one from 40 to 49", lambda h: change(h.samples, 1, fds=49)),
     ("I6", "a thread is left", AT_LEAST_ONCE, "threads of one from 8 to 9", lambda h: change(h.samples, 1, threads=9)),
     # I7
-    ("I7", "nothing goes on", AT_LEAST_ONCE, "nothing after 'nobody', with 1 inputs open",
+    ("I7", "nothing goes on", AT_LEAST_ONCE, "nothing after 'nobody' in partition 0, with 1 inputs open",
      lambda h: (drop_result(h, 19), h.healings.append(Healing("nobody", 3500)))),
-    ("I7", "it goes on too late", AT_LEAST_ONCE, "60.1 s after 'the broker', with 1 inputs open",
+    ("I7", "it goes on too late", AT_LEAST_ONCE, "60.1 s without a sign of work after 'the broker' in partition 0",
      lambda h: (change_result(h, 19, at_ms=63600 + 2), h.healings.append(Healing("the broker", 3501)))),
+    ("I7", "one partition stands still while another goes on", AT_LEAST_ONCE, "nothing after 'a move' in partition 1",
+     lambda h: (h.inputs.append(Input(1, 0, "id-other")), h.kickoffs.append(kickoff("other", 1100)),
+                h.healings.append(Healing("a move", 1500)))),
+    ("I7", "work goes on, and stops before all is done", AT_LEAST_ONCE, "60.1 s without a sign of work after 'a move'",
+     lambda h: (drop_result(h, 19), h.healings.append(Healing("a move", 2950)), setattr(h, "until_ms", 3300 + 60100))),
+    ("I7", "work goes on, stops for long, and ends", AT_LEAST_ONCE, "61.7 s without a sign of work after 'a move'",
+     lambda h: (change_result(h, 19, at_ms=65000), h.healings.append(Healing("a move", 2950)))),
+    ("I7", "only a poll of another partition's run comes", AT_LEAST_ONCE, "nothing after 'a move' in partition 1",
+     lambda h: (h.inputs.append(Input(1, 0, "id-other")), h.kickoffs.append(kickoff("other", 1100)),
+                h.polls.append(Poll("run-7", 2000)), h.healings.append(Healing("a move", 1500)))),
 ]
 
 
@@ -226,6 +241,8 @@ PASSES = [
     ("a second kickoff while a broker is away, without checkpoints", AT_LEAST_ONCE,
      lambda h: (again(h, 3, 8000), h.moves.append(Move("away", 1100, 9000)))),
     ("a second kickoff after a kill before the checkpoint", RESUMING, resume_unseen),
+    ("a second kickoff where a broker was away, before the checkpoint", RESUMING,
+     lambda h: (without_checkpoint(h, 3), again(h, 3, 8000), h.moves.append(Move("away", 1100, 7000)))),
     ("a kill that overtook a kickoff in its socket", RESUMING,
      lambda h: (without_checkpoint(h, 3), again(h, 3, 8000, Fault("killed", "one", 1290, 1290)))),
     ("a zombie that sends what it was about to send", RESUMING, lambda h: again(h, 3, 9100, FROZEN)),
@@ -247,7 +264,10 @@ PASSES = [
     ("growth within its limits", AT_LEAST_ONCE, lambda h: change(h.samples, 1, rss_bytes=82 << 20, fds=48)),
     ("a healing when all is done", AT_LEAST_ONCE, lambda h: h.healings.append(Healing("late", 90000))),
     ("work that goes on after a minute", AT_LEAST_ONCE,
-     lambda h: (h.commits.clear(), change_result(h, 19, at_ms=63500), h.healings.append(Healing("late", 3500)))),
+     lambda h: (h.commits.clear(), change_result(h, 19, at_ms=63300), h.healings.append(Healing("late", 3300)))),
+    ("polls that go on, of a run that lasts", AT_LEAST_ONCE,
+     lambda h: (h.commits.clear(), change_result(h, 19, at_ms=99000), h.polls.append(Poll("run-19", 63300)),
+                h.healings.append(Healing("late", 3300)))),
 ]
 
 

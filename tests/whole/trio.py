@@ -80,11 +80,31 @@ class Trio:
                 for topic in found.topics.values() for partition in topic.partitions.values())
         wait_until(whole, seconds, "three brokers with all replicas in sync")
 
-    def coordinator(self, group, topic="__consumer_offsets"):
-        """The node that leads the partition of the group's commits."""
+    def _leaders(self, topic):
+        """{partition: node}"""
         partitions = AdminClient({"bootstrap.servers": self.cluster().bootstrap, "log_level": 0}).list_topics(
             topic, timeout=20).topics[topic].partitions
-        return self.nodes[partitions[_java_hash(group) % len(partitions)].leader - 1]
+        return {number: self.nodes[partition.leader - 1] for number, partition in partitions.items()}
+
+    def coordinator(self, group):
+        """The node that leads the partition of the group's commits."""
+        leaders = self._leaders("__consumer_offsets")
+        return leaders[_java_hash(group) % len(leaders)]
+
+    def group_beside(self, group, other):
+        """A name like `other` for a group that has the same coordinator as `group` has, wherever that moves."""
+        count = len(self._leaders("__consumer_offsets"))
+        names = (f"{other}-{number}" for number in range(1000))
+        return next(name for name in names if _java_hash(name) % count == _java_hash(group) % count)
+
+    def transaction_coordinators(self):
+        """{transactional.id: the node that leads the partition of its transactions}, of all that there ever were."""
+        leaders = self._leaders("__transaction_state")
+        found = {}
+        for record in self.cluster().read_all("__transaction_state"):
+            # Its key is a version of two bytes, and a string with its length in two bytes.
+            found[record.key[4:].decode()] = leaders[record.partition]
+        return found
 
 
 def _java_hash(text):
