@@ -27,7 +27,7 @@ void intake_unknown(struct run *run, int64_t started_at_ms)
         .status = RXP_STATUS_FAILED,
         .error = RXP_ERROR_KICKOFF_UNKNOWN,
         .summary = strdup("a worker ended while it sent the kickoff: whether the backend got it is not known, and it is not "
-                          "sent again (kickoff-guarantee is at-most-once)"),
+                          "sent again (its kickoff-guarantee was at-most-once)"),
         .started_at_ms = started_at_ms,
         .finished_at_ms = now_ms > started_at_ms ? now_ms : started_at_ms,
     };

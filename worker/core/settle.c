@@ -116,8 +116,10 @@ const char *settle_describe(const struct job *job)
         if (job->alone && !(job->stage == JOB_READY && job->dead_letter_shed)) {
             return "in a batch of its own";
         }
-        return job->stage != JOB_READY && job->reply.refusal >= REPLY_UNREACHABLE ? "without its reply"
-                                                                                   : "without its dead letter";
+        /* A reply is sent before them in batches, and behind a dead letter else. */
+        return job->dead_letter_shed && (job->stage == JOB_READY || job->reply.refusal < REPLY_UNREACHABLE)
+                   ? "without its dead letter"
+                   : "without its reply";
     case ANSWER_SHED_RESULT:
         return "without http.result";
     case ANSWER_SHED_HEADERS:

@@ -190,15 +190,22 @@ void commit_serve(struct consumer *consumer)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+static bool any_is_wanted(const struct consumer *consumer)
+{
+    for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        if (is_wanted(list_entry(node, struct consumer_partition, node)))
+            return true;
+    }
+    return false;
+}
+
 /* Where nothing is to be committed the next look is an interval later. */
 bool consumer_wants_commit(struct consumer *consumer)
 {
     if (!is_due(consumer))
         return false;
-    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
-        if (is_wanted(list_entry(node, struct consumer_partition, node)))
-            return true;
-    }
+    if (any_is_wanted(consumer))
+        return true;
     consumer->commit.hurry = false;
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
     return false;
@@ -211,7 +218,7 @@ rd_kafka_topic_partition_list_t *consumer_take_offsets(struct consumer *consumer
 
 int64_t commit_next_ms(const struct consumer *consumer)
 {
-    if (consumer->commit.in_flight || consumer->n_partitions == 0)
+    if (consumer->commit.in_flight || !any_is_wanted(consumer))
         return CLOCK_NEVER;
     int64_t next_ms = consumer->commit.hurry ? consumer->now_ms : consumer->commit.next_ms;
     next_ms = next_ms > consumer->commit.not_before_ms ? next_ms : consumer->commit.not_before_ms;
