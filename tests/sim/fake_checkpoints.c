@@ -4,6 +4,7 @@
 
 #include "kafka/checkpoint_key.h"
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 #include "sim/judge.h"
 
 #include <assert.h>
@@ -59,6 +60,7 @@ static void read_back(struct happening *happening)
     assert(seal == CHECKPOINT_SEALED);
     trace(-1, "w%d has read the checkpoints of [%d]: %d live of %d records", checkpoints->instance->number,
           (int)reading->assignment->partition, (int)checkpoint_table_count(reading->table), (int)log->n);
+    provoke(checkpoints->instance, MOMENT_RESTORE);
     judge_restored(checkpoints->instance->number, reading->assignment->partition, log->n);
     instance_wake(checkpoints->instance);
 }

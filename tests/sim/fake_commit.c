@@ -1,4 +1,5 @@
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 #include "sim/judge.h"
 
 #include <assert.h>
@@ -14,8 +15,7 @@ struct commit {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     rd_kafka_topic_partition_list_t *list;
-    bool is_taken_up;
-    char member_id[16];
+    char member_id[16]; /* whose it is: librdkafka takes requests up in order, so before it can have joined anew */
     int32_t generation;
     int64_t begun_ms;
     rd_kafka_resp_err_t err;
@@ -37,15 +37,9 @@ static void step_to(struct commit *commit, int step, int64_t ms)
     happen_in(&commit->at, ms);
 }
 
-/* librdkafka says who it is when it takes the request up, not when it is asked for it. */
 static void send_out(struct commit *commit)
 {
     rd_kafka_t *rk = commit->rk;
-    if (!commit->is_taken_up) {
-        commit->is_taken_up = true;
-        memcpy(commit->member_id, rk->member_id, sizeof commit->member_id);
-        commit->generation = rk->generation;
-    }
     if (!client_reaches(rk, true)) {
         commit->err = RD_KAFKA_RESP_ERR__WAIT_COORD;
         if (world->now_ms >= commit->begun_ms + GIVE_UP_MS)
@@ -55,6 +49,7 @@ static void send_out(struct commit *commit)
         return;
     }
     step_to(commit, COMMIT_ARRIVE, draw_latency());
+    provoke(rk->instance, MOMENT_COMMIT);
 }
 
 /* A broker takes the requests of a connection one after another: behind a join it waits. */
@@ -77,6 +72,7 @@ static void arrive(struct commit *commit)
               rd_kafka_err2name(commit->err));
     else
         trace(-1, "member %s, generation %d, commits", commit->member_id, (int)commit->generation);
+    provoke(rk->instance, MOMENT_COMMITTED);
     step_to(commit, COMMIT_ANSWER, draw_latency());
 }
 
@@ -139,6 +135,8 @@ rd_kafka_resp_err_t rd_kafka_commit_queue(rd_kafka_t *rk, const rd_kafka_topic_p
     commit->rk = rk;
     commit->queue = queue;
     commit->list = rd_kafka_topic_partition_list_copy(offsets);
+    memcpy(commit->member_id, rk->member_id, sizeof commit->member_id);
+    commit->generation = rk->generation;
     commit->begun_ms = world->now_ms;
     happening_init(&commit->at, go_on);
     rk->commits++;

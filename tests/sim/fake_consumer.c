@@ -1,4 +1,5 @@
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -141,6 +142,7 @@ rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *rk, rd_kafka_topic_partit
 
 static void call_back(rd_kafka_t *rk, struct rd_kafka_op_s *op)
 {
+    provoke(rk->instance, op->kind == OP_ASSIGN ? MOMENT_ASSIGN : MOMENT_REVOKE);
     rd_kafka_topic_partition_list_t *list = list_of(op->partitions);
     rk->conf->rebalance(rk, op->kind == OP_ASSIGN ? RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS : RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS,
                         list, rk->conf->opaque);

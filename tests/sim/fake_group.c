@@ -1,4 +1,5 @@
 #include "sim/fake_client.h"
+#include "sim/judge.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ enum state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE };
 
 struct member {
     char id[16];
+    int instance;
     rd_kafka_t *rk; /* who waits for an answer to its join; NULL: nobody */
     bool has_joined;
     unsigned owned;
@@ -137,6 +139,7 @@ static bool expire(void)
         struct member *member = &group.member[i];
         bool waits = group.state == GROUP_PREPARING && member->has_joined;
         if (!waits && world->now_ms >= member->expires_ms) {
+            judge_excuse(member->instance);
             drop(member, "no heartbeat");
             return true;
         }
@@ -172,7 +175,7 @@ rd_kafka_resp_err_t group_join(rd_kafka_t *rk)
     if (member == NULL) {
         assert(group.n < MEMBERS_MAX);
         member = &group.member[group.n++];
-        *member = (struct member){.expires_ms = 0};
+        *member = (struct member){.instance = rk->instance->number};
         snprintf(member->id, sizeof member->id, "m%d", ++group.last_id);
         snprintf(rk->member_id, sizeof rk->member_id, "%s", member->id);
     }

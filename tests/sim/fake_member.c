@@ -1,4 +1,5 @@
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 
 #include "sim/judge.h"
 
@@ -144,6 +145,7 @@ static void serve_waiting(rd_kafka_t *rk)
     rk->generation = rk->joined_generation;
     is_asked(rk, API_SYNC_GROUP);
     step_to(rk, MEMBER_SYNCING, draw_latency());
+    provoke(rk->instance, MOMENT_REBALANCE);
     rk->answer = RD_KAFKA_RESP_ERR__IN_PROGRESS;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/pool.h"
 #include "engine/runner.h"
 #include "sim/backend.h"
+#include "sim/fault.h"
 #include "sim/instance.h"
 #include "sim/judge.h"
 
@@ -104,6 +105,8 @@ static void go_on(struct happening *happening)
         else
             backend_poll(errand->url, &errand->answer);
         happen_in(&errand->at, errand->answer.after_ms + draw_latency());
+        if (errand->transfer != NULL)
+            provoke(errand->transfer->pool->instance, MOMENT_ANSWERED);
         return;
     }
     struct transfer *transfer = errand->transfer;
@@ -123,6 +126,7 @@ static void send_out(struct transfer *transfer)
     errand->is_sync = strstr(transfer->url, "/sync") != NULL;
     memcpy(errand->key, transfer->key, sizeof errand->key);
     memcpy(errand->url, transfer->url, sizeof errand->url);
+    provoke(transfer->pool->instance, MOMENT_REQUEST);
     errand->is_lost = likely(world->plan.http_trouble / 2);
     transfer->errand = errand;
     happening_init(&errand->at, go_on);

@@ -1,4 +1,5 @@
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -85,6 +86,7 @@ static void pump(struct happening *happening)
         } else {
             apply(rk);
             step_to(rk, PUMP_ANSWER, draw_latency());
+            provoke(rk->instance, MOMENT_APPENDED);
         }
     } else if (rk->instance == NULL) {
         happen_not(&rk->pump);
@@ -97,6 +99,7 @@ static void pump(struct happening *happening)
         if (list_is_empty(&rk->flying))
             take_batch(rk);
         step_to(rk, PUMP_ARRIVE, draw_latency());
+        provoke(rk->instance, MOMENT_SENT);
     } else {
         report(rk);
         if (!list_is_empty(&rk->waiting))
@@ -190,6 +193,7 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *rk, ...)
         rd_kafka_headers_destroy(headers);
     rk->outstanding++;
     list_push(&rk->waiting, &outgoing->node);
+    provoke(rk->instance, MOMENT_PRODUCE);
     if (rk->instance != NULL && !happens(&rk->pump))
         step_to(rk, PUMP_SEND, likely(80) ? draw(0, 5) : draw(5, 60));
     return RD_KAFKA_RESP_ERR_NO_ERROR;

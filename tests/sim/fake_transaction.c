@@ -3,6 +3,7 @@
 #include "kafka/transaction.h"
 
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ static void send_offsets(struct transaction *transaction)
         txn_offset(transaction->txn, at->partition, at->offset, at->metadata, at->metadata_size);
     }
     step_to(transaction, STEP_COMMIT, draw_latency());
+    provoke(transaction->instance, MOMENT_TRANSACTION);
 }
 
 static void commit(struct transaction *transaction)
@@ -97,6 +99,7 @@ static void commit(struct transaction *transaction)
     transaction->txn = NULL;
     transaction->settled.outcome = committed ? TRANSACTION_COMMITTED : TRANSACTION_ABORTED;
     step_to(transaction, STEP_LEARN, draw_latency());
+    provoke(transaction->instance, MOMENT_TRANSACTED);
 }
 
 /* What may be asked of brokers now goes on, everything else waits: the real one finds out what came of its commit before it

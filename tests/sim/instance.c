@@ -1,6 +1,7 @@
 #include "sim/instance.h"
 
 #include "sim/fake_client.h"
+#include "sim/judge.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -40,8 +41,10 @@ static void take_turn(struct happening *happening)
         happen_in(happening, instance_sleeps_ms(instance));
         return;
     }
-    if (instance->is_frozen)
+    if (instance->is_frozen) {
         trace(-1, "w%d thaws", instance->number);
+        judge_excuse(instance->number);
+    }
     instance->is_frozen = false;
     world->current = instance;
     bool goes_on = worker_turn(instance->worker, world->now_ms, &next_ms);
@@ -128,7 +131,7 @@ void instance_stop(struct instance *instance)
 void instance_freeze(struct instance *instance, int64_t ms)
 {
     trace(-1, "w%d freezes for %d ms", instance->number, (int)ms);
-    instance->deaths++;
+    judge_excuse(instance->number);
     instance->is_frozen = true;
     instance->thaw_ms = world->now_ms + ms;
     instance->stopped_ms += ms; /* it cannot help it */
@@ -137,7 +140,7 @@ void instance_freeze(struct instance *instance, int64_t ms)
 void instance_cut(struct instance *instance, bool cut)
 {
     trace(-1, "w%d is %s", instance->number, cut ? "cut off" : "connected again");
-    instance->deaths++;
+    judge_excuse(instance->number);
     instance->is_cut = cut;
 }
 

@@ -14,7 +14,6 @@ struct instance {
     bool is_cut;
     bool is_stopping;
     int64_t stopped_ms;
-    int deaths;            /* what its judges must know: it was frozen, or cut off */
 };
 
 /* The next one, started. */

@@ -2,6 +2,7 @@
 
 #include "sim/backend.h"
 #include "sim/fake_client.h"
+#include "sim/fault.h"
 #include "sim/judge.h"
 
 #include <stdio.h>
@@ -26,11 +27,6 @@ static struct {
     struct happening look;
     struct happening input;
     int next_input;
-    struct happening fault[FAULTS_MAX];
-    struct instance *struck[FAULTS_MAX];
-    bool is_healed[FAULTS_MAX];
-    struct happening replace;
-    int missing; /* instances that are to be started */
 } life;
 
 static void set_era(enum era era)
@@ -57,104 +53,6 @@ static void produce_inputs(struct happening *happening)
     }
 }
 
-/* ---- faults ---- */
-
-static void replace(struct happening *happening)
-{
-    (void)happening;
-    while (life.missing > 0) {
-        life.missing--;
-        instance_start();
-    }
-}
-
-static void start_later(void)
-{
-    life.missing++;
-    happen_in(&life.replace, likely(50) ? draw(0, 500) : draw(500, 8000));
-}
-
-static void excuse_all(void)
-{
-    for (int i = 0; i < n_instances_ever; i++)
-        judge_excuse(instances[i].number);
-}
-
-/* False where it strikes nobody. */
-static bool strike(struct fault *fault, struct instance **struck)
-{
-    *struck = instance_draw();
-    switch (fault->kind) {
-    case FAULT_OUTAGE:
-        world->is_out = true;
-        excuse_all();
-        return true;
-    case FAULT_COORDINATOR:
-        world->coordinator_is_away = true;
-        excuse_all();
-        return true;
-    case FAULT_JOIN:
-        if (instances_alive() < INSTANCES_MAX)
-            instance_start();
-        return false;
-    case FAULT_CRASH:
-    case FAULT_FREEZE:
-    case FAULT_CUT:
-    case FAULT_STOP:
-    case FAULT_KINDS:
-        break;
-    }
-    if (*struck == NULL)
-        return false;
-    if (fault->kind == FAULT_STOP) {
-        instance_stop(*struck);
-        start_later();
-        return false;
-    }
-    judge_excuse((*struck)->number);
-    if (fault->kind == FAULT_FREEZE) {
-        instance_freeze(*struck, fault->lasts_ms);
-        return true;
-    }
-    if (fault->kind == FAULT_CUT) {
-        instance_cut(*struck, true);
-        return true;
-    }
-    instance_crash(*struck);
-    start_later();
-    return false;
-}
-
-static void heal(const struct fault *fault, struct instance *struck)
-{
-    trace(-1, "healed: %s", fault_name(fault->kind));
-    if (fault->kind == FAULT_OUTAGE) {
-        world->is_out = false;
-        excuse_all();
-    } else if (fault->kind == FAULT_COORDINATOR) {
-        world->coordinator_is_away = false;
-        excuse_all();
-    } else {
-        judge_excuse(struck->number);
-        if (fault->kind == FAULT_CUT)
-            instance_cut(struck, false);
-    }
-}
-
-static void serve_fault(struct happening *happening)
-{
-    int i = (int)(happening - life.fault);
-    struct fault *fault = &world->plan.fault[i];
-    if (life.is_healed[i]) {
-        heal(fault, life.struck[i]);
-        return;
-    }
-    life.is_healed[i] = true;
-    trace(-1, "FAULT: %s", fault_name(fault->kind));
-    if (strike(fault, &life.struck[i]))
-        happen_in(happening, fault->lasts_ms);
-}
-
 /* ---- eras ---- */
 
 static void stop_all(void)
@@ -174,11 +72,13 @@ static void go_on(void)
 {
     switch (life.era) {
     case ERA_FAULTS:
-        if (life.missing == 0 && instances_alive() == 0)
+        if (faults_missing() == 0 && instances_alive() == 0)
             instance_start();
-        if (world->now_ms >= world->plan.healed_ms && life.next_input == world->plan.n_inputs && life.missing == 0 &&
-            instance_draw() != NULL)
+        if (world->now_ms >= world->plan.healed_ms && life.next_input == world->plan.n_inputs && faults_missing() == 0 &&
+            instance_draw() != NULL) {
             set_era(ERA_HEALED);
+            faults_end();
+        }
         break;
     case ERA_HEALED:
         if (instance_draw() == NULL)
@@ -191,6 +91,8 @@ static void go_on(void)
     case ERA_LEAVING:
         if (instances_alive() > 0)
             break;
+        if (world->plan.n_faults == 0 && !judge_no_leftovers())
+            fail(-1, "a checkpoint of what is done is left, in a world without faults");
         set_era(ERA_SWEEP);
         instance_start();
         break;
@@ -236,13 +138,9 @@ static void begin(void)
     judge_init();
     happening_init(&life.look, look);
     happening_init(&life.input, produce_inputs);
-    happening_init(&life.replace, replace);
     happen_in(&life.look, LOOK_MS);
     happen_in(&life.input, 0);
-    for (int i = 0; i < world->plan.n_faults; i++) {
-        happening_init(&life.fault[i], serve_fault);
-        happen_in(&life.fault[i], world->plan.fault[i].at_ms - world->now_ms);
-    }
+    faults_begin();
     set_era(ERA_FAULTS);
     for (int i = 0; i < world->plan.n_instances; i++)
         instance_start();

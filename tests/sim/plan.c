@@ -86,6 +86,9 @@ static void make_faults(struct plan *plan)
 {
     plan->healed_ms = BEGIN_MS;
     plan->n_faults = likely(10) ? 0 : (int)draw(1, FAULTS_MAX);
+    plan->n_provoked = plan->n_faults == 0 || likely(25) ? 0 : (int)draw(1, 4);
+    plan->provoked_at = likely(25) ? MOMENTS : (enum moment)draw(0, MOMENTS - 1);
+    plan->provoked_chance = plan->provoked_at == MOMENTS ? (int)draw(10, 300) : (int)draw(1, likely(70) ? 8 : 40);
     for (int i = 0; i < plan->n_faults; i++) {
         struct fault *fault = &plan->fault[i];
         fault->kind = (enum fault_kind)draw(0, FAULT_KINDS - 1);

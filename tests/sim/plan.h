@@ -39,6 +39,24 @@ enum fault_kind {
     FAULT_KINDS,
 };
 
+/* When a fault may be provoked: something is half done. */
+enum moment {
+    MOMENT_PRODUCE,     /* a message waits to be sent */
+    MOMENT_SENT,        /* it is sent */
+    MOMENT_APPENDED,    /* it is appended, and not acknowledged */
+    MOMENT_COMMIT,      /* a commit is sent */
+    MOMENT_COMMITTED,   /* it is judged, and not answered */
+    MOMENT_REQUEST,     /* to the backend: sent */
+    MOMENT_ANSWERED,    /* it has arrived, and is not answered */
+    MOMENT_TRANSACTION, /* its offsets are sent, and not committed */
+    MOMENT_TRANSACTED,  /* it is committed, and nobody told */
+    MOMENT_RESTORE,     /* checkpoints are read */
+    MOMENT_REBALANCE,   /* joined, and not synced */
+    MOMENT_ASSIGN,      /* partitions come */
+    MOMENT_REVOKE,      /* partitions go */
+    MOMENTS,
+};
+
 struct fault {
     enum fault_kind kind;
     int64_t at_ms;
@@ -52,6 +70,9 @@ struct plan {
     int n_instances;
     int n_faults;
     struct fault fault[FAULTS_MAX];
+    int n_provoked;      /* faults that strike at a moment of their own choice: fault.h */
+    enum moment provoked_at; /* MOMENTS: any */
+    int provoked_chance;     /* of each such moment: one in so many */
     int64_t healed_ms; /* no fault begins, or lasts, later */
     /* The workers. */
     bool checkpoints;
