@@ -186,33 +186,39 @@ run_tsan() {
         TSAN_OPTIONS=second_deadlock_stack=1:history_size=7 -- "${programs[@]}"
 }
 
-# run_with_broker SUITE TIMEOUT PROGRAM…
+# run_with_broker SUITE TIMEOUT JOBS PROGRAM…
 run_with_broker() {
-    local suite=$1 timeout=$2 reason=
-    shift 2
+    local suite=$1 timeout=$2 at_once=$3 reason=
+    shift 3
     if ! wait "$fetcher"; then
         # Its last line says why; to try once more would only take longer.
         reason=$(tail -n 1 "$logs/fetch.log")
         reason=${reason#no Kafka broker: }
     fi
     fetcher=
-    # One at a time: they measure memory, CPU and deadlines.
-    run_suite "$suite" "$timeout" 1 "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$reason" \
+    run_suite "$suite" "$timeout" "$at_once" "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$reason" \
         "$python" "$root/tests/whole/with_broker.py" -- "$@"
 }
 
 run_whole() {
-    local programs
-    mapfile -t programs < <(chosen "$root"/tests/whole/test_*.py)
+    local programs name script first=()
+    # The longest first, so that none ends alone.
+    for name in transaction resume worker faults group exactly_once; do
+        first+=("$root/tests/whole/test_$name.py")
+    done
+    mapfile -t programs < <(chosen "${first[@]}"; for script in "$root"/tests/whole/test_*.py; do
+        [[ " ${first[*]} " == *" $script "* ]] || chosen "$script"
+    done)
     echo "whole tests"
-    run_with_broker whole 900 "${programs[@]}"
+    run_with_broker whole 900 "$jobs" "${programs[@]}"
 }
 
 run_faults() {
     local programs
     mapfile -t programs < <(chosen "$root"/tests/whole/fault_*.py)
     echo "fault tests in full: their figures and seeds are in ${logs#"$root"/}/faults-*.log"
-    ((${#programs[@]} == 0)) || run_with_broker faults 14400 "${programs[@]}"
+    # One at a time: they measure memory and deadlines.
+    ((${#programs[@]} == 0)) || run_with_broker faults 14400 1 "${programs[@]}"
     mapfile -t programs < <(binaries dev parts | { grep '_errors$' || true; } | waiting_apart)
     run_suite faults 300 $((12 * jobs)) RXP_TEST_FULL=yes -- "${programs[@]}"
 }

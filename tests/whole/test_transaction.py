@@ -153,8 +153,9 @@ def _():
         driver.settled("a", "committed")
         other = Consumer({"bootstrap.servers": place.kafka.bootstrap, "group.id": place.group, "log_level": 0,
                           "partition.assignment.strategy": "cooperative-sticky"})
+        assigned = []
         try:
-            other.subscribe([place.input])
+            other.subscribe([place.input], on_assign=lambda *_: assigned.append(True))
             wait_until(lambda: other.poll(0.1) or len(place.kafka.members(place.group) or []) == 2, 60, "two members")
             driver.batch("b", 2, once=1)
             holds(driver.settled("b", "aborted"), "old=1")
@@ -162,8 +163,11 @@ def _():
             driver.tell("fresh")
             driver.batch("c", 2)
             driver.settled("c", "committed")
+            # librdkafka 2.0.2 may hang where a consumer is closed before its first assignment, be it an empty one.
+            wait_until(lambda: other.poll(0.1) or assigned, 60, "the other's assignment")
         finally:
-            other.close()
+            if assigned:
+                other.close()
         equal((place.seen(), place.commit()), (once_each("a", "c"), (2, "mc")))
 
 
