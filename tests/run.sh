@@ -26,6 +26,7 @@ jobs=${RXP_TEST_JOBS:-$(nproc)}
 suites=(unit parts asan tsan whole) # faults only by name
 names=()
 fetcher=
+no_broker= # why there is none
 ahead=
 closed=no
 
@@ -188,29 +189,32 @@ run_tsan() {
 
 # run_with_broker SUITE TIMEOUT JOBS PROGRAM…
 run_with_broker() {
-    local suite=$1 timeout=$2 at_once=$3 reason=
+    local suite=$1 timeout=$2 at_once=$3
     shift 3
-    if ! wait "$fetcher"; then
+    (($# > 0)) || return 0
+    if [[ -n $fetcher ]] && ! wait "$fetcher"; then
         # Its last line says why; to try once more would only take longer.
-        reason=$(tail -n 1 "$logs/fetch.log")
-        reason=${reason#no Kafka broker: }
+        no_broker=$(tail -n 1 "$logs/fetch.log")
+        no_broker=${no_broker#no Kafka broker: }
     fi
     fetcher=
-    run_suite "$suite" "$timeout" "$at_once" "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$reason" \
+    run_suite "$suite" "$timeout" "$at_once" "RXP_WORKER=$root/build/dev/rxp-worker" "RXP_TEST_BROKER_MISSING=$no_broker" \
         "$python" "$root/tests/whole/with_broker.py" -- "$@"
 }
 
 run_whole() {
     local programs name script first=()
-    # The longest first, so that none ends alone.
-    for name in transaction resume worker faults group exactly_once; do
+    # The longest first, so that none ends alone. The faults, which are several at a time anyhow, apart from the others.
+    for name in transaction resume worker group exactly_once; do
         first+=("$root/tests/whole/test_$name.py")
     done
     mapfile -t programs < <(chosen "${first[@]}"; for script in "$root"/tests/whole/test_*.py; do
-        [[ " ${first[*]} " == *" $script "* ]] || chosen "$script"
+        [[ " ${first[*]} $root/tests/whole/test_faults.py " == *" $script "* ]] || chosen "$script"
     done)
     echo "whole tests"
     run_with_broker whole 900 "$jobs" "${programs[@]}"
+    mapfile -t programs < <(chosen "$root/tests/whole/test_faults.py")
+    run_with_broker whole 900 1 "${programs[@]}"
 }
 
 run_faults() {
@@ -218,7 +222,7 @@ run_faults() {
     mapfile -t programs < <(chosen "$root"/tests/whole/fault_*.py)
     echo "fault tests in full: their figures and seeds are in ${logs#"$root"/}/faults-*.log"
     # One at a time: they measure memory and deadlines.
-    ((${#programs[@]} == 0)) || run_with_broker faults 14400 1 "${programs[@]}"
+    run_with_broker faults 14400 1 "${programs[@]}"
     mapfile -t programs < <(binaries dev parts | { grep '_errors$' || true; } | waiting_apart)
     run_suite faults 300 $((12 * jobs)) RXP_TEST_FULL=yes -- "${programs[@]}"
 }
