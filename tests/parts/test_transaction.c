@@ -376,6 +376,7 @@ START_TEST(optional_messages_to_a_topic_that_is_missing_are_told_of_soon)
     struct fixture fixture;
     fixture_start(&fixture);
     commit_one(&fixture);
+    rd_kafka_mock_topic_create(fixture.cluster, "gone", 0, 1); /* a broker names no partitions with such an error */
     rd_kafka_mock_topic_set_error(fixture.cluster, "gone", _i == 0 ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
                                                                    : RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     fixture.again = false;
