@@ -289,7 +289,8 @@ START_TEST(a_commit_is_confirmed_though_nothing_has_changed)
 {
     struct side *side = open_with_a_hundred(&(struct side_wish){.commit_interval_ms = 3600000});
     struct assignment *assignment = side->jobs[0].ref.assignment;
-    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+    /* librdkafka repeats the one by itself (2.8 tells of the error all the same), and tells of the other. */
+    rd_kafka_resp_err_t err = _i == 0 ? RD_KAFKA_RESP_ERR_NOT_COORDINATOR : RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE;
     ck_assert_int_eq(stage_committed(&stage, 0, NULL), -1);
     rd_kafka_mock_push_request_errors(stage.cluster, API_COMMIT, 2, err, err);
     for (int i = 0; i < 3; i++) {
@@ -467,7 +468,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, tags_come_back_once_when_a_commit_of_theirs_is_accepted_and_not_before);
     tcase_add_test(tcase, tags_that_only_a_refused_map_covers_wait_for_the_frontier);
     tcase_add_test(tcase, the_last_commit_brings_tags_back_too_and_a_late_one_is_dropped);
-    tcase_add_test(tcase, a_commit_is_confirmed_though_nothing_has_changed);
+    tcase_add_loop_test(tcase, a_commit_is_confirmed_though_nothing_has_changed, 0, 2);
     tcase_add_test(tcase, a_transactional_consumer_leaves_its_commits_to_who_asks_for_them);
     tcase_add_test(tcase, a_commit_that_outlasts_its_generation_confirms_nothing);
     tcase_add_loop_test(tcase, a_refusal_for_an_older_generation_is_a_loss_only_where_it_was_taken_while_leaving, 0, 2);

@@ -273,6 +273,8 @@ static void take_failure(struct consumer *consumer, struct consumer_partition *p
         return;
     }
     consumer->commit.not_before_ms = consumer->now_ms + AGAIN_MS;
+    if (partition->wanted != 0)
+        commit_hurry(consumer); /* somebody waits for it */
     partition->evicted = is_evicted(consumer, partition, err);
     if (!trouble_is_fatal(consumer, err, rd_kafka_err2str(err), at->topic))
         warn(consumer, at, err);
