@@ -31,6 +31,7 @@ struct verdict_on_input {
 static struct {
     struct verdict_on_input input[INPUTS_MAX];
     int64_t excused_ms[INSTANCES_EVER + 1];
+    bool is_disorderly; /* somebody was excused */
     size_t restored[INSTANCES_EVER + 1][PARTITIONS_MAX];
     int64_t restored_ms[INSTANCES_EVER + 1][PARTITIONS_MAX];
 } judge;
@@ -113,6 +114,9 @@ static void judge_result(const struct record *record)
     if (result->status == RXP_STATUS_SUCCEEDED && input->kind == INPUT_REJECTED)
         fail(input->number, "I4: an input that must be rejected has succeeded");
     struct verdict_on_input *about = &judge.input[input->number];
+    const char *error = metadata_of(result, "error.code");
+    if (error != NULL && strcmp(error, "kickoff_unknown") == 0 && about->n_kickoffs == 0 && !judge.is_disorderly)
+        fail(input->number, "I3: its kickoff counts as unknown, and none was sent, in an orderly world");
     if (result->status == RXP_STATUS_REJECTED && world->plan.dead_letters && about->dead_letters == 0 &&
         metadata_of(result, "rxp.shed") == NULL)
         fail(input->number, "a rejection's result is visible before its dead letter");
@@ -326,6 +330,7 @@ void judge_restored(int by, int32_t partition, size_t n)
 void judge_excuse(int by)
 {
     judge.excused_ms[by] = world->now_ms;
+    judge.is_disorderly = true;
 }
 
 void judge_handed_over(int by, int64_t took_ms)
@@ -366,6 +371,15 @@ bool judge_no_leftovers(void)
     return find_leftover(&partition) == NULL;
 }
 
+void judge_departure(void)
+{
+    int32_t partition;
+    const struct record *leftover = find_leftover(&partition);
+    if (leftover != NULL && !judge.is_disorderly)
+        fail(-1, "a checkpoint of [%d] was left, in an orderly world: %.*s", (int)partition, (int)leftover->key_bytes,
+             leftover->key);
+}
+
 static const char *state_of(int number)
 {
     const struct input *input = &world->plan.input[number];
@@ -382,10 +396,10 @@ void judge_end(void)
         const struct verdict_on_input *about = &judge.input[i];
         if (state_of(i)[0] != '\0')
             fail(i, "I1: long after all faults, %s", state_of(i));
-        if (world->plan.n_faults == 0 && world->plan.n_instances == 1 && about->results > 1)
-            fail(i, "I1: %d results, in a world without faults", about->results);
-        if (world->plan.n_faults == 0 && world->plan.n_instances == 1 && about->n_kickoffs > 1)
-            fail(i, "I3: %d kickoffs, in a world without faults", about->n_kickoffs);
+        if (!judge.is_disorderly && about->results > 1)
+            fail(i, "I1: %d results, in an orderly world", about->results);
+        if (!judge.is_disorderly && about->n_kickoffs > 1 && world->plan.checkpoints && world->plan.input[i].kind == INPUT_ASYNC)
+            fail(i, "I3: %d kickoffs, in an orderly world", about->n_kickoffs);
     }
     const struct record *leftover = find_leftover(&partition);
     if (leftover != NULL)

@@ -84,14 +84,17 @@ static int64_t draw_length(const struct plan *plan, enum fault_kind kind)
 
 static void make_faults(struct plan *plan)
 {
+    bool is_orderly = likely(15); /* workers come and go, and nothing worse */
     plan->healed_ms = BEGIN_MS;
     plan->n_faults = likely(10) ? 0 : (int)draw(1, FAULTS_MAX);
     plan->n_provoked = plan->n_faults == 0 || likely(25) ? 0 : (int)draw(1, 4);
     plan->provoked_at = likely(25) ? MOMENTS : (enum moment)draw(0, MOMENTS - 1);
     plan->provoked_chance = plan->provoked_at == MOMENTS ? (int)draw(10, 300) : (int)draw(1, likely(70) ? 8 : 40);
+    if (is_orderly)
+        plan->n_provoked = 0;
     for (int i = 0; i < plan->n_faults; i++) {
         struct fault *fault = &plan->fault[i];
-        fault->kind = (enum fault_kind)draw(0, FAULT_KINDS - 1);
+        fault->kind = (enum fault_kind)draw(is_orderly ? FAULT_STOP : 0, FAULT_KINDS - 1);
         fault->at_ms = BEGIN_MS + draw(0, likely(50) ? 6000 : 20000);
         fault->lasts_ms = draw_length(plan, fault->kind);
         if (fault->at_ms + fault->lasts_ms > plan->healed_ms)
