@@ -91,8 +91,16 @@ static int add(rd_kafka_topic_partition_list_t *list, struct consumer_partition 
 
 /* ---- whose the commit is ---- */
 
+/* Once it closes, librdkafka may have nobody left who answers what is asked here, and would wait for ever. */
+static bool may_ask(const struct consumer *consumer)
+{
+    return consumer->close_step < CLOSE_CLOSING;
+}
+
 static bool read_membership(struct consumer *consumer, struct membership *membership)
 {
+    if (!may_ask(consumer))
+        return false;
     rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(consumer->rk);
     bool is_member = membership_read(membership, metadata);
     if (metadata != NULL)
@@ -104,6 +112,8 @@ static bool read_membership(struct consumer *consumer, struct membership *member
  * have had it in between (rebalance.c). */
 static bool is_same_member(struct consumer *consumer)
 {
+    if (!may_ask(consumer))
+        return false;
     char *member_id = rd_kafka_memberid(consumer->rk);
     bool same = member_id != NULL && consumer->member_id != NULL && strcmp(member_id, consumer->member_id) == 0;
     if (member_id != NULL)
