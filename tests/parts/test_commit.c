@@ -266,7 +266,7 @@ START_TEST(the_last_commit_brings_tags_back_too_and_a_late_one_is_dropped)
     consumer_begin_close(side->consumer, clock_mono_ms());
     TURN_UNTIL(&stage, side_is_closed);
     ck_assert_int_eq(told(&stage), 2);
-    consumer_done(side->consumer, &(struct ref){assignment, 1}, (uint64_t[]){1}, 1);
+    ck_assert(!consumer_done(side->consumer, &(struct ref){assignment, 1}, (uint64_t[]){1}, 1));
     ck_assert(!consumer_is_done(side->consumer, &(struct ref){assignment, 1}));
     ck_assert_uint_eq(consumer_confirm(side->consumer, assignment), 0);
     consumer_pause(side->consumer, assignment, true);

@@ -104,13 +104,25 @@ static void make_faults(struct plan *plan)
 
 /* ---- all of it ---- */
 
+/* The runs last about as long as a hand-over may: some end while their partition's last offsets are on their way. */
+static void make_slow(struct plan *plan)
+{
+    struct fault *fault = &plan->fault[0];
+    for (int i = 0; i < plan->n_inputs; i++)
+        plan->input[i].takes_ms = draw(8000, 20000);
+    fault->kind = FAULT_JOIN;
+    fault->at_ms = BEGIN_MS + draw(2000, 6000);
+    plan->n_faults = plan->n_faults > 0 ? plan->n_faults : 1;
+}
+
 void plan_make(struct plan *plan)
 {
-    plan->n_partitions = (int32_t)draw(1, PARTITIONS_MAX);
+    bool is_slow = likely(12);
+    plan->n_partitions = is_slow ? PARTITIONS_MAX : (int32_t)draw(1, PARTITIONS_MAX);
     plan->n_instances = (int)draw(1, 2);
-    plan->checkpoints = likely(75);
+    plan->checkpoints = likely(is_slow ? 20 : 75);
     plan->at_most_once = plan->checkpoints && likely(35);
-    plan->exactly_once = likely(35);
+    plan->exactly_once = likely(is_slow ? 80 : 35);
     plan->dead_letters = likely(50);
     plan->ordering = likely(50) ? LANES_NONE : likely(60) ? LANES_KEY : LANES_PARTITION;
     plan->max_in_flight = likely(60) ? 1000 : (size_t)draw(1, 12);
@@ -126,6 +138,8 @@ void plan_make(struct plan *plan)
     plan->result_max_bytes = likely(85) ? 0 : 640;
     make_inputs(plan);
     make_faults(plan);
+    if (is_slow)
+        make_slow(plan);
 }
 
 void plan_free(struct plan *plan)

@@ -78,7 +78,8 @@ static void drop_lost(struct batcher *batcher, struct list *jobs)
     }
 }
 
-/* Marks what is due as done: from now on it belongs to the batch, come what may. */
+/* Marks what is due as done: from now on it belongs to the batch, come what may. What comes too late for its partition's last
+ * commit does not go: its offset would not, and the next owner writes its result. */
 static void form(struct batcher *batcher)
 {
     size_t n = 0;
@@ -87,7 +88,10 @@ static void form(struct batcher *batcher)
     while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < BATCH_MAX_BYTES) {
         struct job *job = list_entry(list_shift(&batcher->due), struct job, node);
         const struct job_tags tags = flight_tags(batcher->config.flight, job);
-        consumer_done(batcher->config.consumer, &job->ref, tags.writer, tags.n);
+        if (!consumer_done(batcher->config.consumer, &job->ref, tags.writer, tags.n)) {
+            flight_hand_back(batcher->config.flight, job);
+            continue;
+        }
         list_push(&batcher->batch, &job->node);
         bytes += job->input_bytes + job->result_bytes;
         n++;

@@ -6,7 +6,7 @@
  *
  * What is marked done in a tracker is exactly what is in the batch or was committed before: so an aborted batch goes again as
  * a whole, with a fresh snapshot, before anything else is marked. Runs are not repeated; of what was refused for its size
- * less goes along. Of a partition that was lost nothing goes at all.
+ * less goes along. Of a partition that was lost nothing goes at all, nor what became due after a revoked one's last offsets.
  *
  * HTTP happens outside: a slow run holds no transaction open. A batch is formed as soon as something is due and the last one
  * began transaction_ms ago, so that a lone result does not wait. The Kafka thread alone. */

@@ -31,17 +31,18 @@ void commit_hurry(struct consumer *consumer)
     consumer->commit.hurry = true;
 }
 
-void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags)
+bool consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags)
 {
     struct consumer_partition *partition = ref->assignment->own;
     if (partition == NULL || partition->sealed || partition->tracker == NULL)
-        return;
+        return false;
     bool changed = tracker_done(partition->tracker, ref->offset);
     for (size_t i = 0; consumer->hooks.committed != NULL && i < n_tags; i++) {
         if (marks_add(&partition->marks, ref->offset, tags[i]) != 0)
             break;
         partition->recommit = partition->recommit || !changed;
     }
+    return true;
 }
 
 bool consumer_is_done(const struct consumer *consumer, const struct ref *ref)

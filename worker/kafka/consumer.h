@@ -80,9 +80,10 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
  * no longer than handover_ms). */
 void consumer_restored(struct consumer *consumer, struct assignment *assignment);
 
-/* The input's result was acknowledged (in a transactional consumer: goes with the next offsets). Late ones of an assignment
- * that is gone are dropped, tags and all; for want of memory tags are lost, too. */
-void consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags);
+/* The input's result was acknowledged (in a transactional consumer: goes with the next offsets). False where it comes too
+ * late, since the assignment is gone or its last commit has been taken: it is dropped, tags and all, and the next owner has the
+ * input again. For want of memory tags are lost, too. */
+bool consumer_done(struct consumer *consumer, const struct ref *ref, const uint64_t *tags, size_t n_tags);
 /* Is it done already, or can it never come: below what is to be committed next, or done by the map? False while that is not
  * known (before hooks.running) or the assignment is gone. */
 bool consumer_is_done(const struct consumer *consumer, const struct ref *ref);
