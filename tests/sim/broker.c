@@ -31,7 +31,7 @@ static struct {
     struct list txns;
 } broker;
 
-static const char *const names[TOPICS] = {"in", "results", "dead", "ckpt"};
+static const char *const names[TOPICS] = {"in", "results", "dead", "ckpt", "replies", "missing"};
 
 void broker_init(void)
 {

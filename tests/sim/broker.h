@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum topic { TOPIC_IN, TOPIC_RESULTS, TOPIC_DEAD, TOPIC_CKPT, TOPICS };
+/* TOPIC_NONE does not exist. */
+enum topic { TOPIC_IN, TOPIC_RESULTS, TOPIC_DEAD, TOPIC_CKPT, TOPIC_REPLIES, TOPIC_NONE, TOPICS };
 
 struct record {
     int64_t offset;

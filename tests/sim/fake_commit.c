@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long a commit waits for a coordinator that is away. */
-#define GIVE_UP_MS 3000
-
 struct commit {
     struct happening at;
     enum { COMMIT_SEND, COMMIT_ARRIVE, COMMIT_ANSWER } step;
@@ -17,6 +14,7 @@ struct commit {
     rd_kafka_topic_partition_list_t *list;
     char member_id[16]; /* whose it is: librdkafka takes requests up in order, so before it can have joined anew */
     int32_t generation;
+    bool is_deferred;
     int64_t begun_ms;
     rd_kafka_resp_err_t err;
 };
@@ -37,19 +35,40 @@ static void step_to(struct commit *commit, int step, int64_t ms)
     happen_in(&commit->at, ms);
 }
 
+static void take_identity(struct commit *commit)
+{
+    memcpy(commit->member_id, commit->rk->member_id, sizeof commit->member_id);
+    commit->generation = commit->rk->generation;
+}
+
+/* One that cannot be sent, or is not answered, waits once for the coordinator, at most a session's time, and is then sent as
+ * whoever the client is by then: no member, where it was given up, since it cannot have joined anew before. */
 static void send_out(struct commit *commit)
 {
     rd_kafka_t *rk = commit->rk;
     if (!client_reaches(rk, true)) {
+        commit->is_deferred = true;
         commit->err = RD_KAFKA_RESP_ERR__WAIT_COORD;
-        if (world->now_ms >= commit->begun_ms + GIVE_UP_MS)
+        if (world->now_ms >= commit->begun_ms + world->plan.session_ms)
             step_to(commit, COMMIT_ANSWER, 1);
         else
-            step_to(commit, COMMIT_SEND, draw(20, 200));
+            step_to(commit, COMMIT_SEND, draw(5, 15));
         return;
     }
+    if (commit->is_deferred)
+        take_identity(commit);
     step_to(commit, COMMIT_ARRIVE, draw_latency());
     provoke(rk->instance, MOMENT_COMMIT);
+}
+
+static bool defer(struct commit *commit)
+{
+    if (commit->is_deferred || commit->rk->instance == NULL)
+        return false;
+    commit->is_deferred = true;
+    commit->begun_ms = world->now_ms;
+    step_to(commit, COMMIT_SEND, draw(1, 15));
+    return true;
 }
 
 /* A broker takes the requests of a connection one after another: behind a join it waits. */
@@ -63,6 +82,8 @@ static void arrive(struct commit *commit)
     commit->err = RD_KAFKA_RESP_ERR__TRANSPORT;
     if (client_reaches(rk, true))
         commit->err = group_check(commit->member_id, commit->generation);
+    else if (defer(commit))
+        return;
     for (int i = 0; commit->err == RD_KAFKA_RESP_ERR_NO_ERROR && i < commit->list->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &commit->list->elems[i];
         broker_commit(at->partition, at->offset, at->metadata, at->metadata_size);
@@ -76,18 +97,22 @@ static void arrive(struct commit *commit)
     step_to(commit, COMMIT_ANSWER, draw_latency());
 }
 
-static void answer(struct commit *commit)
+/* False where it goes on. */
+static bool answer(struct commit *commit)
 {
     rd_kafka_t *rk = commit->rk;
-    if (!client_reaches(rk, true)) /* the answer is lost, whatever it was */
+    if (!client_reaches(rk, true)) { /* the answer is lost, whatever it was */
         commit->err = RD_KAFKA_RESP_ERR__TRANSPORT;
+        if (defer(commit))
+            return false;
+    }
     struct rd_kafka_op_s *op = op_push(rk, commit->queue, OP_COMMITTED);
     op->err = commit->err;
     op->list = rd_kafka_topic_partition_list_copy(commit->list);
     for (int i = 0; i < op->list->cnt; i++)
         op->list->elems[i].err = commit->err;
     if (commit->err != RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION && commit->err != RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
-        return;
+        return true;
     judge_excuse(rk->instance->number); /* it may take it for an eviction */
     if (world->plan.loses_on_refusal) {
         if (commit->err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
@@ -96,6 +121,7 @@ static void answer(struct commit *commit)
             rk->generation = -1;
         member_lose(rk, "a commit was refused");
     }
+    return true;
 }
 
 static void go_on(struct happening *happening)
@@ -118,8 +144,8 @@ static void go_on(struct happening *happening)
         arrive(commit);
         break;
     case COMMIT_ANSWER:
-        answer(commit);
-        commit_free(commit);
+        if (answer(commit))
+            commit_free(commit);
         break;
     }
 }
@@ -135,8 +161,7 @@ rd_kafka_resp_err_t rd_kafka_commit_queue(rd_kafka_t *rk, const rd_kafka_topic_p
     commit->rk = rk;
     commit->queue = queue;
     commit->list = rd_kafka_topic_partition_list_copy(offsets);
-    memcpy(commit->member_id, rk->member_id, sizeof commit->member_id);
-    commit->generation = rk->generation;
+    take_identity(commit);
     commit->begun_ms = world->now_ms;
     happening_init(&commit->at, go_on);
     rk->commits++;

@@ -212,10 +212,19 @@ const char *rd_kafka_message_errstr(const rd_kafka_message_t *message)
     return rd_kafka_err2str(message->err);
 }
 
+/* The caller copies it at once, so that one is enough. */
 rd_kafka_resp_err_t rd_kafka_message_headers(const rd_kafka_message_t *message, rd_kafka_headers_t **headers)
 {
-    (void)message, (void)headers;
-    return RD_KAFKA_RESP_ERR__NOENT;
+    static rd_kafka_headers_t *one;
+    const struct input *input = plan_input_at(&world->plan, message->partition, message->offset);
+    if (input == NULL || input->reply == NULL)
+        return RD_KAFKA_RESP_ERR__NOENT;
+    if (one == NULL)
+        one = rd_kafka_headers_new(1);
+    rd_kafka_header_remove(one, "rxp-reply-topic");
+    rd_kafka_header_add(one, "rxp-reply-topic", -1, input->reply, -1);
+    *headers = one;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)

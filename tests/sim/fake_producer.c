@@ -49,7 +49,9 @@ static void apply(rd_kafka_t *rk)
         if (outgoing->is_applied)
             continue;
         outgoing->is_applied = true;
-        if (refused && outgoing->topic == TOPIC_RESULTS)
+        if (outgoing->topic == TOPIC_NONE)
+            outgoing->err = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+        else if (refused && outgoing->topic == TOPIC_RESULTS)
             outgoing->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
         else
             broker_append(outgoing->topic, outgoing->partition, -1, outgoing->key, outgoing->key_bytes, outgoing->value,

@@ -66,6 +66,7 @@ static void take_turn(struct happening *happening)
 static struct worker_config describe(const struct instance *instance)
 {
     static const char *const topics[] = {"in"};
+    static const char *const replies[] = {"replies", "missing"};
     static char name[INSTANCES_EVER][8];
     const struct plan *plan = &world->plan;
     snprintf(name[instance->number], sizeof name[0], "w%d", instance->number);
@@ -75,7 +76,10 @@ static struct worker_config describe(const struct instance *instance)
         .n_topics = 1,
         .settle = {.worker_id = name[instance->number],
                    .results_topic = "results",
-                   .dead_letter_topic = plan->dead_letters ? "dead" : NULL},
+                   .dead_letter_topic = plan->dead_letters ? "dead" : NULL,
+                   .reply = {.patterns = replies, .n_patterns = plan->replies ? 2 : 0, .input_topics = topics,
+                             .n_input_topics = 1, .dead_letter_topic = plan->dead_letters ? "dead" : NULL,
+                             .checkpoints_topic = plan->checkpoints ? "ckpt" : NULL, .results_topic = "results"}},
         .pool = {.threads = 1, .max_run_ms = 600000, .connect_timeout_ms = 5000, .poll_timeout_ms = 5000,
                  .poll_min_interval_ms = 500, .poll_jitter = 0.2, .poll_max_failures = 30, .max_response_bytes = 1 << 20,
                  .max_result_bytes = 4096, .origin_max_connections = 8},
@@ -97,7 +101,7 @@ struct instance *instance_start(void)
     char why[WORKER_WHY_BYTES] = "";
     assert(n_instances_ever + 1 < INSTANCES_EVER);
     struct instance *instance = &instances[n_instances_ever++];
-    *instance = (struct instance){.number = n_instances_ever};
+    *instance = (struct instance){.number = n_instances_ever, .skew_ms = draw(-world->plan.skew_ms, world->plan.skew_ms)};
     happening_init(&instance->turn, take_turn);
     const struct worker_config config = describe(instance);
     world->current = instance;

@@ -9,6 +9,7 @@ struct instance {
     int number; /* from 1, never again */
     struct worker *worker; /* NULL once it has ended */
     struct happening turn;
+    int64_t skew_ms; /* of its clock on the wall */
     bool is_frozen;
     int64_t thaw_ms;
     bool is_cut;

@@ -24,6 +24,7 @@ struct kickoff {
 struct verdict_on_input {
     int results;
     int dead_letters;
+    int replies;
     int n_kickoffs;
     struct kickoff kickoff[KICKOFFS_MAX];
 };
@@ -43,12 +44,7 @@ void judge_init(void)
 
 static struct input *input_at(int32_t partition, int64_t offset)
 {
-    for (int i = 0; i < world->plan.n_inputs; i++) {
-        struct input *input = &world->plan.input[i];
-        if (input->partition == partition && input->offset == offset)
-            return input;
-    }
-    return NULL;
+    return plan_input_at(&world->plan, partition, offset);
 }
 
 /* ---- I4: results ---- */
@@ -81,6 +77,18 @@ static bool has_run(const struct input *input, const char *run_id)
             return true;
     }
     return false;
+}
+
+/* A result says what was left out. */
+static void judge_company(const struct input *input, const struct rxp_result *result)
+{
+    const struct verdict_on_input *about = &judge.input[input->number];
+    if (metadata_of(result, "rxp.shed") != NULL)
+        return;
+    if (result->status == RXP_STATUS_REJECTED && world->plan.dead_letters && about->dead_letters == 0)
+        fail(input->number, "a rejection's result is visible before its dead letter");
+    if (input->reply != NULL && about->replies == 0)
+        fail(input->number, "a result is visible before the reply that was asked for");
 }
 
 static void judge_result(const struct record *record)
@@ -117,12 +125,24 @@ static void judge_result(const struct record *record)
     const char *error = metadata_of(result, "error.code");
     if (error != NULL && strcmp(error, "kickoff_unknown") == 0 && about->n_kickoffs == 0 && !judge.is_disorderly)
         fail(input->number, "I3: its kickoff counts as unknown, and none was sent, in an orderly world");
-    if (result->status == RXP_STATUS_REJECTED && world->plan.dead_letters && about->dead_letters == 0 &&
-        metadata_of(result, "rxp.shed") == NULL)
-        fail(input->number, "a rejection's result is visible before its dead letter");
+    judge_company(input, result);
     if (++about->results > 1 && world->plan.exactly_once)
         fail(input->number, "I1: %d results are visible", about->results);
 out:
+    rxp_result_free(result);
+}
+
+static void judge_reply(const struct record *record)
+{
+    struct rxp_result *result = NULL;
+    struct rxp_refusal why;
+    const struct input *input = NULL;
+    if (rxp_result_parse(record->value, record->value_bytes, &result, &why) == 0)
+        input = find_source(result);
+    if (input == NULL || input->reply == NULL)
+        fail(-1, "I4: a reply that nobody asked for, or that cannot be read");
+    else
+        judge.input[input->number].replies++;
     rxp_result_free(result);
 }
 
@@ -164,6 +184,10 @@ void judge_record(enum topic topic, int32_t partition, const struct record *reco
     case TOPIC_CKPT:
         tell_checkpoint(partition, record);
         break;
+    case TOPIC_REPLIES:
+        judge_reply(record);
+        break;
+    case TOPIC_NONE:
     case TOPICS:
         break;
     }
@@ -371,13 +395,9 @@ bool judge_no_leftovers(void)
     return find_leftover(&partition) == NULL;
 }
 
-void judge_departure(void)
+bool judge_is_orderly(void)
 {
-    int32_t partition;
-    const struct record *leftover = find_leftover(&partition);
-    if (leftover != NULL && !judge.is_disorderly)
-        fail(-1, "a checkpoint of [%d] was left, in an orderly world: %.*s", (int)partition, (int)leftover->key_bytes,
-             leftover->key);
+    return !judge.is_disorderly;
 }
 
 static const char *state_of(int number)

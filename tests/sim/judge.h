@@ -33,8 +33,7 @@ void judge_handed_over(int by, int64_t took_ms);
 
 bool judge_all_done(void);   /* each input has a result and is committed */
 bool judge_no_leftovers(void); /* no checkpoint lives */
-/* All have left, without being asked to clean up after each other. */
-void judge_departure(void);
+bool judge_is_orderly(void);   /* nobody had to be excused */
 /* At the end: all of the above, and what only an end can show. */
 void judge_end(void);
 

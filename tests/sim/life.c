@@ -63,9 +63,11 @@ static void stop_all(void)
     }
 }
 
+/* Where somebody had to be excused it takes a restore to find what is left. */
 static bool is_settled(void)
 {
-    return judge_all_done() && (life.era != ERA_SWEEP || judge_no_leftovers());
+    bool is_clean = life.era == ERA_SWEEP || (world->plan.n_faults == 0 && judge_is_orderly());
+    return judge_all_done() && (!is_clean || judge_no_leftovers());
 }
 
 static void go_on(void)
@@ -91,7 +93,6 @@ static void go_on(void)
     case ERA_LEAVING:
         if (instances_alive() > 0)
             break;
-        judge_departure();
         set_era(ERA_SWEEP);
         instance_start();
         break;

@@ -53,6 +53,8 @@ static void make_input(struct plan *plan, int number, int64_t *next_offset)
     snprintf(input->id, sizeof input->id, "inv-%d", number);
     if (likely(80))
         snprintf(input->key, sizeof input->key, "k%d", (int)draw(0, 3));
+    if (plan->replies && likely(40))
+        input->reply = likely(85) ? "replies" : "missing";
     int bytes = asprintf(&input->value, "{\"invocation_id\":\"%s\",\"runtime_name\":\"sim\",\"runtime_kind\":\"%s\","
                          "\"working_directory\":\"/\",\"command\":[\"x\"],\"timeout_seconds\":%d,\"metadata\":{%s}}",
                          input->id, input->kind == INPUT_SYNC ? "http" : "http_async", likely(90) ? 120 : 5,
@@ -124,6 +126,8 @@ void plan_make(struct plan *plan)
     plan->at_most_once = plan->checkpoints && likely(35);
     plan->exactly_once = likely(is_slow ? 80 : 35);
     plan->dead_letters = likely(50);
+    plan->replies = likely(30);
+    plan->skew_ms = likely(50) ? 0 : draw(1, 5000);
     plan->ordering = likely(50) ? LANES_NONE : likely(60) ? LANES_KEY : LANES_PARTITION;
     plan->max_in_flight = likely(60) ? 1000 : (size_t)draw(1, 12);
     plan->commit_interval_ms = likely(50) ? draw(20, 300) : draw(300, 4000);
@@ -140,6 +144,15 @@ void plan_make(struct plan *plan)
     make_faults(plan);
     if (is_slow)
         make_slow(plan);
+}
+
+struct input *plan_input_at(struct plan *plan, int32_t partition, int64_t offset)
+{
+    for (int i = 0; i < plan->n_inputs; i++) {
+        if (plan->input[i].partition == partition && plan->input[i].offset == offset)
+            return &plan->input[i];
+    }
+    return NULL;
 }
 
 void plan_free(struct plan *plan)

@@ -25,6 +25,7 @@ struct input {
     int64_t takes_ms; /* its run, at the backend */
     char id[24];
     char key[8]; /* "": none */
+    const char *reply; /* the topic that it asks to be answered on; NULL: none */
     char *value;
 };
 
@@ -79,6 +80,8 @@ struct plan {
     bool at_most_once;
     bool exactly_once;
     bool dead_letters;
+    bool replies;
+    int64_t skew_ms; /* of their clocks on the wall: at most */
     enum lanes_mode ordering;
     size_t max_in_flight;
     int64_t commit_interval_ms;
@@ -96,6 +99,8 @@ struct plan {
 
 /* Draws from the world's chance. */
 void plan_make(struct plan *plan);
+/* NULL: there is none. */
+struct input *plan_input_at(struct plan *plan, int32_t partition, int64_t offset);
 void plan_free(struct plan *plan);
 const char *fault_name(enum fault_kind kind);
 

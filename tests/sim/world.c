@@ -23,7 +23,7 @@ int64_t clock_mono_ms(void)
 
 int64_t clock_wall_ms(void)
 {
-    return WALL_MS + world->now_ms;
+    return WALL_MS + world->now_ms + (world->current != NULL ? world->current->skew_ms : 0);
 }
 
 void world_init(struct world *new_world, uint64_t seed)
