@@ -169,7 +169,7 @@ run_asan() {
         ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1)
     echo "unit and part tests under AddressSanitizer and UndefinedBehaviorSanitizer"
     mapfile -t programs < <(chosen "$root/build/asan/tests/sim"; binaries asan unit)
-    run_suite asan 600 "$jobs" RXP_TEST_SEEDS=500 "${settings[@]}" -- "${programs[@]}"
+    run_suite asan 600 "$jobs" RXP_TEST_SEEDS=2000 "${settings[@]}" -- "${programs[@]}"
     mapfile -t programs < <(binaries asan parts | waiting_apart)
     run_suite asan 600 $((12 * jobs)) "${settings[@]}" -- "${programs[@]}"
 }

@@ -173,7 +173,10 @@ void landing_serve(struct flight *flight)
             flight_give_up(flight, job, NULL);
             break;
         case JOB_BATCHED:
-            flight->hooks.ready(job, flight->hooks.opaque);
+            if (flight->closing) /* who gathers batches is gone */
+                flight_hand_back(flight, job);
+            else
+                flight->hooks.ready(job, flight->hooks.opaque);
             break;
         case JOB_RETRY:
             list_push(&flight->retries, &job->node);
