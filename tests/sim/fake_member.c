@@ -328,6 +328,7 @@ void member_assigned(rd_kafka_t *rk)
     if (rk->awaited != CALL_ASSIGN)
         return;
     rk->awaited = CALL_NONE;
+    rk->is_lost = false; /* as librdkafka: any change of the assignment */
     if (rk->leaves)
         member_leave(rk);
     else if (rk->rejoins)
