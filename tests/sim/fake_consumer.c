@@ -92,13 +92,14 @@ rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *rk, const rd_kafka_t
     return NULL;
 }
 
-/* What was read ahead is thrown away. */
+/* What was read ahead is thrown away, but for what is on its way to the application. */
 rd_kafka_resp_err_t rd_kafka_pause_partitions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
         struct fetcher *fetcher = &rk->fetcher[list->elems[i].partition];
         fetcher->is_paused = true;
-        fetch_drop(rk, list->elems[i].partition);
+        if (likely(85))
+            fetch_drop(rk, list->elems[i].partition);
         list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
     return RD_KAFKA_RESP_ERR_NO_ERROR;

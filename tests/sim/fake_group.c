@@ -19,6 +19,7 @@ struct member {
     int instance;
     rd_kafka_t *rk; /* who waits for an answer to its join; NULL: nobody */
     bool has_joined;
+    bool is_new; /* in no generation yet */
     unsigned owned;
     unsigned target;
     int64_t expires_ms;
@@ -93,12 +94,27 @@ static int count_bits(unsigned bits)
     return __builtin_popcount(bits);
 }
 
+/* What two claim is the one's who was in the last generation: as with KIP-792, where claims bear their generation. Without it the
+ * other may get it while the first still hands it over, and no worker can tell: that is not simulated. */
+static void settle_claims(void)
+{
+    unsigned owned = 0;
+    for (int i = 0; i < group.n; i++)
+        owned |= group.member[i].is_new ? 0 : group.member[i].owned;
+    for (int i = 0; i < group.n; i++) {
+        if (group.member[i].is_new)
+            group.member[i].owned &= ~owned;
+        group.member[i].is_new = false;
+    }
+}
+
 static void deal(void)
 {
     int32_t n = world->plan.n_partitions;
     int most = (n + group.n - 1) / group.n;
     unsigned owned = 0;
     unsigned dealt = 0;
+    settle_claims();
     for (int i = 0; i < group.n; i++) {
         struct member *member = &group.member[i];
         member->target = 0;
@@ -175,7 +191,7 @@ rd_kafka_resp_err_t group_join(rd_kafka_t *rk)
     if (member == NULL) {
         assert(group.n < MEMBERS_MAX);
         member = &group.member[group.n++];
-        *member = (struct member){.instance = rk->instance->number};
+        *member = (struct member){.instance = rk->instance->number, .is_new = true};
         snprintf(member->id, sizeof member->id, "m%d", ++group.last_id);
         snprintf(rk->member_id, sizeof rk->member_id, "%s", member->id);
     }

@@ -137,6 +137,10 @@ static void serve_waiting(rd_kafka_t *rk)
 {
     rd_kafka_resp_err_t err = rk->answer;
     rk->answer = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!client_reaches(rk, true)) { /* the answer is lost */
+        step_to(rk, MEMBER_JOINING, draw(50, 300));
+        return;
+    }
     is_answered(rk, API_JOIN_GROUP);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         join_again(rk, err);

@@ -55,9 +55,8 @@ static void take_turn(struct happening *happening)
         happen_sooner(&instance->turn, (wait_ms > 0 ? wait_ms : 0) + (likely(90) ? draw(0, 2) : draw(2, 40)));
     } else {
         trace(-1, "has ended");
-        if (instance->is_stopping && world->now_ms - instance->stopped_ms > world->plan.drain_ms + 2000)
-            fail(-1, "w%d took %d ms to drain, of %d", instance->number, (int)(world->now_ms - instance->stopped_ms),
-                 (int)world->plan.drain_ms);
+        if (instance->is_stopping)
+            judge_drained(instance->number, world->now_ms - instance->stopped_ms);
         end(instance);
     }
     world->current = NULL;

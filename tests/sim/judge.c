@@ -13,6 +13,8 @@
 #define KICKOFFS_MAX 16
 /* The worker's own time for a hand-over (core/worker.c), less what a look at the clock may miss. */
 #define HANDOVER_MS 9800
+/* For the answers that are under way, what is to be written, the last commit, and the group. */
+#define PARKED_MS 7000
 
 struct kickoff {
     int by;
@@ -361,6 +363,18 @@ void judge_handed_over(int by, int64_t took_ms)
 {
     if (took_ms >= HANDOVER_MS)
         judge_excuse(by);
+}
+
+/* ---- I5: drains ---- */
+
+void judge_drained(int by, int64_t took_ms)
+{
+    bool waits = !world->plan.checkpoints || judge.is_disorderly || world->plan.slow > 1;
+    for (int i = 0; i < world->plan.n_inputs; i++)
+        waits = waits || world->plan.input[i].kind == INPUT_SYNC; /* its answer is its end */
+    int64_t most_ms = waits ? world->plan.drain_ms + 2000 : PARKED_MS;
+    if (took_ms > most_ms)
+        fail(-1, "I5: w%d took %d ms to drain, of %d at most", by, (int)took_ms, (int)most_ms);
 }
 
 /* ---- the end ---- */

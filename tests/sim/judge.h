@@ -6,6 +6,7 @@
  *   I3  kickoffs of an input: one with checkpoints, unless its worker's life ended between the kickoff and the checkpoint; with
  *       at-most-once never two; all under the same idempotency key
  *   I4  a result is its own input's: id, key, source and run id
+ *   I5  a stopped worker ends in its time; where others can go on with its runs, at once
  *   and: ordered inputs begin after the result of the one before; nothing hangs; no checkpoint is left of what is done */
 #ifndef RXP_SIM_JUDGE_H
 #define RXP_SIM_JUDGE_H
@@ -28,6 +29,9 @@ void judge_restored(int by, int32_t partition, size_t n);
 void judge_excuse(int by);
 /* It gave a partition back so long after it was asked to. */
 void judge_handed_over(int by, int64_t took_ms);
+
+/* It was stopped, and has ended. */
+void judge_drained(int by, int64_t took_ms);
 
 /* ---- what has to be so ---- */
 
