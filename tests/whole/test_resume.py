@@ -7,6 +7,7 @@ import time
 
 from child import wait_until
 from cluster import Message
+from confluent_kafka.admin import AdminClient, NewPartitions
 from scene import Scene, once_each
 from tap import equal, holds, lacks, run_all, test
 from worker import invocation, run_command
@@ -98,6 +99,20 @@ def _():
         scene.wait_for_commit()
         wait_for_checkpoints(scene, 0)
         equal(second.stop(), 0)
+
+
+@test("runs of partitions that were added while the worker ran have their checkpoints soon")
+def _():
+    with Scene(partitions=1) as scene:
+        scene.worker()
+        scene.produce([invocation("before", scene.backend, LONG)])
+        wait_for_checkpoints(scene, 1)
+        admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
+        admin.create_partitions([NewPartitions(scene.invocations, 4)])[scene.invocations].result(20)
+        wait_until(lambda: len(scene.kafka.partitions(scene.invocations)) == 4, 30, "four partitions")
+        scene.produce([Message(invocation(f"run-{n}", scene.backend, LONG), key=f"k{n}") for n in range(40)])
+        wait_for_checkpoints(scene, 41, 60)
+        assert {partition for _, partition, _ in live(scene)} == {0, 1, 2, 3}
 
 
 @test("a run whose time ran out while nobody polled it is asked once more")

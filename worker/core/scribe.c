@@ -14,7 +14,8 @@
 
 /* What the local queue refused is tried again so much later. */
 #define RETRY_MS 50
-/* A partition that is there but not yet known to the producer: it looks anew every five minutes by default. */
+/* A partition that is there but not yet known to the producer: it looks anew every five seconds, or as often as the user says
+ * (librdkafka's own: five minutes). */
 #define UNREACHABLE_RETRY_MS 1000
 #define UNREACHABLE_MS 330000
 #define REFUSAL_LOG_MS 1000

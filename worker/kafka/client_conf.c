@@ -96,7 +96,8 @@ static const struct worker_setting {
     {FOR_READING, "enable.partition.eof", "true"}, /* what follows a partition's last message may be no message */
     {FOR_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
     {FOR_CONSUMER, "queued.min.messages", "1000"}, /* a pause throws them away, and they are memory */
-    {FOR_CONSUMER, "topic.metadata.refresh.interval.ms", "5000"}, /* a topic made later is found soon */
+    /* A topic made later is found soon; so is a partition of the checkpoints topic by who writes to it. */
+    {FOR_CONSUMER | FOR_PRODUCER, "topic.metadata.refresh.interval.ms", "5000"},
 
     {FOR_WRITING, "enable.idempotence", "true"},
     {FOR_WRITING, "acks", "all"},
