@@ -224,10 +224,12 @@ START_TEST(each_error_of_each_request_is_borne_or_told)
     rd_kafka_resp_err_t err = error_code_at(pair / TIMES % ERROR_CODES);
     int times = pair % TIMES == 0 ? 1 : 3;
     int64_t begin_ms = clock_mono_ms();
-    /* The mock names partitions with an error of the whole topic, as no broker does; a producer of librdkafka 2.8 ends in a
-     * segmentation fault at that. */
-    if (request->api == API_METADATA && rd_kafka_version() >= 0x020800ff)
+    /* From this version on a producer ends in a segmentation fault where a topic's metadata have an error and partitions. */
+    if (request->api == API_METADATA && rd_kafka_version() >= 0x020800ff) {
+        test_skip("errors of a topic's metadata: the mock cluster names partitions with them, as no broker does, and this "
+                  "librdkafka does not bear that");
         return;
+    }
     cluster_start();
     printf("%s %s x %d: ", request->name, rd_kafka_err2name(err), times);
     fflush(stdout);
