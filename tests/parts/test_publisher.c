@@ -134,23 +134,12 @@ static void turn_until(struct fixture *fixture, const size_t *counter, size_t at
     }
 }
 
-START_TEST(a_message_is_acknowledged_and_arrives_with_key_headers_and_value)
+/* "hello" of key "k\0y", with its header, as the first message of partition 2. */
+static void ck_assert_arrived(struct fixture *fixture)
 {
-    struct fixture fixture;
     char why[512];
-    cluster_start(&fixture);
-    publisher_start(&fixture, NULL, 0);
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
-    rd_kafka_header_add(headers, "rxp-status", -1, "succeeded", -1);
-    struct publisher_message message = {.topic = "out", .partition = 2, .key = "k\0y", .key_bytes = 3, .value = "hello",
-                                        .value_bytes = 5, .headers = headers, .opaque = &fixture};
-    ck_assert_int_eq(publisher_send(fixture.publisher, &message, why, sizeof why), PUBLISHER_SENT);
-    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 1);
-    turn_until(&fixture, &fixture.acknowledged, 1);
-    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
-    ck_assert_str_eq(fixture.last_reason, "");
-
-    struct kafka_settings settings = {.bootstrap_servers = rd_kafka_mock_cluster_bootstraps(fixture.cluster)};
+    rd_kafka_headers_t *headers;
+    struct kafka_settings settings = {.bootstrap_servers = rd_kafka_mock_cluster_bootstraps(fixture->cluster)};
     rd_kafka_t *reader = rd_kafka_new(RD_KAFKA_CONSUMER, client_conf_make(&settings, CLIENT_READER, why), why, sizeof why);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(reader, "out", NULL);
     ck_assert_int_eq(rd_kafka_consume_start(topic, 2, RD_KAFKA_OFFSET_BEGINNING), 0);
@@ -170,6 +159,25 @@ START_TEST(a_message_is_acknowledged_and_arrives_with_key_headers_and_value)
     rd_kafka_consume_stop(topic, 2);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(reader);
+}
+
+START_TEST(a_message_is_acknowledged_and_arrives_with_key_headers_and_value)
+{
+    struct fixture fixture;
+    char why[512];
+    cluster_start(&fixture);
+    publisher_start(&fixture, NULL, 0);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+    rd_kafka_header_add(headers, "rxp-status", -1, "succeeded", -1);
+    struct publisher_message message = {.topic = "out", .partition = 2, .key = "k\0y", .key_bytes = 3, .value = "hello",
+                                        .value_bytes = 5, .headers = headers, .opaque = &fixture};
+    ck_assert_int_eq(publisher_send(fixture.publisher, &message, why, sizeof why), PUBLISHER_SENT);
+    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 1);
+    turn_until(&fixture, &fixture.acknowledged, 1);
+    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
+    ck_assert_str_eq(fixture.last_reason, "");
+
+    ck_assert_arrived(&fixture);
     fixture_stop(&fixture);
 }
 END_TEST
@@ -185,6 +193,7 @@ static const struct {
     {RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, DELIVERY_ACKNOWLEDGED},
     {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, DELIVERY_ACKNOWLEDGED},
     {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, DELIVERY_ACKNOWLEDGED},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG, DELIVERY_ACKNOWLEDGED},
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, DELIVERY_LOST},
     {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, DELIVERY_LOST},
     {RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, DELIVERY_LOST},
@@ -255,6 +264,50 @@ START_TEST(a_batch_is_refused_as_a_whole_and_messages_sent_alone_are_not)
     turn_until(&fixture, &fixture.refused, N + 1);
     ck_assert_uint_eq(fixture.refused, N + 1);
     ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+/* Once or twice it was the way there; what arrives is whole. */
+START_TEST(a_message_that_arrived_damaged_goes_again_whole)
+{
+    static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_MSG};
+    struct fixture fixture;
+    char why[512];
+    cluster_start(&fixture);
+    publisher_start(&fixture, NULL, 0);
+    rd_kafka_mock_push_request_errors_array(fixture.cluster, API_PRODUCE, 2, errors);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+    rd_kafka_header_add(headers, "rxp-status", -1, "succeeded", -1);
+    struct publisher_message message = {.topic = "out", .partition = 2, .key = "k\0y", .key_bytes = 3, .value = "hello",
+                                        .value_bytes = 5, .headers = headers, .opaque = &fixture,
+                                        .alone = _i & 1, .optional = _i & 2};
+    ck_assert_int_eq(publisher_send(fixture.publisher, &message, why, sizeof why), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.acknowledged, 1);
+    ck_assert_uint_eq(fixture.refused + fixture.unreachable + fixture.lost + fixture.fatal, 0);
+    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
+    ck_assert_arrived(&fixture);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+/* So is one that no broker would ever take, as those without a key are by compacted topics of old brokers. */
+START_TEST(a_message_that_is_called_damaged_every_time_is_refused_in_the_end)
+{
+    enum { TRIES = 4 };
+    struct fixture fixture;
+    cluster_start(&fixture);
+    publisher_start(&fixture, NULL, 0);
+    for (int i = 0; i < TRIES; i++)
+        rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_MSG);
+    ck_assert_int_eq(send_one(&fixture, "out", true), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.refused, 1);
+    ck_assert_ptr_nonnull(strstr(fixture.last_reason, "'out'"));
+    ck_assert_uint_eq(publisher_outstanding(fixture.publisher), 0);
+    ck_assert_int_eq(send_one(&fixture, "out", true), PUBLISHER_SENT);
+    turn_until(&fixture, &fixture.acknowledged, 1);
+    ck_assert_uint_eq(fixture.refused, 1);
+    ck_assert_uint_eq(fixture.lost + fixture.fatal, 0);
     fixture_stop(&fixture);
 }
 END_TEST
@@ -555,6 +608,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, what_the_broker_answers_decides_what_is_told, 0,
                         sizeof broker_errors / sizeof *broker_errors);
     tcase_add_test(tcase, a_batch_is_refused_as_a_whole_and_messages_sent_alone_are_not);
+    tcase_add_loop_test(tcase, a_message_that_arrived_damaged_goes_again_whole, 0, 4);
+    tcase_add_test(tcase, a_message_that_is_called_damaged_every_time_is_refused_in_the_end);
     tcase_add_test(tcase, a_partition_that_does_not_exist_is_unreachable);
     tcase_add_loop_test(tcase, an_optional_message_to_a_topic_that_is_missing_or_closed_is_unreachable_and_the_rest_goes_on, 0, 4);
     tcase_add_loop_test(tcase, an_optional_message_waits_five_seconds_for_its_topic_and_keeps_nobody, 0, 2);

@@ -9,6 +9,7 @@
 #include "ops/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -139,6 +140,45 @@ static void report_all(struct publisher *publisher)
     publisher->n_reports = 0;
 }
 
+static rd_kafka_resp_err_t produce(rd_kafka_t *rk, const struct publisher_message *message)
+{
+    /* The casts take const away for an interface that is without it; nothing is changed. */
+    return message->headers != NULL
+        ? rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                            RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                            RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
+                            RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(message->opaque), RD_KAFKA_V_END)
+        : rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                            RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                            RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
+                            RD_KAFKA_V_OPAQUE(message->opaque), RD_KAFKA_V_END);
+}
+
+/* As it was, on the same line, to the same partition. False where it is told of instead. */
+static bool send_again(struct publisher *publisher, rd_kafka_t *rk, const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (!refusal_may_pass(message->err) || opaque_tries(message->_private) == OPAQUE_MOST_TRIES ||
+        atomic_load(&publisher->failed))
+        return false;
+    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        headers = rd_kafka_headers_copy(headers);
+    rd_kafka_resp_err_t err = produce(rk, &(struct publisher_message){
+        .topic = rd_kafka_topic_name(message->rkt), .partition = message->partition, .key = message->key,
+        .key_bytes = message->key_len, .value = message->payload, .value_bytes = message->len, .headers = headers,
+        .opaque = opaque_one_more_try(message->_private)});
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (headers != NULL)
+            rd_kafka_headers_destroy(headers);
+        return false;
+    }
+    log_event(LOG_DEBUG, "message_again", "topic '%s' [%" PRId32 "]: %s; the message (%zu bytes) goes again as it is",
+              rd_kafka_topic_name(message->rkt), message->partition, rd_kafka_err2str(message->err), message->len);
+    return true;
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     struct publisher *publisher = opaque;
@@ -146,6 +186,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     enum delivery delivery = DELIVERY_LOST;
     char reason[REASON_BYTES] = "";
 
+    if (send_again(publisher, rk, message))
+        return;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_PERSISTED) {
             delivery = DELIVERY_ACKNOWLEDGED;
@@ -310,20 +352,10 @@ enum publisher_send publisher_send(struct publisher *publisher, const struct pub
     rd_kafka_t *rk = lines_get(&publisher->lines, kind, why, why_bytes);
     if (rk == NULL)
         return PUBLISHER_FULL; /* for want of memory or threads, which may pass */
-    void *opaque = opaque_mark(message->opaque, message->optional);
+    struct publisher_message marked = *message;
+    marked.opaque = opaque_mark(message->opaque, message->optional);
     atomic_fetch_add(&publisher->outstanding, 1);
-    /* The casts take const away for an interface that is without it; nothing is changed. */
-    rd_kafka_resp_err_t err = message->headers != NULL
-        ? rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
-                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                            RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
-                            RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
-                            RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END)
-        : rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
-                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                            RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
-                            RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
-                            RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t err = produce(rk, &marked);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return PUBLISHER_SENT;
     atomic_fetch_sub(&publisher->outstanding, 1);

@@ -1,7 +1,7 @@
 /* publisher: the output side. Results, dead letters, replies out; delivery reports back.
  *
  * publisher_send is for any thread; the rest for the Kafka (main) thread. Idempotent, acks=all, without a delivery
- * timeout: an outage is waited out. */
+ * timeout: an outage is waited out. A message that arrives damaged (CORRUPT_MESSAGE) goes again as it is, three times. */
 #ifndef RXP_KAFKA_PUBLISHER_H
 #define RXP_KAFKA_PUBLISHER_H
 
@@ -53,7 +53,7 @@ struct publisher_message {
     const void *value;
     size_t value_bytes;
     rd_kafka_headers_t *headers; /* NULL: none. Taken on success */
-    void *opaque;
+    void *opaque; /* of a multiple of 8 bytes: see opaque_mark.h */
 };
 
 enum publisher_send {

@@ -18,6 +18,11 @@ bool refusal_is_of_message(rd_kafka_resp_err_t err)
     return false;
 }
 
+bool refusal_may_pass(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_INVALID_MSG;
+}
+
 bool refusal_is_of_topic(rd_kafka_resp_err_t err)
 {
     static const rd_kafka_resp_err_t list[] = {

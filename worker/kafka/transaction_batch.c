@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum { SLICE_MS = 100, FIRST_REST_MS = 100, MOST_REST_MS = 5000, LEAST_CALL_MS = 1000, ABORT_MS = 3000, STOP_ABORT_MS = 500, LATE_MS = 2000,
-       MISSING_MS = 30000 };
+       MISSING_MS = 30000, MOST_DAMAGED = 3 };
 
 static void make_room(void **list, size_t *room, size_t n, size_t element_bytes)
 {
@@ -129,10 +129,11 @@ void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
     sent->is_over = true;
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    if (refuse(batch, sent, topic, message->len, err) == PUBLISHER_SENT)
+    bool may_pass = refusal_may_pass(err) && transaction->n_damaged < MOST_DAMAGED;
+    bool is_refused = !may_pass && refuse(batch, sent, topic, message->len, err) != PUBLISHER_SENT;
+    if (!is_refused)
         note_failure(batch, topic, err);
-    else
-        batch->has_gap = true;
+    batch->has_gap = batch->has_gap || is_refused || may_pass;
 }
 
 /* Until every message is reported, or the batch is to be given up anyway: then librdkafka may keep what is left until it is too
@@ -383,10 +384,14 @@ static void note_rest(struct transaction *transaction, const struct batch *batch
 {
     bool had_gap = transaction->has_gap;
     transaction->has_gap = batch->has_gap;
+    if (batch->outcome == TRANSACTION_COMMITTED || has_refused(batch))
+        transaction->n_damaged = 0;
+    else if (refusal_may_pass(batch->failed))
+        transaction->n_damaged++;
     if (batch->outcome != TRANSACTION_ABORTED || has_refused(batch) || batch->generation_old ||
         !transaction_goes_on(transaction))
         return;
-    if (had_gap) {
+    if (had_gap && !refusal_may_pass(batch->failed)) {
         log_event(LOG_DEBUG, "transaction_gap", "a batch was aborted behind one with refused messages: %s", batch->reason);
         return;
     }

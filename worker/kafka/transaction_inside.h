@@ -99,6 +99,7 @@ struct transaction {
     rd_kafka_topic_partition_list_t *committed; /* of this generation, as far as is known */
     void *generation; /* the group's metadata as bytes: another one means that `committed` may be of others */
     size_t generation_bytes;
+    int n_damaged;   /* batches aborted since their messages arrived damaged, since the last that was committed or refused */
     int64_t rest_ms; /* before the next batch; doubled by each that fails */
     int64_t remade_ms[5]; /* when it was made anew for want of another way, the last few times */
     size_t n_remade;
