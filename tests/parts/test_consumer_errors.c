@@ -1,6 +1,6 @@
 /* Every error that a broker can answer, injected into every request of the consumer, once or three times in a row: the
  * consumer goes on, and commits all that is done, and no more, and never backwards; or it ends with a sentence that names the
- * cause; or, of one error, the partition stays where it is. A sample of the pairs; with RXP_TEST_FULL all of them (tests/run.sh faults). */
+ * cause. A sample of the pairs; with RXP_TEST_FULL all of them (tests/run.sh faults). */
 #include "support/consumer_stage.h"
 #include "support/error_codes.h"
 
@@ -55,7 +55,6 @@ enum end {
     GOES_ON,
     FATAL,
     FATAL_OR_GOES_ON, /* librdkafka's own question may get the error, and asks again */
-    STOPS,            /* what could not be read is not passed over */
 };
 
 static const char *fatal_words(rd_kafka_resp_err_t err)
@@ -69,8 +68,6 @@ static const char *fatal_words(rd_kafka_resp_err_t err)
 
 static enum end end_of(const struct request *request, rd_kafka_resp_err_t err)
 {
-    if (request->api == API_FETCH && err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        return STOPS;
     if (request->only_its_own)
         return err == request->fatal[0] || err == request->fatal[1] ? FATAL : GOES_ON;
     if (fatal_words(err) == NULL)
@@ -205,10 +202,6 @@ static void go_through(const struct request *request, rd_kafka_resp_err_t err, i
         let_it_come(request, times);
     }
     stage_fill(&stage, PARTITIONS, LAST - FIRST, 20);
-    if (end_of(request, err) == STOPS) {
-        go_on_for(QUIET_MS);
-        return;
-    }
     TURN_UNTIL(&stage, all_is_committed_but_one);
     holds_back = false;
     work(side);
@@ -224,7 +217,7 @@ static void judge(const struct request *request, rd_kafka_resp_err_t err)
     ck_assert(side->fatal == 1 || end != FATAL);
     if (side->fatal > 0)
         ck_assert_ptr_nonnull(strstr(side->reason, fatal_words(err)));
-    if (side->fatal > 0 || end == STOPS)
+    if (side->fatal > 0)
         return;
     ck_assert(all_came(&stage, LAST));
     /* Who is out of the group can't commit at its end: the next worker runs again what is not in it. */

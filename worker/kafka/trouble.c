@@ -303,7 +303,6 @@ void trouble_message(struct consumer *consumer, const rd_kafka_message_t *messag
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
     case RD_KAFKA_RESP_ERR__UNDERFLOW:
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
         if (running && message->offset >= 0) {
             stop_partition(consumer, partition, message);
             return;
