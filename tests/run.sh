@@ -154,7 +154,7 @@ run_unit() {
     local programs
     mapfile -t programs < <(chosen "$root/build/dev/tests/sim"; binaries dev unit; chosen "$root"/tests/unit/*.py)
     echo "unit tests, and the simulation"
-    run_suite unit 120 "$jobs" CK_DEFAULT_TIMEOUT=20 -- "${programs[@]}"
+    run_suite unit 240 "$jobs" CK_DEFAULT_TIMEOUT=20 -- "${programs[@]}"
 }
 
 run_parts() {
