@@ -101,7 +101,9 @@ static void arrive(struct commit *commit)
 static bool answer(struct commit *commit)
 {
     rd_kafka_t *rk = commit->rk;
-    if (!client_reaches(rk, true)) { /* the answer is lost, whatever it was */
+    /* Lost, whatever it was; but answers of a connection come in order, so that whoever has joined anew has had it. */
+    bool has_joined = strcmp(commit->member_id, rk->member_id) != 0 || commit->generation != rk->generation;
+    if (!client_reaches(rk, true) && !(has_joined && rk->member_id[0] != '\0')) {
         commit->err = RD_KAFKA_RESP_ERR__TRANSPORT;
         if (defer(commit))
             return false;
