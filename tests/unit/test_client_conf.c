@@ -38,6 +38,8 @@ START_TEST(each_role_gets_what_the_guarantees_need)
         {CLIENT_CONSUMER, "socket.nagle.disable", "true"},
         {CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
         {CLIENT_CONSUMER, "check.crcs", "true"},
+        {CLIENT_CONSUMER, "receive.message.max.bytes", "1100000000"},
+        {CLIENT_READER, "receive.message.max.bytes", "1100000000"},
         {CLIENT_PRODUCER, "enable.idempotence", "true"},
         {CLIENT_PRODUCER, "acks", "-1"},
         {CLIENT_PRODUCER, "message.timeout.ms", "0"},
@@ -302,7 +304,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("client_conf");
     TCase *tcase = tcase_create("client_conf");
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, each_role_gets_what_the_guarantees_need, 0, 20);
+    tcase_add_loop_test(tcase, each_role_gets_what_the_guarantees_need, 0, 22);
     tcase_add_loop_test(tcase, librdkafka_takes_every_role_without_a_warning, 0, 4);
     tcase_add_loop_test(tcase, what_would_break_the_guarantees_is_refused_by_name_and_only_that, 0,
                         sizeof guarded / sizeof *guarded);

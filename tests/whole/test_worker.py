@@ -276,6 +276,21 @@ def _():
         equal(worker.stop(15), 0)
 
 
+@test("a record larger than the worker may receive is told of, with the way out, and read once the limit is higher")
+def _():
+    with Scene(partitions=1) as scene:
+        limits = ["-X", "message.max.bytes=50000", "-X", "fetch.max.bytes=50000", "-X", "receive.message.max.bytes=60000"]
+        large = invocation("large", scene.backend, {"seconds": "0"})
+        large["metadata"]["ballast"] = "x" * 200000
+        scene.produce([Message(value) for value in (invocation("small", scene.backend, {"seconds": "0"}), large)])
+        first = scene.worker(name="first", arguments=limits)
+        first.wait_for(r'"error","event":"answer_too_large".*-X receive\.message\.max\.bytes=N')
+        equal(first.stop(), 0)
+        scene.worker(name="second")
+        records = scene.wait_for_results(2)
+        equal(sorted(record.json()["invocation_id"] for record in records), ["large", "small"])
+
+
 @test("client commands give up on a broker that is not there, and say so")
 def _():
     value = json.dumps(invocation("x", type("B", (), {"url": staticmethod(lambda path, **_: "http://h" + path)})))

@@ -93,6 +93,9 @@ static const struct worker_setting {
     {FOR_READING, "enable.auto.offset.store", "false"},
     {FOR_READING, "auto.offset.reset", "earliest"},
     {FOR_READING, "check.crcs", "true"},
+    /* A batch comes whole, whatever its size (KIP-74), and brokers take more than librdkafka receives (100,000,000): above it nothing
+     * of that broker would be read any more. Nor is it so much that an HTTP answer ("HTTP" as a number) is waited for to its end. */
+    {FOR_READING, "receive.message.max.bytes", "1100000000"},
     {FOR_READING, "enable.partition.eof", "true"}, /* what follows a partition's last message may be no message */
     {FOR_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
     {FOR_CONSUMER, "queued.min.messages", "1000"}, /* a pause throws them away, and they are memory */

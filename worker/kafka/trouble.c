@@ -150,6 +150,15 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
         else
             log_event(LOG_DEBUG, "broker_error", "%s", reason);
         break;
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+        /* Repeated as those above, since what was asked for is asked for again. */
+        if (strstr(reason, "receive.message.max.bytes") != NULL) {
+            log_event(LOG_ERROR, "answer_too_large", "%s. Until then nothing is read from that broker: start the worker again with "
+                      "a higher receive.message.max.bytes (-X receive.message.max.bytes=N), unless it is no Kafka broker that "
+                      "answers there", reason);
+            break;
+        }
+        /* fall through */
     default:
         log_event(LOG_WARN, "kafka_error", "%s: %s", rd_kafka_err2name((rd_kafka_resp_err_t)err), reason);
         break;
