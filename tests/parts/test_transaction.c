@@ -25,6 +25,7 @@ struct fixture {
     size_t aborted;
     size_t lost;
     size_t old;     /* of the aborted: for an old generation */
+    size_t late;    /* of the aborted: some message had waited for its time-out */
     size_t refused; /* messages, all in all */
     size_t unreachable;
     size_t fatal;
@@ -35,6 +36,7 @@ struct fixture {
     const char *topic;
     size_t n_messages;
     int32_t partition;
+    int32_t n_partitions; /* in turn, from `partition` on */
     int64_t offset;
     bool alone;
     bool optional;
@@ -54,9 +56,10 @@ static void on_produce(struct transaction *transaction, void *batch, void *opaqu
     struct fixture *fixture = opaque;
     ck_assert_ptr_eq(batch, fixture);
     for (size_t i = 0; i < fixture->n_messages; i++) {
-        struct publisher_message message = {.topic = fixture->topic, .partition = fixture->partition, .alone = fixture->alone,
+        struct publisher_message message = {.topic = fixture->topic, .alone = fixture->alone,
                                             .optional = fixture->optional, .key = "k", .key_bytes = 1, .value = "value",
                                             .value_bytes = 5, .opaque = (char *)fixture + i};
+        message.partition = fixture->partition + (int32_t)(i % (size_t)fixture->n_partitions);
         message.headers = rd_kafka_headers_new(1);
         fixture->last_send = transaction_produce(transaction, &message);
         if (fixture->last_send != PUBLISHER_SENT)
@@ -72,6 +75,7 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     ck_assert_ptr_eq(batch, fixture);
     snprintf(fixture->last_reason, sizeof fixture->last_reason, "%s", settled->reason);
     fixture->old += settled->generation_old;
+    fixture->late += strstr(settled->reason, "timed out") != NULL || strstr(settled->reason, "have not taken") != NULL;
     fixture->refused += settled->n_refused;
     fixture->unreachable += settled->n_unreachable;
     for (size_t i = 0; i < settled->n_refused; i++) {
@@ -107,7 +111,7 @@ static void cluster_start(struct fixture *fixture)
 {
     char why[256];
     *fixture = (struct fixture){.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .topic = "out", .n_messages = MESSAGES,
-                                .offset = 7, .again = true};
+                                .n_partitions = 1, .offset = 7, .again = true};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "log_level", "0", why, sizeof why);
     fixture->owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
@@ -334,6 +338,26 @@ START_TEST(messages_that_are_called_damaged_every_time_are_refused_in_the_end)
 }
 END_TEST
 
+/* Behind refused messages librdkafka sends nothing more to their partition, and does not say so. */
+START_TEST(what_librdkafka_does_not_send_any_more_is_not_waited_for)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(fixture.cluster, "wide", 3, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    fixture.topic = "wide";
+    fixture.n_partitions = 3;
+    fixture.n_messages = 20000;
+    commit_one(&fixture);
+    for (int round = 0; round < 6; round++) {
+        rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        commit_one(&fixture);
+    }
+    ck_assert_uint_gt(fixture.refused, 0);
+    ck_assert_uint_eq(fixture.late, 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 START_TEST(brokers_that_are_away_at_the_start_are_waited_for)
 {
     struct fixture fixture;
@@ -504,6 +528,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, messages_that_are_called_damaged_every_time_are_refused_in_the_end);
     tcase_add_test(tcase, brokers_that_are_away_at_the_start_are_waited_for);
+    tcase_add_test(tcase, what_librdkafka_does_not_send_any_more_is_not_waited_for);
     tcase_add_test(tcase, an_outage_in_between_is_waited_out);
     tcase_add_loop_test(tcase, it_ends_in_its_time_whatever_the_brokers_do, 0, 3);
     suite_add_tcase(suite, tcase);

@@ -56,17 +56,20 @@ def _():
 
 @test("results that their topic does not take go again smaller, few transactions are aborted for them, and no other is held back")
 def _():
-    with Scene(partitions=1, max_message_bytes=20000) as scene:
+    count = 1000
+    with Scene(partitions=3, max_message_bytes=20000) as scene:
         worker = scene.worker(log_level="debug", **EXACTLY)
         large = {"seconds": "0.1", "result_bytes": "100000"}
         where = scene.produce([invocation(f"run-{n}", scene.backend, large if n % 10 == 3 else {"seconds": "0.1"},
-                                          http_result_path="result") for n in range(100)])
-        results = once_each(where, committed_results(scene, 100))
+                                          http_result_path="result") for n in range(count)])
+        results = once_each(where, committed_results(scene, count))
         shed = [n for n, place in enumerate(where) if "rxp.shed" in results[place]["metadata"]]
-        equal(shed, [n for n in range(100) if n % 10 == 3], "those that say what was left out")
+        equal(shed, [n for n in range(count) if n % 10 == 3], "those that say what was left out")
         # One refusal of many together, one of a large one alone; again for those that other batches began with.
         aborted = len(re.findall(r"[1-9]\d* of them refused", worker.output()))
-        assert 1 <= aborted <= 6, f"{aborted} transactions were aborted"
+        assert 1 <= aborted <= 10, f"{aborted} transactions were aborted"
+        # As they would behind a refused one, whose partition librdkafka sends nothing more of.
+        assert "timed out" not in worker.output(), "results waited for their time-out"
         assert "transaction_aborted" not in worker.output(), worker.tail()
         scene.wait_for_commit()
         equal(worker.stop(), 0)

@@ -136,14 +136,25 @@ void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
     batch->has_gap = batch->has_gap || is_refused || may_pass;
 }
 
+/* No call tells that librdkafka has given the transaction up; but then it takes no message, not even none at all. */
+static bool has_died(rd_kafka_t *rk)
+{
+    rd_kafka_error_t *error = rd_kafka_produceva(rk, NULL, 0);
+    bool died = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__STATE;
+    rd_kafka_error_destroy(error);
+    return died;
+}
+
 /* Until every message is reported, or the batch is to be given up anyway: then librdkafka may keep what is left until it is too
- * late for it. */
-static void flush(struct transaction *transaction, const struct batch *batch)
+ * late for it. What it died of is reported a moment later, if it was a message. */
+static void flush(struct transaction *transaction, struct batch *batch)
 {
     while (rd_kafka_flush(transaction->rk, SLICE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (!transaction_goes_on(transaction) || open_for_ms(batch) > transaction->timeout_ms + LATE_MS ||
-            has_refused(batch) || batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+            has_refused(batch) || batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR || batch->has_died)
             return;
+        batch->has_died = has_died(transaction->rk);
+        batch->is_broken = batch->is_broken || batch->has_died;
     }
 }
 

@@ -49,6 +49,7 @@ struct batch {
     size_t sent_room;
     int64_t begun_ms; /* 0: not yet */
     bool is_broken;   /* librdkafka takes no more messages for it */
+    bool has_died;    /* nor does it send those that it has */
     bool has_gap;     /* in its messages' numbers, by which brokers count: some were numbered, and then refused */
     bool is_too_large; /* each of `refused` was refused for its size */
     rd_kafka_resp_err_t failed; /* the first message that failed for another reason than its own */
