@@ -366,6 +366,38 @@ START_TEST(a_tombstone_waits_for_a_run_that_goes_again_whatever_becomes_of_it)
 }
 END_TEST
 
+/* Half of them among the retries, the others refused once. */
+START_TEST(each_of_many_tombstones_waits_for_its_own_write)
+{
+    enum { MANY = 4000 };
+    static struct job *jobs[MANY];
+    for (int i = 0; i < MANY; i++) {
+        answer_with(i % 2 == 0 ? PUBLISHER_SENT : PUBLISHER_FULL);
+        jobs[i] = noted_job(i);
+    }
+    const struct job_tags tags = ledger_tags(stage.ledger, jobs[0]);
+    answer_with(PUBLISHER_SENT);
+    for (size_t i = 0; i < MANY / 2; i++)
+        deliver(i, DELIVERY_REFUSED);
+    for (int i = MANY; i-- > 0;) {
+        const struct consumer_mark mark = {i, tags.writer[0]};
+        ledger_erase(stage.ledger, assignment, &mark, 1);
+    }
+    ck_assert_uint_eq(post.n, MANY);
+    turn(50);
+    ck_assert_uint_eq(post.n, MANY + MANY / 2);
+    for (size_t i = MANY / 2; i < MANY + MANY / 2; i++) {
+        int64_t offset = (int64_t)(i < MANY ? 2 * i - MANY : 2 * (i - MANY) + 1);
+        deliver(i, DELIVERY_ACKNOWLEDGED);
+        assert_tombstone(post.n - 1, 3, offset, tags.writer[0]);
+        deliver(post.n - 1, DELIVERY_ACKNOWLEDGED);
+        end_job(jobs[offset]);
+    }
+    ck_assert_uint_eq(post.n, 2 * MANY + MANY / 2);
+    ck_assert_uint_eq(counts().erased, MANY);
+}
+END_TEST
+
 /* What is late of the older one must not touch what the newer one has written. */
 START_TEST(two_assignments_of_one_partition_are_two_writers)
 {
@@ -600,6 +632,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_commit_erases_what_its_marks_name_and_holds_no_partition);
     tcase_add_loop_test(tcase, a_tombstone_waits_for_a_run_that_has_yet_to_go, 0, 2);
     tcase_add_loop_test(tcase, a_tombstone_waits_for_a_run_that_goes_again_whatever_becomes_of_it, 0, 2);
+    tcase_add_test(tcase, each_of_many_tombstones_waits_for_its_own_write);
     tcase_add_test(tcase, two_assignments_of_one_partition_are_two_writers);
     tcase_add_test(tcase, an_intent_is_taken_back_under_its_own_assignments_name);
     tcase_add_test(tcase, a_tombstone_of_another_writer_waits_for_nobody);

@@ -1,5 +1,6 @@
 #include "core/ledger_write.h"
 
+#include "base/hash.h"
 #include "kafka/checkpoint_key.h"
 
 #include <assert.h>
@@ -33,6 +34,7 @@ struct ledger_write *ledger_write_new(const char *group_id, enum write_kind kind
     write->bytes = 2 * (sizeof *write + key_room + value_bytes);
     write->key = room;
     write->key_bytes = (size_t)key_bytes;
+    write->key_hash = hash_put(HASH_START, room, write->key_bytes);
     if (value != NULL) {
         write->value = memcpy(room + key_room, value, value_bytes);
         write->value_bytes = value_bytes;

@@ -23,6 +23,8 @@ struct ledger_write {
     struct assignment *assignment; /* a write of it is begun; NULL: none */
     int32_t partition;
     struct job *job;               /* an intent's; NULL: nobody waits */
+    struct ledger_write *chain_next; /* write_index's */
+    bool is_indexed;                 /* the same */
     struct ledger_write *follower; /* a tombstone for the same key that waits for this one's end */
     bool alone;                    /* refused once: it goes again in a batch of its own */
     bool out;                      /* of a straggler: the publisher has it */
@@ -31,6 +33,7 @@ struct ledger_write {
     size_t bytes; /* that it takes up, with the producer's copy */
     size_t key_bytes;
     size_t value_bytes;
+    uint64_t key_hash;
     const char *key;
     const char *value; /* NULL: a tombstone */
 };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "core/ledger_write.h"
+#include "core/write_index.h"
 #include "ops/log.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@ struct scribe {
     struct mailbox mailbox;      /* from loop threads: writes that the publisher did not take */
     struct list retries;         /* the same, in the order of making */
     struct list stragglers;      /* refused once: with the publisher again (`out`), or to be sent at straggle_at_ms */
+    struct write_index pending;  /* both of these, by key */
     int64_t now_ms;
     int64_t retry_at_ms;    /* not before, so that a long outage costs no CPU */
     int64_t straggle_at_ms; /* CLOCK_NEVER: none is to be sent */
@@ -123,14 +125,26 @@ static void tell_given_up(struct scribe *scribe, const struct ledger_write *writ
     scribe->refusals_untold = 0;
 }
 
+static void keep(struct scribe *scribe, struct list *list, struct ledger_write *write)
+{
+    list_push(list, &write->node);
+    write_index_add(&scribe->pending, write);
+}
+
+/* Harmless for one that is not kept. */
+static void unkeep(struct scribe *scribe, struct ledger_write *write)
+{
+    list_remove(&write->node);
+    write_index_remove(&scribe->pending, write);
+}
+
 static void send_write(struct scribe *scribe, struct ledger_write *write);
 
-/* It came to its end, one way or the other: what waited for it goes on. */
+/* It is not kept, and came to its end, one way or the other: what waited for it goes on. */
 static void end_write(struct scribe *scribe, struct ledger_write *write, const char *failure)
 {
     struct job *job = write->job;
     struct ledger_write *follower = write->follower;
-    list_remove(&write->node);
     if (job != NULL)
         job->intent = NULL;
     if (job != NULL && failure != NULL) {
@@ -159,8 +173,7 @@ static void refuse(struct scribe *scribe, struct ledger_write *write, const char
 
 static void straggle(struct scribe *scribe, struct ledger_write *write, bool out)
 {
-    list_remove(&write->node);
-    list_push(&scribe->stragglers, &write->node);
+    keep(scribe, &scribe->stragglers, write);
     write->out = out;
     if (!out && scribe->straggle_at_ms == CLOCK_NEVER)
         scribe->straggle_at_ms = scribe->now_ms + UNREACHABLE_RETRY_MS;
@@ -177,7 +190,7 @@ static void unreachable(struct scribe *scribe, struct ledger_write *write, const
         straggle(scribe, write, false);
 }
 
-/* The write is in no list. */
+/* The write is not kept. */
 static void send_write(struct scribe *scribe, struct ledger_write *write)
 {
     char why[WHY_BYTES] = "";
@@ -196,7 +209,7 @@ static void send_write(struct scribe *scribe, struct ledger_write *write)
             straggle(scribe, write, true);
         break;
     case PUBLISHER_FULL:
-        list_push(&scribe->retries, &write->node);
+        keep(scribe, &scribe->retries, write);
         break;
     case PUBLISHER_REFUSED:
         refuse(scribe, write, why);
@@ -215,7 +228,7 @@ void scribe_delivered(struct scribe *scribe, struct parcel *parcel, enum deliver
     struct ledger_write *write = (struct ledger_write *)(void *)parcel;
     bool handed = atomic_load_explicit(&write->handed, memory_order_acquire);
     (void)handed;
-    list_remove(&write->node);
+    unkeep(scribe, write);
     switch (delivery) {
     case DELIVERY_ACKNOWLEDGED:
         count(write->kind == WRITE_TOMBSTONE ? &scribe->erased : &scribe->written);
@@ -242,26 +255,18 @@ void scribe_delivered(struct scribe *scribe, struct parcel *parcel, enum deliver
 
 static void take_mailbox(struct scribe *scribe)
 {
-    mailbox_take(&scribe->mailbox, &scribe->retries);
-}
-
-/* A write of the same key that has yet to go, or goes again. NULL: none. */
-static struct ledger_write *find_pending(const struct list *list, const struct ledger_write *tombstone)
-{
-    for (const struct list *node = list->next; node != list; node = node->next) {
-        struct ledger_write *write = list_entry(node, struct ledger_write, node);
-        if (write->key_bytes == tombstone->key_bytes && memcmp(write->key, tombstone->key, write->key_bytes) == 0)
-            return write;
-    }
-    return NULL;
+    struct list taken;
+    struct list *node;
+    list_init(&taken);
+    mailbox_take(&scribe->mailbox, &taken);
+    while ((node = list_shift(&taken)) != NULL)
+        keep(scribe, &scribe->retries, list_entry(node, struct ledger_write, node));
 }
 
 static void send_tombstone(struct scribe *scribe, struct ledger_write *tombstone)
 {
     take_mailbox(scribe);
-    struct ledger_write *pending = find_pending(&scribe->retries, tombstone);
-    if (pending == NULL)
-        pending = find_pending(&scribe->stragglers, tombstone);
+    struct ledger_write *pending = write_index_find(&scribe->pending, tombstone);
     if (pending != NULL)
         ledger_write_follow(pending, tombstone);
     else
@@ -310,8 +315,11 @@ static void serve_retries(struct scribe *scribe)
         return;
     list_init(&due);
     list_splice(&due, &scribe->retries);
-    while (list_is_empty(&scribe->retries) && (node = list_shift(&due)) != NULL)
-        send_write(scribe, list_entry(node, struct ledger_write, node));
+    while (list_is_empty(&scribe->retries) && (node = list_shift(&due)) != NULL) {
+        struct ledger_write *write = list_entry(node, struct ledger_write, node);
+        unkeep(scribe, write);
+        send_write(scribe, write);
+    }
     scribe->retry_at_ms = list_is_empty(&scribe->retries) ? 0 : scribe->now_ms + RETRY_MS;
     list_splice(&scribe->retries, &due);
 }
@@ -327,10 +335,12 @@ static void serve_stragglers(struct scribe *scribe)
     list_splice(&all, &scribe->stragglers);
     while ((node = list_shift(&all)) != NULL) {
         struct ledger_write *write = list_entry(node, struct ledger_write, node);
-        if (write->out)
+        if (write->out) {
             list_push(&scribe->stragglers, node);
-        else
-            send_write(scribe, write);
+            continue;
+        }
+        unkeep(scribe, write);
+        send_write(scribe, write);
     }
 }
 
@@ -372,6 +382,7 @@ struct scribe *scribe_new(const struct scribe_config *config, const struct scrib
     scribe->straggle_at_ms = CLOCK_NEVER;
     list_init(&scribe->retries);
     list_init(&scribe->stragglers);
+    write_index_init(&scribe->pending);
     int failed = mailbox_init(&scribe->mailbox, config->event_fd);
     if (failed != 0) {
         snprintf(why, why_bytes, "eventfd: %s", strerror(-failed));
@@ -412,5 +423,6 @@ void scribe_free(struct scribe *scribe)
         drop_write(scribe, write->out ? write->follower : write);
     }
     mailbox_deinit(&scribe->mailbox);
+    write_index_deinit(&scribe->pending);
     free(scribe);
 }
