@@ -38,6 +38,7 @@ static struct {
     struct checkpoint_reader *reader;
     struct list answered;
     int event_fd;
+    int64_t stall_ms;
     size_t n_ready;
     size_t n_found; /* of the last that was answered */
     enum checkpoint_reader_state worst;
@@ -64,6 +65,7 @@ static void open_reader(void)
         .rk = stage.clients.rk,
         .topic = stage.clients.topic,
         .marker = stage.clients.marker,
+        .stall_ms = stage.stall_ms,
         .event_fd = stage.event_fd,
         .group_id = "g",
         .check = check,
@@ -75,10 +77,11 @@ static void open_reader(void)
     checkpoint_reader_set_partitions(stage.reader, PARTITIONS);
 }
 
-static void open_stage(void)
+static void open_stage_with(int64_t stall_ms)
 {
     char why[256];
     memset(&stage, 0, sizeof stage);
+    stage.stall_ms = stall_ms;
     list_init(&stage.answered);
     stage.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -93,6 +96,11 @@ static void open_stage(void)
     stage.client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
     ck_assert_msg(stage.client != NULL, "%s", why);
     open_reader();
+}
+
+static void open_stage(void)
+{
+    open_stage_with(CHECKPOINT_READER_STALL_MS);
 }
 
 static void free_answered(void)
@@ -288,6 +296,20 @@ START_TEST(a_log_that_gets_shorter_while_it_is_read_is_read_again_to_a_new_marke
 }
 END_TEST
 
+START_TEST(a_reading_that_stalls_is_given_more_time_until_it_ends)
+{
+    open_stage_with(50);
+    write_checkpoints(0, 0, 5);
+    rd_kafka_mock_broker_set_rtt(stage.cluster, 1, 200); /* whatever is asked of the broker takes longer than that */
+    ask(inputs[0], 0);
+    ck_assert_msg(turn_until_ready(1, DEADLINE_MS), "%s", stage.why);
+    ck_assert_int_eq(stage.worst, CHECKPOINT_READER_STUCK);
+    ck_assert_str_eq(stage.why, "partition 0 stands still at offset 0, before 5");
+    ck_assert_uint_eq(stage.n_found, 5);
+    close_stage();
+}
+END_TEST
+
 /* Of both kinds: those that librdkafka sends again by itself, and those that it gives up. */
 static const rd_kafka_resp_err_t passing[] = {
     RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
@@ -349,6 +371,7 @@ Suite *test_suite(void)
     tcase_add_test(readings, a_partition_that_is_not_known_to_be_there_gets_no_marker_and_keeps_nobody_waiting);
     tcase_add_test(readings, the_marker_of_one_that_is_not_wanted_any_more_is_nobody_elses);
     tcase_add_test(readings, a_log_that_gets_shorter_while_it_is_read_is_read_again_to_a_new_marker);
+    tcase_add_test(readings, a_reading_that_stalls_is_given_more_time_until_it_ends);
     tcase_add_loop_test(readings, what_passes_is_got_over, 0, sizeof passing / sizeof *passing);
     tcase_add_test(readings, that_writing_or_reading_is_not_allowed_is_told_apart);
     tcase_add_test(readings, its_clients_end_soon_while_a_marker_is_under_way);

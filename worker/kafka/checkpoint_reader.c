@@ -14,8 +14,8 @@ enum {
     RETRY_LEAST_MS = 50,
     RETRY_MOST_MS = 1000,
     SLOW_MARK_MS = 1000, /* a marker that is not acknowledged by then is worth telling */
+    STALL_MOST_MS = 120000,
     LATE_MARK_MS = 20000, /* its report should have come before that: another marker */
-    STALL_MS = 10000, /* nothing came for so long: from the beginning again, to a new marker */
     LOOK_MS = 250,    /* how often it looks for stalls, and for what is not wanted any more */
     BATCH = 512,
     BATCHES_A_TURN = 16,
@@ -41,6 +41,7 @@ struct reading {
     int64_t moved_ms; /* MARKS: when the marker was sent; FETCHES: when the last message came */
     int64_t retry_ms; /* WAITS: not before */
     int64_t delay_ms;
+    int64_t stall_ms; /* nothing came for so long: from the beginning again; doubled each time */
     size_t n_records;
 };
 
@@ -118,6 +119,7 @@ int checkpoint_reader_add(struct checkpoint_reader *reader, struct checkpoint_re
             return -1;
         reading->partition = request->partition;
         reading->begun_ms = clock_mono_ms();
+        reading->stall_ms = reader->config.stall_ms;
         list_init(&reading->requests);
         list_push(&reader->readings, &reading->node);
     }
@@ -231,7 +233,7 @@ static void serve_message(struct checkpoint_reader *reader, struct reading *read
         note_error(reader, reading->partition, message->err, rd_kafka_message_errstr(message));
         if (is_missing(message->err))
             reading_wait(reader, reading, now_ms);
-        return; /* what else there is librdkafka gets over by itself, or STALL_MS do */
+        return; /* what else there is librdkafka gets over by itself, or stall_ms do */
     }
     /* The end of a log lies at or behind the last message, too. Before it: what was read is not the log's any more. */
     if (message->offset < reading->position) {
@@ -340,7 +342,7 @@ static bool look_at_reading(struct checkpoint_reader *reader, struct reading *re
 {
     char text[REASON_BYTES];
     int64_t still_ms = now_ms - reading->moved_ms;
-    if (reading->phase == WAITS || still_ms < (reading->phase == MARKS ? SLOW_MARK_MS : STALL_MS))
+    if (reading->phase == WAITS || still_ms < (reading->phase == MARKS ? SLOW_MARK_MS : reader->config.stall_ms))
         return false;
     if (reading->phase == MARKS)
         snprintf(text, sizeof text, "partition %" PRId32 ": a marker is not acknowledged yet", reading->partition);
@@ -348,8 +350,10 @@ static bool look_at_reading(struct checkpoint_reader *reader, struct reading *re
         snprintf(text, sizeof text, "partition %" PRId32 " stands still at offset %" PRId64 ", before %" PRId64,
                  reading->partition, reading->position, reading->marker);
     note(reader, CHECKPOINT_READER_STUCK, text);
-    if (reading->phase == MARKS && still_ms < LATE_MARK_MS)
+    if (still_ms < (reading->phase == MARKS ? LATE_MARK_MS : reading->stall_ms))
         return false;
+    if (reading->phase == FETCHES)
+        reading->stall_ms = 2 * reading->stall_ms < STALL_MOST_MS ? 2 * reading->stall_ms : STALL_MOST_MS;
     reading_wait(reader, reading, now_ms);
     return true;
 }

@@ -15,6 +15,10 @@
 
 #define CHECKPOINT_READER_WHY_BYTES CHECKPOINT_REQUEST_WHY_BYTES
 
+/* A reading for which nothing came for so long begins anew, to a new marker, and is given twice the time then, up to two
+ * minutes: a fetch quota can hold answers back for longer than this. */
+#define CHECKPOINT_READER_STALL_MS 10000
+
 struct checkpoint_marker;
 struct checkpoint_reader;
 
@@ -22,6 +26,7 @@ struct checkpoint_reader_config {
     rd_kafka_t *rk;
     rd_kafka_topic_t *topic; /* the checkpoints' */
     struct checkpoint_marker *marker;
+    int64_t stall_ms;        /* nothing came for so long: as CHECKPOINT_READER_STALL_MS; tests have less time */
     int event_fd;            /* woken when there is something to serve */
     const char *group_id;
     checkpoint_check_fn check;

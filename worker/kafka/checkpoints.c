@@ -335,6 +335,7 @@ static int open_clients(struct checkpoints *checkpoints, char *why, size_t why_b
                                 checkpoints->requests.event_fd, on_error, checkpoints, why, why_bytes) != 0)
         return -1;
     struct checkpoint_reader_config config = {
+        .stall_ms = CHECKPOINT_READER_STALL_MS,
         .rk = clients->rk,
         .topic = clients->topic,
         .marker = clients->marker,
