@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The worker as its users run it: real processes, a real Kafka broker, the simulated backend."""
 import concurrent.futures
+import datetime
 import json
 import time
 
@@ -242,6 +243,26 @@ def _():
         worker = scene.worker()
         worker.wait_for("worker_starting")
         equal(worker.stop(15), 0)
+
+
+@test("a stop with nothing left to wait for waits for nothing")
+def _():
+    def phase_seconds(worker):
+        """From the message that the group was left to the end."""
+        times = [datetime.datetime.fromisoformat(worker.wait_for(pattern)[1]) for pattern in (
+            r'"time":"([^"Z]*)Z?","level":"info","event":"worker_phase".*leaving -> erasing',
+            r'"time":"([^"Z]*)Z?","level":"info","event":"worker_phase".*erasing -> ended')]
+        return (times[1] - times[0]).total_seconds()
+
+    with Scene() as scene:
+        took = []
+        for n in range(3):
+            worker = scene.worker(name=f"idle-{n}")
+            worker.wait_for("worker_starting" if n == 0 else "partition_assigned", 60)
+            equal(worker.stop(15), 0)
+            took.append(phase_seconds(worker))
+        # It would be 1.000 s each time.
+        assert min(took) < 0.9, f"seconds until the end: {took}"
 
 
 @test("back-pressure: with 100 in flight at most, 2,000 invocations all get their result")

@@ -212,12 +212,15 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
     }
     worker_serve_back_pressure(worker);
     give_memory_back(worker, now_ms);
+    const enum phase before = worker->phase;
     serve_phase(worker, now_ms);
 
     struct consumer_counts counts;
     consumer_read_counts(worker->consumer, &counts);
     atomic_store_explicit(&worker->joined, counts.joined, memory_order_relaxed);
     flight_share_out(worker->flight, counts.assigned);
+    /* What a phase waits for may be there when it begins, and then nothing wakes this thread. */
+    more = more || worker->phase != before;
     *next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
     *next_ms = min_ms(*next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
     return worker->phase != PHASE_ENDED;
