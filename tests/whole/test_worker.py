@@ -265,6 +265,18 @@ def _():
         assert min(took) < 0.9, f"seconds until the end: {took}"
 
 
+@test("a worker that waits for one that was killed says what it waits for")
+def _():
+    with Scene() as scene:
+        session = ["-X", "session.timeout.ms=30000"]
+        first = scene.worker(name="first", arguments=session)
+        first.wait_for("partition_assigned", 60)
+        first.kill()
+        heir = scene.worker(name="heir", arguments=session)
+        heir.wait_for(r'"info","event":"group_wait","message":"no partitions for \d+ s: group .* were killed', 25)
+        heir.wait_for("partition_assigned", 60)
+
+
 @test("back-pressure: with 100 in flight at most, 2,000 invocations all get their result")
 def _():
     with Scene() as scene:

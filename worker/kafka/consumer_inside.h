@@ -163,6 +163,8 @@ struct consumer {
         int64_t no_broker_said_ms;
         char reason[256]; /* the last one for which a broker could not be reached */
         int64_t error_said_ms;
+        int64_t unjoined_since_ms; /* 0: it has joined, or something else is said to be in the way */
+        int64_t unjoined_say_ms;
     } trouble;
 
     enum close_step close_step;

@@ -10,6 +10,8 @@
 enum {
     SAY_EVERY_MS = 30000,
     REASON_MS = 500,
+    UNJOINED_MS = 8000, /* a first join takes 3 s where brokers have their defaults */
+    UNJOINED_EVERY_MS = 30000,
     CONFIRM_TIMEOUT_MS = 500, /* the only call here that waits for a broker, once at the end of a missing topic's time */
 };
 
@@ -214,6 +216,35 @@ static void topic_confirm(struct consumer *consumer, struct consumer_topic *topi
         rd_kafka_topic_destroy(handle);
 }
 
+/* A worker that was killed is a member until its session is over, and the others, its next life too, wait for it: with
+ * nothing to be seen, unless it is said. */
+static bool is_unjoined(const struct consumer *consumer)
+{
+    bool is_leaving = consumer->stopped || consumer->close_step != CLOSE_NOT || consumer->fatal;
+    for (size_t i = 0; i < consumer->n_topics && !is_leaving; i++)
+        is_leaving = consumer->topics[i].missing;
+    return !is_leaving && !consumer->joined && !consumer->trouble.no_broker;
+}
+
+static void serve_unjoined(struct consumer *consumer)
+{
+    if (!is_unjoined(consumer)) {
+        consumer->trouble.unjoined_since_ms = 0;
+        return;
+    }
+    if (consumer->trouble.unjoined_since_ms == 0) {
+        consumer->trouble.unjoined_since_ms = consumer->now_ms;
+        consumer->trouble.unjoined_say_ms = consumer->now_ms + UNJOINED_MS;
+    }
+    if (consumer->now_ms < consumer->trouble.unjoined_say_ms)
+        return;
+    consumer->trouble.unjoined_say_ms = consumer->now_ms + UNJOINED_EVERY_MS;
+    log_event(LOG_INFO, "group_wait", "no partitions for %" PRId64 " s: group '%s' is being joined, and waits for members that "
+              "do not answer, such as workers that were killed, until their session timeout (session.timeout.ms, 45 s unless it is "
+              "set)",
+              (consumer->now_ms - consumer->trouble.unjoined_since_ms) / 1000, consumer->group_id);
+}
+
 void trouble_serve(struct consumer *consumer)
 {
     /* The reason is told apart, sometimes after that all brokers are down. */
@@ -226,6 +257,7 @@ void trouble_serve(struct consumer *consumer)
         if (topic->missing && consumer->now_ms >= topic->missing_since_ms + consumer->missing_topic_ms)
             topic_confirm(consumer, topic);
     }
+    serve_unjoined(consumer);
 }
 
 int64_t trouble_next_ms(const struct consumer *consumer)
@@ -233,6 +265,8 @@ int64_t trouble_next_ms(const struct consumer *consumer)
     int64_t next_ms = consumer->trouble.no_broker && !consumer->trouble.no_broker_said
                           ? consumer->trouble.no_broker_said_ms + REASON_MS
                           : CLOCK_NEVER;
+    if (consumer->trouble.unjoined_since_ms != 0 && consumer->trouble.unjoined_say_ms < next_ms)
+        next_ms = consumer->trouble.unjoined_say_ms;
     for (size_t i = 0; i < consumer->n_topics && !consumer->fatal; i++) {
         const struct consumer_topic *topic = &consumer->topics[i];
         int64_t ends_ms = topic->missing ? topic->missing_since_ms + consumer->missing_topic_ms : CLOCK_NEVER;
