@@ -3,7 +3,7 @@
 
     tests/bench/throughput.py [--inputs N] [--rounds N] [--latency N] [WORD…]
 
-One worker with two loop threads takes INPUTS (40,000) that wait for it, against a real broker and the simulated backend,
+One worker with two loop threads takes INPUTS (80,000) that wait for it, against a real broker and the simulated backend,
 each a process of its own. In each round every guarantee has its turn, each turn with a group and topics of its own; a
 WORD chooses loads: `instant` (the kickoff's answer bears the outcome) or `polled` (one or two polls). Results a second
 are those between the first tenth and the last twentieth, by the broker's clock, as a read_committed reader gets them.
@@ -51,7 +51,7 @@ class Turn:
         name = uuid.uuid4().hex[:8]
         self.cluster, self.inputs, self.group = cluster, inputs, f"group-{name}"
         self.results = cluster.create_topic(f"results-{name}", PARTITIONS, message_timestamp_type="LogAppendTime")
-        self.worker = Worker(cluster, inputs, self.results, self.group, threads=2, max_in_flight=5000,
+        self.worker = Worker(cluster, inputs, self.results, self.group, threads=2,
                              **{"checkpoints_topic": f"checkpoints-{name}", **options})
 
     def __enter__(self):
@@ -161,7 +161,7 @@ def print_latencies(cluster, count, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("loads", nargs="*", metavar="WORD", help="instant, polled; both without one")
-    parser.add_argument("--inputs", type=int, default=40000)
+    parser.add_argument("--inputs", type=int, default=80000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=int, default=1500, help="0: leave it out")
     parser.add_argument("--json")

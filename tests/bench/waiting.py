@@ -4,8 +4,8 @@
     tests/bench/waiting.py [RUNS [SECONDS]]
 
 RUNS (10,000) runs of which each is polled every 5 s are in flight in one worker with two loop threads, against a real
-broker and the simulated backend, both other processes. Memory is the worker's resident set, CPU is its user and system
-time over SECONDS (30) of waiting, as a part of one core."""
+broker and the simulated backend, both other processes: without checkpoints, and with them. Memory is the worker's resident
+set, CPU is its user and system time over SECONDS (30) of waiting, as a part of one core."""
 import argparse
 import json
 import pathlib
@@ -20,9 +20,12 @@ from scene import Scene  # noqa: E402
 from worker import invocation  # noqa: E402
 
 
-def measure(runs, seconds):
-    with Broker() as broker, Scene(broker.cluster(), partitions=6) as scene:
-        worker = scene.worker(threads=2)
+CHECKPOINTS = {"without": {"checkpoints_topic": ""}, "with": {}}
+
+
+def measure(broker, runs, seconds, options):
+    with Scene(broker.cluster(), partitions=6) as scene:
+        worker = scene.worker(threads=2, **options)
         worker.wait_for("partition_assigned")
         idle_bytes = worker.rss_bytes()
         before = worker.cpu_seconds()
@@ -50,9 +53,12 @@ def main():
     parser.add_argument("seconds", nargs="?", type=float, default=30)
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    figures = measure(arguments.runs, arguments.seconds)
-    for name, value in figures.items():
-        print(f"{name:22} {value:14,.1f}")
+    with Broker() as broker:
+        figures = {name: measure(broker, arguments.runs, arguments.seconds, options)
+                   for name, options in CHECKPOINTS.items()}
+    print(f"{'checkpoints':22}", *(f"{name:>14}" for name in figures))
+    for name in figures["with"]:
+        print(f"{name:22}", *(f"{column[name]:14,.1f}" for column in figures.values()))
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(figures) + "\n")
 

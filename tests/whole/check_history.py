@@ -10,12 +10,15 @@ I2 A committed offset never passes an input, and its metadata never calls one do
    appended; and it never moves back. Both times are the broker's, in milliseconds: a commit within the same
    millisecond as its result counts as after it (figure `commits_undecided`), so a breach by less than that is not
    seen. A result that is appended before a commit may still be unacknowledged then: what only its acknowledgement
-   could tell is not seen either. Under exactly-once a result and its offset share a transaction, within which either
+   could tell is not seen either. While a broker is away it may move back, except under exactly-once: a commit that is in
+   the hands of a coordinator when that fails over is taken after the heir has read the one before. It is counted
+   (`moved_back_in_outages`). Under exactly-once a result and its offset share a transaction, within which either
    may come first: there the visible result must exist, and may be younger than the commit by no more than a
    transaction lasts.
 I3 The backend sees one kickoff of each input. At-least-once allows one more after a crash: with checkpoints only
    where none had been written for the earlier one, and the crash came soon after it, or a broker was away, so that it
-   could not be written; without, also where partitions moved. All have the Idempotency-Key of the input. At-most-once allows none, and kickoff_unknown only after a fault.
+   could not be written; without, also where partitions moved. All have the Idempotency-Key of the input. At-most-once
+   allows none, and kickoff_unknown only after a fault.
 I4 A result bears its own input's id, its key, and a run id that the backend gave to a kickoff of that very input.
 I5 A worker that is told to end has ended within its time, with status 0.
 I6 Memory, open files and threads are after the load what they were before it.
@@ -30,6 +33,7 @@ import collections
 import dataclasses
 
 EXAMPLES = 3
+PENDING_MS = 15000  # so long may a commit lie with a coordinator whose replicas are away
 
 
 @dataclasses.dataclass
@@ -129,9 +133,11 @@ def _commits(history, mode, verdict):
     for offsets in inputs.values():
         offsets.sort()
     back, early, resultless, beyond = [], [], [], []
+    pending = 0
     margins = []
     undecided = taken_back = 0
     at = {}  # partition: its last committed offset
+    taken_ms = {}  # partition: when that was committed
     called_done = collections.defaultdict(set)  # partition: what the last commit called done beyond it
     passed = collections.defaultdict(set)
     room_ms = mode.transaction_ms if mode.exactly_once else 0
@@ -139,8 +145,11 @@ def _commits(history, mode, verdict):
         partition, offsets = commit.partition, inputs[commit.partition]
         before = at.get(partition)
         if before is not None and commit.offset < before:
-            back.append(f"partition {partition} from {before} to {commit.offset}")
-        at[partition] = commit.offset
+            if not mode.exactly_once and _was_pending(history, taken_ms[partition], commit.at_ms):
+                pending += 1
+            else:
+                back.append(f"partition {partition} from {before} to {commit.offset}")
+        at[partition], taken_ms[partition] = commit.offset, commit.at_ms
         end = offsets[-1] + 1 if offsets else 0
         if commit.offset > end:
             beyond.append(f"partition {partition} to {commit.offset}, the last input is {end - 1}")
@@ -173,6 +182,14 @@ def _commits(history, mode, verdict):
     verdict.figures["commit_after_result_ms_least"] = min(margins, default="none")
     verdict.figures["commits_undecided"] = undecided
     verdict.figures["done_taken_back"] = taken_back
+    if pending:
+        verdict.figures["moved_back_in_outages"] = pending
+
+
+def _was_pending(history, first_ms, second_ms):
+    """Whether the first of two commits may have been taken by a coordinator, and not yet shown to who read."""
+    return second_ms - first_ms <= PENDING_MS and any(
+        move.until_ms is not None and move.at_ms <= first_ms <= move.until_ms for move in history.moves)
 
 
 def _holds(offsets, offset):
@@ -204,7 +221,8 @@ class _Excuses:
     def outage_between(self, first_ms, second_ms):
         """A broker was away when the first kickoff's checkpoint was to be written."""
         last_ms = min(second_ms, first_ms + self.mode.write_ms)
-        return any(move.until_ms is not None and move.until_ms >= first_ms - self.mode.flight_ms and move.at_ms <= last_ms
+        early_ms = first_ms - self.mode.flight_ms
+        return any(move.until_ms is not None and move.until_ms >= early_ms and move.at_ms <= last_ms
                    for move in self.history.moves)
 
     def is_late(self, at_ms):

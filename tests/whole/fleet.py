@@ -10,9 +10,11 @@
 A fault is repeated by its seed: it settles what happens to whom and when. How far the workers have come by then is up
 to the machine.
 """
+import contextlib
 import json
 import os
 import pathlib
+import pickle
 import random
 import re
 import signal
@@ -31,6 +33,7 @@ SESSION_MS = 2500  # so long does a member that was killed keep its partitions
 QUICK_SESSION = ["-X", f"session.timeout.ms={SESSION_MS}", "-X", "heartbeat.interval.ms=400"]
 DRAIN_SECONDS = 25
 LATE_SECONDS = 5  # a drain's own time, and what its end may take over it
+MOST_CONNECTIONS = 64
 REVIVED_MS = 70000  # so long ago it may have ended when that is noticed
 IDEMPOTENCE_LOST = re.compile(r'"worker_fatal".*producer cannot go on \(OUT_OF_ORDER_SEQUENCE_NUMBER\)')
 POLL_LINE = re.compile(r'\{"ms":(\d+),"method":"GET","path":"/runs/([^"?]+)"')
@@ -204,7 +207,7 @@ class Fleet(Scene):
     def sample(self, after):
         for worker in self.workers:
             self.history.samples.append(Sample(worker.name, after, worker.rss_bytes(),
-                                               len(os.listdir(f"/proc/{worker.pid}/fd")), worker.threads()))
+                                               count_files(worker.pid, self.backend.port), worker.threads()))
 
     def wait_for_memory(self, seconds=15):
         """The worker gives memory back some seconds after a load. Whether it did is for the judge to say."""
@@ -289,8 +292,23 @@ class Fleet(Scene):
         for name, value in verdict.figures.items():
             print(f"#   {name} {value}", flush=True)
         if verdict.violations:
-            raise AssertionError("\n".join(verdict.violations) + "\nlogs: " + str(self.backend.log.parent))
+            kept = self.backend.log.with_suffix(".history")
+            kept.write_bytes(pickle.dumps(self.history))  # for whoever looks for the reason
+            raise AssertionError("\n".join([*verdict.violations, f"logs: {kept.parent}, the history: {kept.name}"]))
         return verdict
+
+
+def count_files(pid, port):
+    """A process's open files. Of connections to that port those that are kept for later, up to --origin-max-connections'
+    default, do not count: how many of them there are depends on how much came at once."""
+    with open(f"/proc/{pid}/net/tcp", encoding="ascii") as lines:
+        fields = [line.split() for line in lines][1:]
+    kept = {f"socket:[{field[9]}]" for field in fields if int(field[2].rpartition(":")[2], 16) == port}
+    links = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            links.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return len(links) - min(sum(link in kept for link in links), MOST_CONNECTIONS)
 
 
 def judge_all(fleets, seconds):
