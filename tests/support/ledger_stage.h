@@ -162,6 +162,8 @@ static inline void on_fatal(const char *reason, void *opaque)
     snprintf(stage.reason, sizeof stage.reason, "%s", reason);
 }
 
+static size_t stage_max_parked_bytes = SIZE_MAX; /* for stage_open */
+
 enum topic_is { TOPIC_IS_OFF, TOPIC_IS_ON };
 
 static inline void stage_open(enum topic_is topic, bool at_most_once, size_t max_parked)
@@ -178,6 +180,7 @@ static inline void stage_open(enum topic_is topic, bool at_most_once, size_t max
         .worker_id = "worker-1",
         .at_most_once = at_most_once,
         .max_parked = max_parked,
+        .max_parked_bytes = stage_max_parked_bytes,
         .event_fd = stage.event_fd,
     };
     const struct ledger_hooks hooks = {

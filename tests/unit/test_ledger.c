@@ -538,6 +538,54 @@ START_TEST(of_too_many_parked_runs_the_oldest_is_forgotten)
 }
 END_TEST
 
+static void park_large(int64_t offset, size_t bytes)
+{
+    char *url = malloc(bytes + 1);
+    memset(url, 'x', bytes);
+    url[bytes] = '\0';
+    struct job *job = job_at(assignment, offset);
+    accept_job(job, 1);
+    free(job->run.poll_url);
+    job->run.poll_url = url;
+    ledger_park(stage.ledger, job);
+    end_job(job);
+}
+
+/* Of two partitions, since all together count. */
+START_TEST(of_parked_runs_that_take_up_too_much_the_oldest_are_forgotten)
+{
+    ledger_free(stage.ledger);
+    close(stage.event_fd);
+    stage_max_parked_bytes = 25000;
+    stage_open(TOPIC_IS_ON, false, 100);
+    struct assignment *first = assignment;
+    struct assignment *second = assignment_new(TOPIC, 4, 9);
+    park_large(42, 10000);
+    assignment = second;
+    park_large(43, 10000);
+    assignment = first;
+    ck_assert_uint_eq(counts().parked, 2);
+    park_large(44, 10000); /* instead of 42 */
+    ck_assert_uint_eq(counts().parked, 2);
+    park(45, 1);
+    ck_assert_uint_eq(counts().parked, 3);
+    reassign(8);
+    come(assignment, checkpoint_table_new());
+    assert_takes(42, NULL);
+    assert_takes(44, "r-9");
+    park_large(46, 10000); /* what was taken left its room */
+    park(47, 1);
+    ck_assert_uint_eq(counts().parked, 4);
+    park_large(48, 20000); /* instead of 43, 45 and 46 */
+    ck_assert_uint_eq(counts().parked, 2);
+    park_large(49, 25001); /* instead of all, and not kept either */
+    ck_assert_uint_eq(counts().parked, 0);
+    park(50, 1);
+    ck_assert_uint_eq(counts().parked, 1);
+    assignment_release(second);
+}
+END_TEST
+
 START_TEST(a_parked_run_whose_input_was_done_elsewhere_is_dropped)
 {
     park(42, 1);
@@ -632,6 +680,7 @@ static void add_parking(TCase *tcase)
     tcase_add_test(tcase, a_run_that_comes_home_after_its_input_was_given_out_anew_is_not_parked);
     tcase_add_test(tcase, a_parked_run_is_forgotten_after_a_day);
     tcase_add_test(tcase, of_too_many_parked_runs_the_oldest_is_forgotten);
+    tcase_add_test(tcase, of_parked_runs_that_take_up_too_much_the_oldest_are_forgotten);
     tcase_add_test(tcase, a_parked_run_whose_input_was_done_elsewhere_is_dropped);
 }
 

@@ -231,6 +231,7 @@ static struct ledger *make_ledger(struct flight *flight, char *why, size_t why_b
         .worker_id = flight->config.settle.worker_id,
         .at_most_once = flight->config.at_most_once,
         .max_parked = flight->config.max_in_flight,
+        .max_parked_bytes = flight->config.max_parked_bytes,
         .event_fd = flight->config.event_fd,
     };
     const struct ledger_hooks hooks = {

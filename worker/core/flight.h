@@ -32,6 +32,7 @@ struct flight_config {
     bool at_most_once;             /* kickoffs: an intent before each; wants checkpoints_topic */
     enum lanes_mode ordering;
     size_t max_in_flight;
+    size_t max_parked_bytes; /* of runs of partitions that were taken away */
     size_t max_message_bytes;
     int event_fd; /* woken when flight_turn has something to do */
 };
@@ -102,7 +103,8 @@ void flight_park(struct flight *flight);
 void flight_abandon_all(struct flight *flight);
 
 size_t flight_jobs(const struct flight *flight);  /* under way */
-size_t flight_bytes(const struct flight *flight); /* of their inputs, of results that wait to be sent, and of flight_notes */
+size_t flight_bytes(const struct flight *flight); /* of their inputs, of results that wait to be sent, and of flight_notes; not
+                                                   * what waits for its input: see ledger.h */
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */
 
 struct flight_counts {

@@ -268,7 +268,7 @@ struct ledger *ledger_new(const struct ledger_config *config, const struct ledge
     ledger->hooks = *hooks;
     ledger->now_ms = clock_mono_ms();
     list_init(&ledger->opening);
-    shelves_init(&ledger->shelves, config->max_parked);
+    shelves_init(&ledger->shelves, config->max_parked, config->max_parked_bytes);
     if (config->topic != NULL && make_topic_side(ledger, why, why_bytes) != 0) {
         ledger_free(ledger);
         return NULL;

@@ -9,7 +9,11 @@
  *   - what it parked: runs of a partition that was taken away, in memory, for the case that it comes back.
  *
  * The Kafka thread alone, but ledger_note_run, ledger_note_intent and ledger_read_counts. With the topic off nothing is
- * written or read; parked runs work all the same. */
+ * written or read; parked runs work all the same.
+ *
+ * What was read or parked waits for its input to come. It must therefore not count against what holds inputs back, or both
+ * would wait for ever. What was parked has limits of its own, beyond which the oldest is forgotten. What was read has none,
+ * since none of it may be forgotten; but there is not more of it than other workers had in flight, within their limits. */
 #ifndef RXP_CORE_LEDGER_H
 #define RXP_CORE_LEDGER_H
 
@@ -35,6 +39,7 @@ struct ledger_config {
     const char *worker_id;
     bool at_most_once; /* a record that cannot be read counts as an intent */
     size_t max_parked;
+    size_t max_parked_bytes;
     int event_fd; /* woken when ledger_turn has something to do */
 };
 

@@ -78,7 +78,7 @@ void ledger_park(struct ledger *ledger, const struct job *job)
         return;
     const struct job_tags tags = ledger_tags(ledger, job);
     size_t lost = shelves_park(&ledger->shelves, job->ref.assignment, job->ref.offset, checkpoint, &tags, ledger->now_ms);
-    ledger_tell_forgotten(ledger, lost, "there are too many");
+    ledger_tell_forgotten(ledger, lost, "there are more than max-in-flight, or they take up more than a quarter of max-in-flight-bytes");
     ledger_count_waiting(ledger);
 }
 

@@ -57,6 +57,12 @@ size_t shelf_count(const struct shelf *shelf)
     return shelf->parked.n + (shelf->table != NULL ? checkpoint_table_count(shelf->table) : 0);
 }
 
+/* With its place in the heap. */
+size_t parked_footprint(const struct parked *parked)
+{
+    return sizeof *parked + sizeof(struct timer *) + parked->bytes;
+}
+
 struct parked *shelf_park(struct shelf *shelf, int64_t offset, char *value, size_t bytes, const struct job_tags *tags)
 {
     struct parked *parked = calloc(1, sizeof *parked);
@@ -72,6 +78,7 @@ struct parked *shelf_park(struct shelf *shelf, int64_t offset, char *value, size
     parked->tags = *tags;
     parked->bytes = bytes;
     parked->value = value;
+    shelf->parked_bytes += parked_footprint(parked);
     return parked;
 }
 
@@ -79,6 +86,7 @@ void parked_drop(struct parked *parked)
 {
     heap_clear(&parked->shelf->parked, &parked->timer);
     list_remove(&parked->node);
+    parked->shelf->parked_bytes -= parked_footprint(parked);
     free(parked->value);
     free(parked);
 }

@@ -25,6 +25,7 @@ struct shelf {
     int64_t taken;                  /* by that one, the highest so far; -1: none */
     struct checkpoint_table *table; /* NULL: none */
     struct heap parked;             /* by offset: the lowest input is the timer that is due first */
+    size_t parked_bytes;            /* of memory, that these take up */
 };
 
 /* Within a shelf's heap, and in the ledger's list of all by age. */
@@ -66,6 +67,7 @@ size_t shelf_count(const struct shelf *shelf);
 /* Takes the value. NULL, with the value still the caller's, for want of memory. */
 struct parked *shelf_park(struct shelf *shelf, int64_t offset, char *value, size_t bytes, const struct job_tags *tags);
 void parked_drop(struct parked *parked);
+size_t parked_footprint(const struct parked *parked); /* the bytes of memory that it takes up */
 
 /* Takes out the lowest input below `end`; false: there is none. */
 bool shelf_take_below(struct shelf *shelf, int64_t end, struct finding *out);

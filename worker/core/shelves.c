@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void shelves_init(struct shelves *shelves, size_t max_parked)
+void shelves_init(struct shelves *shelves, size_t max_parked, size_t max_parked_bytes)
 {
-    *shelves = (struct shelves){.max_parked = max_parked};
+    *shelves = (struct shelves){.max_parked = max_parked, .max_parked_bytes = max_parked_bytes};
     list_init(&shelves->all);
     list_init(&shelves->parked);
 }
@@ -99,6 +99,23 @@ static bool comes_too_late(const struct shelf *shelf, const struct assignment *a
     return shelf->epoch != 0 && shelf->epoch != assignment->epoch && offset <= shelf->taken;
 }
 
+static size_t drop_excess(struct shelves *shelves)
+{
+    size_t bytes = 0;
+    size_t all;
+    size_t parked;
+    size_t dropped = 0;
+    shelves_count(shelves, &all, &parked);
+    for (const struct list *node = shelves->all.next; node != &shelves->all; node = node->next)
+        bytes += list_entry(node, struct shelf, node)->parked_bytes;
+    while (parked - dropped > shelves->max_parked || bytes > shelves->max_parked_bytes) {
+        bytes -= parked_footprint(oldest(shelves));
+        drop(shelves, oldest(shelves));
+        dropped++;
+    }
+    return dropped;
+}
+
 size_t shelves_park(struct shelves *shelves, const struct assignment *assignment, int64_t offset,
                     const struct checkpoint *checkpoint, const struct job_tags *tags, int64_t now_ms)
 {
@@ -117,13 +134,7 @@ size_t shelves_park(struct shelves *shelves, const struct assignment *assignment
     }
     parked->parked_ms = now_ms;
     list_push(&shelves->parked, &parked->node);
-    size_t all;
-    size_t n_parked;
-    shelves_count(shelves, &all, &n_parked);
-    if (n_parked <= shelves->max_parked)
-        return 0;
-    drop(shelves, oldest(shelves));
-    return 1;
+    return drop_excess(shelves);
 }
 
 size_t shelves_expire(struct shelves *shelves, int64_t now_ms)

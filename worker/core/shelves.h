@@ -17,9 +17,10 @@ struct shelves {
     struct list parked;      /* the oldest first */
     struct shelf *last_open; /* found last: inputs come partition by partition. NULL: none */
     size_t max_parked;
+    size_t max_parked_bytes;
 };
 
-void shelves_init(struct shelves *shelves, size_t max_parked);
+void shelves_init(struct shelves *shelves, size_t max_parked, size_t max_parked_bytes);
 void shelves_deinit(struct shelves *shelves);
 
 /* Opens the partition's shelf for the assignment; takes the table (NULL: none) in any case. -1 for want of memory. */
@@ -28,8 +29,8 @@ int shelves_open(struct shelves *shelves, const struct assignment *assignment, s
 struct shelf *shelves_find(struct shelves *shelves, const struct assignment *assignment);
 void shelves_close(struct shelves *shelves, const struct assignment *assignment);
 
-/* A run of an input of this assignment, which has ended. Where there are too many, the oldest is dropped. Returns how many
- * were not kept: that one, or this one for want of memory. */
+/* A run of an input of this assignment, which has ended. Where there are too many, or they take up too much, the oldest
+ * are dropped. Returns how many were not kept: those, or this one for want of memory. */
 size_t shelves_park(struct shelves *shelves, const struct assignment *assignment, int64_t offset,
                     const struct checkpoint *checkpoint, const struct job_tags *tags, int64_t now_ms);
 /* Drops what is too old: how many. */

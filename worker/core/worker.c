@@ -253,6 +253,7 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .at_most_once = worker->config.at_most_once,
         .ordering = worker->config.ordering,
         .max_in_flight = worker->config.max_in_flight,
+        .max_parked_bytes = worker->config.max_in_flight_bytes / 4,
         .max_message_bytes = worker->config.max_message_bytes,
         .event_fd = worker->event_fd,
     };
