@@ -66,6 +66,33 @@ def _():
         assert worker.running
 
 
+@test("a record that cannot be read holds its partition, is told of, and is read once it can be")
+def _():
+    with own_broker() as broker, Scene(broker.cluster(), partitions=1) as scene:
+        where = []
+        for name in ("before", "damaged", "behind"):  # a batch each
+            where += scene.produce([invocation(name, scene.backend, {"seconds": "0"})])
+        log, = (broker.folder / "data" / "kafka" / f"{scene.invocations}-0").glob("*.log")
+
+        def exchange(old, new):
+            with open(log, "r+b") as file:
+                place = file.read().index(old)
+                file.seek(place)
+                file.write(new)
+
+        exchange(b"damaged", b"dAmaged")
+        worker = scene.worker()
+        worker.wait_for(f'"partition_reread".*{scene.invocations} \\[0\\] cannot be read at offset 1', 30)
+        worker.wait_for(f'"error","event":"partition_stopped".*{scene.invocations} \\[0\\] cannot be read at offset 1', 30)
+        scene.wait_for_results(1)
+        wait_until(lambda: scene.kafka.committed(scene.group, scene.invocations)[0].offset == 1, 30, "the first one's commit")
+        equal(scene.backend.stats()["kickoffs"], 1, "kickoffs")
+        exchange(b"dAmaged", b"damaged")
+        once_each(where, scene.wait_for_results(3))
+        scene.wait_for_commit()
+        equal(worker.stop(), 0)
+
+
 @test("checkpoints that cannot be written hold the intake before they fill the memory")
 def _():
     try:

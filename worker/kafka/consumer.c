@@ -155,6 +155,7 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
     notices_tell(consumer);
     restore_serve(consumer);
     trouble_serve(consumer);
+    reread_serve(consumer);
     close_serve(consumer);
     commit_serve(consumer);
     partition_apply_pauses(consumer);
@@ -163,6 +164,7 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
     int64_t next = min_ms(rebalance_next_ms(consumer), restore_next_ms(consumer));
     next = min_ms(next, min_ms(commit_next_ms(consumer), trouble_next_ms(consumer)));
     next = min_ms(next, min_ms(full_next_ms(consumer), ended_next_ms(consumer)));
+    next = min_ms(next, reread_next_ms(consumer));
     *next_ms = min_ms(next, close_next_ms(consumer));
     return more;
 }

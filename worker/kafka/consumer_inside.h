@@ -1,5 +1,5 @@
 /* consumer_inside: what the consumer's own files share: partition.c, notice.c, rebalance.c, restore.c, commit.c,
- * trouble.c, consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
+ * trouble.c, reread.c, consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
  *
  * A partition's way:
  *
@@ -30,8 +30,9 @@ enum pause_reason {
     PAUSE_FULL = 2,      /* its window, or memory, has no room */
     PAUSE_RESTORING = 4, /* where it goes on is not known yet, or not set */
     PAUSE_LEAVING = 8,
-    PAUSE_STOPPED = 16, /* for good: intake has stopped, or a record cannot be read */
+    PAUSE_STOPPED = 16, /* for good: intake has stopped */
     PAUSE_ASKED = 32,   /* consumer_pause */
+    PAUSE_UNREADABLE = 64, /* a record that cannot be read, until it is tried again */
 };
 
 enum partition_phase { PARTITION_RESTORING, PARTITION_RUNNING, PARTITION_LEAVING };
@@ -65,6 +66,9 @@ struct consumer_partition {
     bool restart;            /* its fetcher stands still: it has to begin again, at a place in the log */
     rd_kafka_message_t *held; /* refused by the tracker: offered again before anything else */
     int64_t held_until_ms;
+    int64_t unreadable;     /* the offset that could not be read at last, */
+    int unreadable_times;   /* so often in a row; 0: none */
+    int64_t reread_ms;      /* then it is tried again */
     int64_t unset_since_ms; /* its fetcher refuses to be set to its place; 0: it does not */
     int64_t position;   /* the offset that is expected next; OFFSET_NONE: the log's first */
     int64_t committed;  /* acknowledged; OFFSET_NONE: nothing known */
@@ -274,5 +278,12 @@ void trouble_over(struct consumer *consumer);
 void trouble_topic_seen(struct consumer *consumer, struct consumer_topic *topic);
 void trouble_serve(struct consumer *consumer);
 int64_t trouble_next_ms(const struct consumer *consumer);
+
+/* ---- reread.c: records that cannot be read ---- */
+
+/* `message` tells of one: the partition is paused, and read again at its place after some seconds, as often as it takes. */
+void reread_later(struct consumer *consumer, struct consumer_partition *partition, const rd_kafka_message_t *message);
+void reread_serve(struct consumer *consumer);
+int64_t reread_next_ms(const struct consumer *consumer);
 
 #endif

@@ -277,17 +277,6 @@ int64_t trouble_next_ms(const struct consumer *consumer)
 
 /* ---- errors that come as messages ---- */
 
-/* What cannot be read would be passed over by the next message, that is, count as done. */
-static void stop_partition(struct consumer *consumer, struct consumer_partition *partition,
-                           const rd_kafka_message_t *message)
-{
-    partition_pause(consumer, partition, PAUSE_STOPPED);
-    log_event(LOG_ERROR, "partition_stopped", "%s [%" PRId32 "] cannot be read at offset %" PRId64 ": %s. Nothing later of "
-              "this partition is taken, so that it is not passed over; remove the record (kafka-delete-records up to "
-              "offset %" PRId64 "), then restart the worker", partition->topic->name, message->partition,
-              message->offset, rd_kafka_message_errstr(message), message->offset + 1);
-}
-
 /* It says where fetching failed, which need not be where it should be by now: so the log is asked for its ends. */
 static void out_of_log(struct consumer *consumer, struct consumer_partition *partition,
                        const rd_kafka_message_t *message)
@@ -347,7 +336,7 @@ void trouble_message(struct consumer *consumer, const rd_kafka_message_t *messag
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
     case RD_KAFKA_RESP_ERR__UNDERFLOW:
         if (running && message->offset >= 0) {
-            stop_partition(consumer, partition, message);
+            reread_later(consumer, partition, message);
             return;
         }
         break;
