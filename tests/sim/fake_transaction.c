@@ -114,7 +114,8 @@ static void go_on(struct happening *happening)
         happen_in(happening, sleeps_ms);
         return;
     }
-    if (world->is_out || instance->is_cut || (world->coordinator_is_away && transaction->step == STEP_OFFSETS)) {
+    if (world->is_out || instance->is_cut ||
+        (transaction->step == STEP_OFFSETS && (world->coordinator_is_away || world->results_are_away))) {
         happen_in(happening, draw(50, 300));
         return;
     }

@@ -66,6 +66,7 @@ static bool strike_one(const struct fault *fault, struct instance *instance)
         return false;
     case FAULT_OUTAGE:
     case FAULT_COORDINATOR:
+    case FAULT_RESULTS:
     case FAULT_JOIN:
     case FAULT_KINDS:
         break;
@@ -82,6 +83,10 @@ static bool strike(const struct fault *fault, struct instance **struck)
         return true;
     case FAULT_COORDINATOR:
         world->coordinator_is_away = true;
+        excuse_all();
+        return true;
+    case FAULT_RESULTS:
+        world->results_are_away = true;
         excuse_all();
         return true;
     case FAULT_JOIN:
@@ -106,6 +111,8 @@ static void heal(const struct fault *fault, struct instance *struck)
         world->is_out = false;
     else if (fault->kind == FAULT_COORDINATOR)
         world->coordinator_is_away = false;
+    else if (fault->kind == FAULT_RESULTS)
+        world->results_are_away = false;
     else
         instance_cut(struck, false);
     if (fault->kind != FAULT_CUT)

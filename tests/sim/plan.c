@@ -12,7 +12,8 @@ const char *fault_name(enum fault_kind kind)
 {
     static const char *const names[] = {
         [FAULT_CRASH] = "crash", [FAULT_FREEZE] = "freeze", [FAULT_CUT] = "cut", [FAULT_OUTAGE] = "outage",
-        [FAULT_COORDINATOR] = "coordinator away", [FAULT_STOP] = "stop", [FAULT_JOIN] = "join", [FAULT_KINDS] = "?",
+        [FAULT_COORDINATOR] = "coordinator away", [FAULT_RESULTS] = "results' leader away", [FAULT_STOP] = "stop",
+        [FAULT_JOIN] = "join", [FAULT_KINDS] = "?",
     };
     return names[kind];
 }
@@ -81,6 +82,9 @@ static int64_t draw_length(const struct plan *plan, enum fault_kind kind)
     /* Around the session's time-out, which is what decides. */
     if (kind == FAULT_FREEZE || kind == FAULT_CUT)
         return likely(30) ? draw(50, plan->session_ms) : draw(plan->session_ms, 4 * plan->session_ms);
+    /* Around the time that a partition which is being handed over is waited for. */
+    if (kind == FAULT_RESULTS)
+        return likely(30) ? draw(50, 9000) : draw(9000, 16000);
     return likely(70) ? draw(50, 4000) : draw(4000, 20000);
 }
 
@@ -98,6 +102,10 @@ static void make_faults(struct plan *plan)
         struct fault *fault = &plan->fault[i];
         fault->kind = (enum fault_kind)draw(is_orderly ? FAULT_STOP : 0, FAULT_KINDS - 1);
         fault->at_ms = BEGIN_MS + draw(0, likely(50) ? 6000 : 20000);
+        if (i > 0 && fault[-1].kind == FAULT_RESULTS && likely(50)) {
+            fault->kind = FAULT_JOIN; /* while results wait */
+            fault->at_ms = fault[-1].at_ms + draw(0, 3000);
+        }
         fault->lasts_ms = draw_length(plan, fault->kind);
         if (fault->at_ms + fault->lasts_ms > plan->healed_ms)
             plan->healed_ms = fault->at_ms + fault->lasts_ms;

@@ -35,6 +35,7 @@ enum fault_kind {
     FAULT_CUT,         /* an instance reaches no broker for a while */
     FAULT_OUTAGE,      /* nobody does */
     FAULT_COORDINATOR, /* the group's coordinator cannot be reached for a while */
+    FAULT_RESULTS,     /* nobody can write results, though the group goes on */
     FAULT_STOP,        /* one drains and ends; another starts after a while */
     FAULT_JOIN,        /* one more starts */
     FAULT_KINDS,

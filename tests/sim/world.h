@@ -33,6 +33,7 @@ struct world {
     struct instance *current; /* whose code is running; NULL: nobody's */
     bool is_out;              /* no broker can be reached */
     bool coordinator_is_away; /* the group's broker cannot */
+    bool results_are_away;    /* the broker of their topic cannot */
     bool is_over;
     /* The record. */
     bool is_traced;
