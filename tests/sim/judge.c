@@ -2,8 +2,8 @@
 
 #include "core/checkpoint.h"
 #include "kafka/checkpoint_key.h"
-#include "kafka/offset_map.h"
 #include "protocol/result.h"
+#include "sim/cover.h"
 #include "sim/instance.h"
 
 #include <stdio.h>
@@ -27,6 +27,7 @@ struct verdict_on_input {
     int results;
     int dead_letters;
     int replies;
+    int by; /* whose the last result is */
     int n_kickoffs;
     struct kickoff kickoff[KICKOFFS_MAX];
 };
@@ -128,6 +129,8 @@ static void judge_result(const struct record *record)
     if (error != NULL && strcmp(error, "kickoff_unknown") == 0 && about->n_kickoffs == 0 && !judge.is_disorderly)
         fail(input->number, "I3: its kickoff counts as unknown, and none was sent, in an orderly world");
     judge_company(input, result);
+    const char *worker_id = metadata_of(result, "worker.id");
+    about->by = worker_id != NULL ? atoi(worker_id + 1) : 0;
     if (++about->results > 1 && world->plan.exactly_once)
         fail(input->number, "I1: %d results are visible", about->results);
 out:
@@ -197,39 +200,10 @@ void judge_record(enum topic topic, int32_t partition, const struct record *reco
 
 /* ---- I2: commits ---- */
 
-struct cover {
-    bool done[INPUTS_MAX];
-    int32_t partition;
-    int64_t base;
-};
-
-static void cover_run(int64_t i, int64_t n, void *opaque)
-{
-    struct cover *cover = opaque;
-    for (int number = 0; number < world->plan.n_inputs; number++) {
-        const struct input *input = &world->plan.input[number];
-        int64_t at = input->offset - cover->base;
-        if (input->partition == cover->partition && at >= i && at < i + n)
-            cover->done[number] = true;
-    }
-}
-
-static struct cover read_cover(int32_t partition, const struct committed *committed)
-{
-    struct cover cover = {.partition = partition, .base = committed->offset};
-    for (int i = 0; i < world->plan.n_inputs; i++) {
-        const struct input *input = &world->plan.input[i];
-        cover.done[i] = input->partition == partition && input->offset < committed->offset;
-    }
-    if (committed->offset >= 0 && offset_map_read(committed->metadata, committed->metadata_bytes, cover_run, &cover) != 0)
-        fail(-1, "I2: the map of [%d] cannot be read", (int)partition);
-    return cover;
-}
-
 void judge_commit(int32_t partition, const struct committed *before, const struct committed *after)
 {
-    const struct cover then = read_cover(partition, before);
-    const struct cover now = read_cover(partition, after);
+    const struct cover then = cover_read(partition, before);
+    const struct cover now = cover_read(partition, after);
     trace(-1, "[%d] is committed: offset %d, map '%s'", (int)partition, (int)after->offset, after->metadata);
     if (before->offset >= 0 && after->offset < before->offset)
         fail(-1, "I2: the committed offset of [%d] moves back from %d to %d", (int)partition, (int)before->offset,
@@ -367,8 +341,29 @@ void judge_handed_over(int by, int64_t took_ms)
 
 /* ---- I5: drains ---- */
 
+/* It has committed what it gave results for, so it had to erase what was noted of that. */
+static void judge_left_behind(int by)
+{
+    for (int32_t partition = 0; partition < world->plan.n_partitions; partition++) {
+        const struct log *log = broker_log(TOPIC_CKPT, partition);
+        const struct cover cover = cover_read(partition, broker_committed(partition));
+        for (size_t i = 0; i < log->n; i++) {
+            struct checkpoint_key key;
+            const struct record *record = &log->record[i];
+            if (record->value == NULL || !checkpoint_key_parse(record->key, record->key_bytes, &key) || !is_last(log, i, log->n))
+                continue;
+            const struct input *input = input_at(partition, key.offset);
+            if (cover.done[input->number] && judge.input[input->number].by == by)
+                fail(input->number, "I5: w%d has ended, and left a checkpoint behind", by);
+        }
+    }
+}
+
 void judge_drained(int by, int64_t took_ms)
 {
+    /* Its time was not up, and it has five seconds for that, which no network here takes. */
+    if (!judge.is_disorderly && took_ms < world->plan.drain_ms)
+        judge_left_behind(by);
     bool waits = !world->plan.checkpoints || judge.is_disorderly || world->plan.slow > 1;
     for (int i = 0; i < world->plan.n_inputs; i++)
         waits = waits || world->plan.input[i].kind == INPUT_SYNC; /* its answer is its end */
@@ -382,7 +377,7 @@ void judge_drained(int by, int64_t took_ms)
 bool judge_all_done(void)
 {
     for (int32_t partition = 0; partition < world->plan.n_partitions; partition++) {
-        const struct cover cover = read_cover(partition, broker_committed(partition));
+        const struct cover cover = cover_read(partition, broker_committed(partition));
         for (int i = 0; i < world->plan.n_inputs; i++) {
             if (world->plan.input[i].partition == partition && (!cover.done[i] || judge.input[i].results == 0))
                 return false;
@@ -417,7 +412,7 @@ bool judge_is_orderly(void)
 static const char *state_of(int number)
 {
     const struct input *input = &world->plan.input[number];
-    const struct cover cover = read_cover(input->partition, broker_committed(input->partition));
+    const struct cover cover = cover_read(input->partition, broker_committed(input->partition));
     if (judge.input[number].results == 0)
         return "it has no result";
     return cover.done[number] ? "" : "its result is visible, and not committed";

@@ -6,7 +6,8 @@
  *   I3  kickoffs of an input: one with checkpoints, unless its worker's life ended between the kickoff and the checkpoint; with
  *       at-most-once never two; all under the same idempotency key
  *   I4  a result is its own input's: id, key, source and run id
- *   I5  a stopped worker ends in its time; where others can go on with its runs, at once
+ *   I5  a stopped worker ends in its time; where others can go on with its runs, at once; it erases
+ *       what was noted of inputs that it has brought to their ends
  *   and: ordered inputs begin after the result of the one before; nothing hangs; no checkpoint is left of what is done */
 #ifndef RXP_SIM_JUDGE_H
 #define RXP_SIM_JUDGE_H

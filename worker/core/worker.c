@@ -20,8 +20,10 @@
 #define MESSAGES_A_TURN 1000
 /* Of the drain time, what is kept for the last deliveries, the commit and leaving the group. */
 #define LEAVE_RESERVE_MS 5000
-/* The tombstones that follow the last commit. A next restore would find what they leave, so they are not worth more. */
-#define ERASE_MS 1000
+/* For the tombstones that follow the last commit, the longer within the drain time alone: a next restore would find what
+ * they leave. */
+#define ERASE_LEAST_MS 1000
+#define ERASE_MOST_MS 5000
 /* After a fatal error there is little to wait for. */
 #define FATAL_LEAVE_MS 3000
 #define MISSING_TOPIC_MS 30000
@@ -150,6 +152,17 @@ static void serve_draining(struct worker *worker, int64_t now_ms)
     }
 }
 
+static int64_t min_ms(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t erasing_ends_ms(const struct worker *worker, int64_t now_ms)
+{
+    int64_t ends_ms = min_ms(now_ms + ERASE_MOST_MS, worker->drain_ends_ms);
+    return ends_ms > now_ms + ERASE_LEAST_MS ? ends_ms : now_ms + ERASE_LEAST_MS;
+}
+
 static void serve_phase(struct worker *worker, int64_t now_ms)
 {
     bool late = now_ms >= worker->phase_ends_ms;
@@ -173,7 +186,7 @@ static void serve_phase(struct worker *worker, int64_t now_ms)
         if (!consumer_is_closed(worker->consumer))
             log_event(LOG_WARN, "leave_time_up", "the group could not be left in time: the broker will notice by the "
                       "session timeout");
-        worker_set_phase(worker, PHASE_ERASING, now_ms + ERASE_MS);
+        worker_set_phase(worker, PHASE_ERASING, erasing_ends_ms(worker, now_ms));
         break;
     case PHASE_ERASING:
         if (flight_notes(worker->flight) == 0 || late)
@@ -182,11 +195,6 @@ static void serve_phase(struct worker *worker, int64_t now_ms)
     case PHASE_ENDED:
         break;
     }
-}
-
-static int64_t min_ms(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static void worker_wait(struct worker *worker, int64_t until_ms)
