@@ -21,6 +21,7 @@ struct fixture {
     rd_kafka_mock_cluster_t *cluster;
     struct transaction *transaction;
     int event_fd;
+    size_t settled;
     size_t committed;
     size_t aborted;
     size_t lost;
@@ -74,6 +75,7 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     struct fixture *fixture = opaque;
     ck_assert_ptr_eq(batch, fixture);
     snprintf(fixture->last_reason, sizeof fixture->last_reason, "%s", settled->reason);
+    fixture->settled++;
     fixture->old += settled->generation_old;
     fixture->late += strstr(settled->reason, "timed out") != NULL || strstr(settled->reason, "have not taken") != NULL;
     fixture->refused += settled->n_refused;
@@ -362,6 +364,30 @@ START_TEST(what_librdkafka_does_not_send_any_more_is_not_waited_for)
 }
 END_TEST
 
+/* What had no time to be written any more is not left out: the offsets would say that it was. */
+START_TEST(a_batch_that_is_not_written_in_its_time_is_given_up)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    rd_kafka_mock_broker_set_rtt(fixture.cluster, BROKER, 700); /* one after the other they take longer than the transaction may */
+    fixture.alone = true;
+    fixture.again = false;
+    fixture.offset++;
+    hand_over(&fixture);
+    turn_until(&fixture, &fixture.settled, 2, NULL);
+    ck_assert_int_eq(fixture.last_send, PUBLISHER_FATAL);
+    ck_assert_uint_eq(fixture.committed, 1);
+    ck_assert_uint_eq(fixture.aborted, 1);
+    ck_assert_uint_eq(fixture.fatal, 0);
+    ck_assert_msg(strstr(fixture.last_reason, "could not all be written") != NULL, "%s", fixture.last_reason);
+    rd_kafka_mock_broker_set_rtt(fixture.cluster, BROKER, 0);
+    commit_one(&fixture);
+    ck_assert_uint_eq(fixture.committed, 2);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 START_TEST(brokers_that_are_away_at_the_start_are_waited_for)
 {
     struct fixture fixture;
@@ -531,6 +557,7 @@ Suite *test_suite(void)
     tcase = tcase_create("outage");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, messages_that_are_called_damaged_every_time_are_refused_in_the_end);
+    tcase_add_test(tcase, a_batch_that_is_not_written_in_its_time_is_given_up);
     tcase_add_test(tcase, brokers_that_are_away_at_the_start_are_waited_for);
     tcase_add_test(tcase, what_librdkafka_does_not_send_any_more_is_not_waited_for);
     tcase_add_test(tcase, an_outage_in_between_is_waited_out);

@@ -164,22 +164,6 @@ static bool can_go_on(struct transaction *transaction, const struct batch *batch
            open_for_ms(batch) < transaction->timeout_ms;
 }
 
-static rd_kafka_resp_err_t hand_over(rd_kafka_t *rk, const struct publisher_message *message, void *opaque)
-{
-    /* The casts take const away for an interface that is without it; nothing is changed. */
-    if (message->headers != NULL)
-        return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
-                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                 RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
-                                 RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
-                                 RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
-    return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
-                             RD_KAFKA_V_KEY((void *)message->key, message->key_bytes), RD_KAFKA_V_OPAQUE(opaque),
-                             RD_KAFKA_V_END);
-}
-
 static enum publisher_send send_one(struct transaction *transaction, struct batch *batch,
                                     const struct publisher_message *message)
 {
@@ -190,10 +174,10 @@ static enum publisher_send send_one(struct transaction *transaction, struct batc
         (struct sent){.opaque = message->opaque, .optional = message->optional, .alone = message->alone};
     void *opaque = opaque_of(batch, batch->n_sent - 1);
 
-    rd_kafka_resp_err_t err = hand_over(transaction->rk, message, opaque);
+    rd_kafka_resp_err_t err = producer_send(transaction->rk, message, opaque);
     while (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && can_go_on(transaction, batch)) {
         rd_kafka_poll(transaction->rk, SLICE_MS);
-        err = hand_over(transaction->rk, message, opaque);
+        err = producer_send(transaction->rk, message, opaque);
     }
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return PUBLISHER_SENT;
@@ -206,11 +190,18 @@ static enum publisher_send send_one(struct transaction *transaction, struct batc
     return PUBLISHER_FATAL;
 }
 
+/* Its offsets would say of the others, too, that their results were written. */
+static enum publisher_send cut(struct batch *batch)
+{
+    batch->is_cut = true;
+    return PUBLISHER_FATAL;
+}
+
 enum publisher_send transaction_produce(struct transaction *transaction, const struct publisher_message *message)
 {
     struct batch *batch = &transaction->batch;
     if (!can_go_on(transaction, batch))
-        return PUBLISHER_FATAL;
+        return cut(batch);
     if (message->optional) {
         rd_kafka_resp_err_t err = optional_topic_fault(transaction, message->topic, message->partition);
         struct sent would_be = {.opaque = message->opaque, .optional = true};
@@ -220,7 +211,7 @@ enum publisher_send transaction_produce(struct transaction *transaction, const s
     if (message->alone) {
         flush(transaction, batch);
         if (!can_go_on(transaction, batch))
-            return PUBLISHER_FATAL;
+            return cut(batch);
     }
     enum publisher_send result = send_one(transaction, batch, message);
     if (message->alone && result == PUBLISHER_SENT)
@@ -290,9 +281,10 @@ static bool fill(struct transaction *transaction, struct batch *batch)
                      rd_kafka_err2str(batch->failed));
         return false;
     }
-    if (rd_kafka_outq_len(transaction->rk) == 0 || batch->is_broken)
+    if (batch->is_broken || (rd_kafka_outq_len(transaction->rk) == 0 && !batch->is_cut))
         return true;
-    snprintf(batch->reason, sizeof batch->reason, "the brokers have not taken its messages in %lld s",
+    snprintf(batch->reason, sizeof batch->reason, batch->is_cut ? "its messages could not all be written in %lld s"
+                                                                : "the brokers have not taken its messages in %lld s",
              (long long)open_for_ms(batch) / 1000);
     return false;
 }

@@ -49,6 +49,7 @@ struct batch {
     size_t sent_room;
     int64_t begun_ms; /* 0: not yet */
     bool is_broken;   /* librdkafka takes no more messages for it */
+    bool is_cut;      /* messages are missing: it was told to take no more of them */
     bool has_died;    /* nor does it send those that it has */
     bool has_gap;     /* in its messages' numbers, by which brokers count: some were numbered, and then refused */
     bool is_too_large; /* each of `refused` was refused for its size */
@@ -152,6 +153,8 @@ enum remedy {
 };
 
 int producer_make(struct transaction *transaction, char *why, size_t why_bytes);
+/* Messages and headers as rd_kafka_producev takes them. */
+rd_kafka_resp_err_t producer_send(rd_kafka_t *rk, const struct publisher_message *message, void *opaque);
 /* Makes it where there is none, and gives it its id. -1 where the transaction is to stop or has failed. */
 int producer_ready(struct transaction *transaction);
 void producer_drop(struct transaction *transaction, int64_t end_ms);

@@ -137,6 +137,22 @@ int producer_make(struct transaction *transaction, char *why, size_t why_bytes)
     return -1;
 }
 
+rd_kafka_resp_err_t producer_send(rd_kafka_t *rk, const struct publisher_message *message, void *opaque)
+{
+    /* The casts take const away for an interface that is without it; nothing is changed. */
+    if (message->headers != NULL)
+        return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                                 RD_KAFKA_V_KEY((void *)message->key, message->key_bytes),
+                                 RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition),
+                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_VALUE((void *)message->value, message->value_bytes),
+                             RD_KAFKA_V_KEY((void *)message->key, message->key_bytes), RD_KAFKA_V_OPAQUE(opaque),
+                             RD_KAFKA_V_END);
+}
+
 void producer_drop(struct transaction *transaction, int64_t end_ms)
 {
     if (transaction->rk == NULL)
