@@ -130,7 +130,8 @@ class Fleet(Scene):
             messages.append(Message(value, key))
             entries.append((id_, key, frozenset(due)))
         self.sent += count
-        where = self.produce(messages)
+        # An input that its producer sent twice would be two inputs.
+        where = self.kafka.produce(self.invocations, messages, enable_idempotence="true")
         self.history.inputs += [Input(*place, *entry) for place, entry in zip(where, entries)]
 
     def kill(self, worker):

@@ -110,15 +110,22 @@ static bool read_membership(struct consumer *consumer, struct membership *member
 }
 
 /* Is it the member that it was at the last rebalance callback, so that what it has was dealt to this very one? Another one may
- * have had it in between (rebalance.c). */
+ * have had it in between (rebalance.c). Only a JoinGroup makes it another, so librdkafka is asked once after each: the
+ * question wakes its main thread, and where that has a reason to join, a commit right behind the answer came too late for
+ * its generation, each second time (join_watch.h). */
 static bool is_same_member(struct consumer *consumer)
 {
+    unsigned joins = join_watch_joins(&consumer->join_watch);
     if (!may_ask(consumer))
         return false;
+    if (joins != 0 && joins == consumer->joins)
+        return true;
     char *member_id = rd_kafka_memberid(consumer->rk);
+    join_watch_woken(&consumer->join_watch);
     bool same = member_id != NULL && consumer->member_id != NULL && strcmp(member_id, consumer->member_id) == 0;
     if (member_id != NULL)
         rd_kafka_mem_free(consumer->rk, member_id);
+    consumer->joins = same ? joins : 0;
     return same;
 }
 
@@ -190,7 +197,8 @@ static bool is_due(struct consumer *consumer)
 
 void commit_serve(struct consumer *consumer)
 {
-    if (consumer->transactional || !is_due(consumer) || !is_same_member(consumer))
+    if (consumer->transactional || !is_due(consumer) || !is_same_member(consumer) ||
+        join_watch_is_joining(&consumer->join_watch))
         return;
     rd_kafka_topic_partition_list_t *list = take_all(consumer);
     if (list == NULL)

@@ -129,6 +129,7 @@ struct consumer {
     struct list ended;   /* assignments that are no partition's any more, but somebody's */
     struct list revokes; /* oldest first */
     char *member_id; /* librdkafka's, of the last rebalance callback; NULL: there was none */
+    unsigned joins;  /* join_watch_joins when it was last found to be that member still; 0: never since the callback */
     uint64_t last_epoch;
     uint64_t last_ticket;
     int64_t now_ms; /* of this turn */

@@ -25,16 +25,20 @@ void join_watch_init(struct join_watch *watch)
     atomic_init(&watch->since_ms, 0);
     atomic_init(&watch->was_answered, false);
     atomic_init(&watch->answer_ms, INT64_MIN / 2);
+    atomic_init(&watch->joins, 0);
 }
 
 static rd_kafka_resp_err_t on_request(rd_kafka_t *rk, int sockfd, const char *broker, int32_t broker_id, int16_t api,
                                       int16_t version, int32_t id, size_t bytes, void *opaque)
 {
     (void)rk, (void)sockfd, (void)broker, (void)broker_id, (void)version, (void)id, (void)bytes;
-    if (api == API_JOIN_GROUP)
-        set_step(opaque, STEP_JOINING);
-    else if (api == API_SYNC_GROUP)
-        set_step(opaque, STEP_SYNCING);
+    struct join_watch *watch = opaque;
+    if (api == API_JOIN_GROUP) {
+        atomic_fetch_add(&watch->joins, 1);
+        set_step(watch, STEP_JOINING);
+    } else if (api == API_SYNC_GROUP) {
+        set_step(watch, STEP_SYNCING);
+    }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -96,4 +100,14 @@ bool join_watch_is_joining(struct join_watch *watch)
         return true;
     }
     return false;
+}
+
+unsigned join_watch_joins(const struct join_watch *watch)
+{
+    return atomic_load(&watch->joins);
+}
+
+void join_watch_woken(struct join_watch *watch)
+{
+    atomic_store(&watch->answer_ms, clock_mono_ms());
 }

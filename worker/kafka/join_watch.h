@@ -20,7 +20,8 @@ struct join_watch {
     atomic_int step;
     _Atomic int64_t since_ms;
     atomic_bool was_answered; /* a JoinGroup, ever */
-    _Atomic int64_t answer_ms; /* the last answer that can send a member joining: a heartbeat's, a SyncGroup's */
+    _Atomic int64_t answer_ms; /* the last that can send a member joining: a heartbeat's answer, a SyncGroup's, a question */
+    atomic_uint joins;         /* JoinGroup requests so far */
 };
 
 void join_watch_init(struct join_watch *watch);
@@ -31,5 +32,9 @@ void join_watch_expect(struct join_watch *watch);
 /* A rebalance callback came: the generation is known, and waits for the answer. */
 void join_watch_over(struct join_watch *watch);
 bool join_watch_is_joining(struct join_watch *watch);
+/* Changes with each JoinGroup request: whose member is another now, or in another generation, has sent one. */
+unsigned join_watch_joins(const struct join_watch *watch);
+/* librdkafka's main thread was asked something, and so was woken: where it has a reason to join, it does so at once. */
+void join_watch_woken(struct join_watch *watch);
 
 #endif

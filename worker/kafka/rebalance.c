@@ -121,6 +121,7 @@ static bool see_member(struct consumer *consumer, const rd_kafka_topic_partition
     if (!is_first)
         rd_kafka_mem_free(consumer->rk, consumer->member_id);
     consumer->member_id = member_id;
+    consumer->joins = 0;
     /* Those that begin anew are put at the end: each is looked at once. */
     size_t n = consumer->n_partitions;
     for (struct list *node = consumer->partitions.next; n > 0; node = next, n--) {
