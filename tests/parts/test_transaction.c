@@ -41,6 +41,8 @@ struct fixture {
     int64_t offset;
     bool alone;
     bool optional;
+    bool first_is_large;
+    const char *message_max; /* NULL: as it is */
     bool again; /* what is aborted is handed over again */
     enum publisher_send last_send;
 };
@@ -54,12 +56,17 @@ static void hand_over(struct fixture *fixture)
 
 static void on_produce(struct transaction *transaction, void *batch, void *opaque)
 {
+    static const char large[5000];
     struct fixture *fixture = opaque;
     ck_assert_ptr_eq(batch, fixture);
     for (size_t i = 0; i < fixture->n_messages; i++) {
         struct publisher_message message = {.topic = fixture->topic, .alone = fixture->alone,
                                             .optional = fixture->optional, .key = "k", .key_bytes = 1, .value = "value",
                                             .value_bytes = 5, .opaque = (char *)fixture + i};
+        if (i == 0 && fixture->first_is_large) {
+            message.value = large;
+            message.value_bytes = sizeof large;
+        }
         message.partition = fixture->partition + (int32_t)(i % (size_t)fixture->n_partitions);
         message.headers = rd_kafka_headers_new(1);
         fixture->last_send = transaction_produce(transaction, &message);
@@ -126,11 +133,12 @@ static void cluster_start(struct fixture *fixture)
 
 static void transaction_start(struct fixture *fixture)
 {
-    static const struct kafka_property properties[] = {{"transaction.timeout.ms", "3000"}, {"message.timeout.ms", "0"}};
+    const struct kafka_property properties[] = {
+        {"transaction.timeout.ms", "3000"}, {"message.timeout.ms", "0"}, {"message.max.bytes", fixture->message_max}};
     char why[512];
     struct transaction_config config = {
         .settings = {.bootstrap_servers = rd_kafka_mock_cluster_bootstraps(fixture->cluster), .group_id = "group",
-                     .properties = properties, .n_properties = 2},
+                     .properties = properties, .n_properties = fixture->message_max != NULL ? 3 : 2},
         .transactional_id = "worker-1",
         .event_fd = fixture->event_fd,
     };
@@ -388,6 +396,30 @@ START_TEST(a_batch_that_is_not_written_in_its_time_is_given_up)
 }
 END_TEST
 
+/* A local refusal leaves the transaction alive, and nothing is waited for any more. But what went alone stays alone. */
+START_TEST(messages_that_go_alone_share_no_request_behind_a_refused_one)
+{
+    struct fixture fixture;
+    cluster_start(&fixture);
+    fixture.message_max = "1000";
+    transaction_start(&fixture);
+    commit_one(&fixture);
+    rd_kafka_mock_broker_set_rtt(fixture.cluster, BROKER, 1000);
+    rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    fixture.alone = true;
+    fixture.first_is_large = true;
+    fixture.again = false;
+    fixture.n_messages = 40;
+    fixture.offset++;
+    hand_over(&fixture);
+    turn_until(&fixture, &fixture.settled, 2, NULL);
+    ck_assert_uint_eq(fixture.aborted, 1);
+    ck_assert_uint_ge(fixture.refused, 1);
+    ck_assert_uint_le(fixture.refused, 2); /* the first, and one that went alone */
+    fixture_stop(&fixture);
+}
+END_TEST
+
 START_TEST(brokers_that_are_away_at_the_start_are_waited_for)
 {
     struct fixture fixture;
@@ -558,6 +590,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, messages_that_are_called_damaged_every_time_are_refused_in_the_end);
     tcase_add_test(tcase, a_batch_that_is_not_written_in_its_time_is_given_up);
+    tcase_add_test(tcase, messages_that_go_alone_share_no_request_behind_a_refused_one);
     tcase_add_test(tcase, brokers_that_are_away_at_the_start_are_waited_for);
     tcase_add_test(tcase, what_librdkafka_does_not_send_any_more_is_not_waited_for);
     tcase_add_test(tcase, an_outage_in_between_is_waited_out);

@@ -93,7 +93,7 @@ void transaction_turn(struct transaction *transaction);
  *   PUBLISHER_REFUSED, PUBLISHER_UNREACHABLE
  *                      noted for the list of that name; the batch will be ABORTED. Going on finds the others of the kind. Headers
  *                      are still the caller's
- *   PUBLISHER_FATAL    nothing can be added to this batch any more, whatever comes of it: return. Headers as above */
+ *   PUBLISHER_FATAL    nothing can be added to this batch any more, which will be ABORTED or LOST: return. Headers as above */
 enum publisher_send transaction_produce(struct transaction *transaction, const struct publisher_message *message);
 
 /* From within hooks.produce alone: a message of the batch cannot be written, for want of memory: the batch will be ABORTED. */

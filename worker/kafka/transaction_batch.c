@@ -146,16 +146,17 @@ static bool has_died(rd_kafka_t *rk)
 }
 
 /* Until every message is reported, or the batch is to be given up anyway: then librdkafka may keep what is left until it is too
- * late for it. What it died of is reported a moment later, if it was a message. */
-static void flush(struct transaction *transaction, struct batch *batch)
+ * late for it. What it died of is reported a moment later, if it was a message. True where every message is reported. */
+static bool flush(struct transaction *transaction, struct batch *batch)
 {
     while (rd_kafka_flush(transaction->rk, SLICE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (!transaction_goes_on(transaction) || open_for_ms(batch) > transaction->timeout_ms + LATE_MS ||
             has_refused(batch) || batch->failed != RD_KAFKA_RESP_ERR_NO_ERROR || batch->has_died)
-            return;
+            return false;
         batch->has_died = has_died(transaction->rk);
         batch->is_broken = batch->is_broken || batch->has_died;
     }
+    return true;
 }
 
 static bool can_go_on(struct transaction *transaction, const struct batch *batch)
@@ -200,7 +201,7 @@ static enum publisher_send cut(struct batch *batch)
 enum publisher_send transaction_produce(struct transaction *transaction, const struct publisher_message *message)
 {
     struct batch *batch = &transaction->batch;
-    if (!can_go_on(transaction, batch))
+    if (batch->is_closed || !can_go_on(transaction, batch))
         return cut(batch);
     if (message->optional) {
         rd_kafka_resp_err_t err = optional_topic_fault(transaction, message->topic, message->partition);
@@ -208,14 +209,12 @@ enum publisher_send transaction_produce(struct transaction *transaction, const s
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
             return refuse(batch, &would_be, message->topic, message->value_bytes, err);
     }
-    if (message->alone) {
-        flush(transaction, batch);
-        if (!can_go_on(transaction, batch))
-            return cut(batch);
-    }
+    /* With what is not answered it could share a request. */
+    if (message->alone && (!flush(transaction, batch) || !can_go_on(transaction, batch)))
+        return cut(batch);
     enum publisher_send result = send_one(transaction, batch, message);
     if (message->alone && result == PUBLISHER_SENT)
-        flush(transaction, batch);
+        batch->is_closed = !flush(transaction, batch);
     return result;
 }
 
