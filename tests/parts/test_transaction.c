@@ -328,6 +328,27 @@ START_TEST(each_error_ends_somewhere)
 }
 END_TEST
 
+/* Until the consumer hears of it, the next batch is of the old generation, too. */
+START_TEST(an_old_generation_is_not_tried_again_without_a_rest)
+{
+    enum { TRIES = 20 };
+    struct fixture fixture;
+    rd_kafka_resp_err_t errors[TRIES];
+    for (int i = 0; i < TRIES; i++)
+        errors[i] = RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    rd_kafka_mock_push_request_errors_array(fixture.cluster, API_TXN_OFFSET_COMMIT, TRIES, errors);
+    int64_t began_ms = clock_mono_ms();
+    commit_one(&fixture);
+    ck_assert_uint_eq(fixture.old, TRIES);
+    ck_assert_uint_eq(fixture.committed, 2);
+    ck_assert_int_ge(clock_mono_ms() - began_ms, TRIES * 100); /* and not longer each time */
+    ck_assert_int_lt(clock_mono_ms() - began_ms, TRIES * 2000);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 START_TEST(messages_that_are_called_damaged_every_time_are_refused_in_the_end)
 {
     enum { TRIES = 4 };
@@ -588,6 +609,7 @@ Suite *test_suite(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("outage");
     tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, an_old_generation_is_not_tried_again_without_a_rest);
     tcase_add_test(tcase, messages_that_are_called_damaged_every_time_are_refused_in_the_end);
     tcase_add_test(tcase, a_batch_that_is_not_written_in_its_time_is_given_up);
     tcase_add_test(tcase, messages_that_go_alone_share_no_request_behind_a_refused_one);

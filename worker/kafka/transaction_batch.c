@@ -390,9 +390,13 @@ static void note_rest(struct transaction *transaction, const struct batch *batch
         transaction->n_damaged = 0;
     else if (refusal_may_pass(batch->failed))
         transaction->n_damaged++;
-    if (batch->outcome != TRANSACTION_ABORTED || has_refused(batch) || batch->generation_old ||
-        !transaction_goes_on(transaction))
+    if (batch->outcome != TRANSACTION_ABORTED || has_refused(batch) || !transaction_goes_on(transaction))
         return;
+    /* The brokers are well; but the consumer has to hear of it first. */
+    if (batch->generation_old) {
+        transaction->rest_ms = FIRST_REST_MS;
+        return;
+    }
     if (had_gap && !refusal_may_pass(batch->failed)) {
         log_event(LOG_DEBUG, "transaction_gap", "a batch was aborted behind one with refused messages: %s", batch->reason);
         return;
