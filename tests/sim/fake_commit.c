@@ -41,6 +41,18 @@ static void take_identity(struct commit *commit)
     commit->generation = commit->rk->generation;
 }
 
+/* As whoever the client is by now. But what wakes up here behind a join, after a freeze, has gone before it in a real client: by
+ * nobody, or in the generation before. */
+static void take_identity_again(struct commit *commit)
+{
+    const rd_kafka_t *rk = commit->rk;
+    bool has_joined = rk->member_id[0] != '\0' && rk->generation >= 0;
+    if (!has_joined)
+        take_identity(commit);
+    else if (strcmp(commit->member_id, rk->member_id) != 0)
+        commit->member_id[0] = '\0';
+}
+
 /* One that cannot be sent, or is not answered, waits once for the coordinator, at most a session's time, and is then sent as
  * whoever the client is by then: no member, where it was given up, since it cannot have joined anew before. */
 static void send_out(struct commit *commit)
@@ -56,7 +68,7 @@ static void send_out(struct commit *commit)
         return;
     }
     if (commit->is_deferred)
-        take_identity(commit);
+        take_identity_again(commit);
     step_to(commit, COMMIT_ARRIVE, draw_latency());
     provoke(rk->instance, MOMENT_COMMIT);
 }
