@@ -90,6 +90,25 @@ static int add(rd_kafka_topic_partition_list_t *list, struct consumer_partition 
     return 0;
 }
 
+static void give_back(struct consumer_partition *partition)
+{
+    partition->committing = OFFSET_NONE;
+    marks_give_back(&partition->marks);
+    tracker_commit_failed(partition->tracker);
+}
+
+/* What was taken, and not committed since. */
+static void give_back_all(struct consumer *consumer)
+{
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        if (partition->committing == OFFSET_NONE)
+            continue;
+        give_back(partition);
+        consumer->commit.not_before_ms = consumer->now_ms + AGAIN_MS;
+    }
+}
+
 /* ---- whose the commit is ---- */
 
 /* Once it closes, librdkafka may have nobody left who answers what is asked here, and would wait for ever. */
@@ -174,8 +193,15 @@ static rd_kafka_topic_partition_list_t *take_all(struct consumer *consumer)
         read_membership(consumer, &consumer->commit.membership);
     for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (is_wanted(partition) && add(list, partition) != 0)
-            break; /* for want of memory: with a later commit */
+        if (!is_wanted(partition) || add(list, partition) == 0)
+            continue;
+        /* For want of memory: with a later commit. A transaction has the results of all of them, so it has to wait as well. */
+        if (consumer->transactional) {
+            give_back_all(consumer);
+            while (list->cnt > 0)
+                rd_kafka_topic_partition_list_del_by_idx(list, list->cnt - 1);
+        }
+        break;
     }
     consumer->commit.hurry = false;
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;
@@ -265,13 +291,6 @@ static bool is_evicted(const struct consumer *consumer, const struct consumer_pa
            (!consumer->transactional || partition->taken_leaving);
 }
 
-static void give_back(struct consumer_partition *partition)
-{
-    partition->committing = OFFSET_NONE;
-    marks_give_back(&partition->marks);
-    tracker_commit_failed(partition->tracker);
-}
-
 static void take_failure(struct consumer *consumer, struct consumer_partition *partition,
                          const rd_kafka_topic_partition_t *at, rd_kafka_resp_err_t err)
 {
@@ -317,18 +336,6 @@ static void take_success(struct consumer *consumer, struct consumer_partition *p
         hooks->confirmed(partition->assignment, ticket, hooks->opaque);
 }
 
-/* An answer without a list, or without some of the partitions: they were not committed. */
-static void take_unanswered(struct consumer *consumer)
-{
-    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
-        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        if (partition->committing == OFFSET_NONE)
-            continue;
-        give_back(partition);
-        consumer->commit.not_before_ms = consumer->now_ms + AGAIN_MS;
-    }
-}
-
 void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets,
                               rd_kafka_resp_err_t err)
 {
@@ -348,7 +355,7 @@ void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_pa
     }
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         trouble_over(consumer);
-    take_unanswered(consumer);
+    give_back_all(consumer); /* of an answer without a list, or without some of the partitions */
 }
 
 void commit_answer(struct consumer *consumer, rd_kafka_event_t *event)
