@@ -55,7 +55,7 @@ def befall(trio, fleets, kind, seconds):
     all that was sent has its results within a minute, or the judge finds that work did not go on."""
     chance = fleets[0].random
     node, what = trio.coordinator(fleets[0].group), "the groups"
-    if chance.random() < 0.25:
+    if any(each.mode.exactly_once for each in fleets) and chance.random() < 0.25:
         transactions = sorted(trio.transaction_coordinators().items())
         if transactions:
             node, what = chance.choice(transactions)[1], "transactions"
