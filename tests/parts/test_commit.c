@@ -1,6 +1,18 @@
 #include "support/consumer_stage.h"
 
+#include <dlfcn.h>
+
 static struct stage stage;
+
+/* As if the member had joined anew, with another id, just before its metadata is read. */
+static bool has_become_another;
+
+rd_kafka_consumer_group_metadata_t *rd_kafka_consumer_group_metadata(rd_kafka_t *rk)
+{
+    rd_kafka_consumer_group_metadata_t *(*real)(rd_kafka_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_consumer_group_metadata");
+    return has_become_another ? rd_kafka_consumer_group_metadata_new_with_genid(STAGE_GROUP, 5, "another", NULL) : real(rk);
+}
 
 static const struct side_wish plain = {0};
 
@@ -429,6 +441,20 @@ START_TEST(who_is_no_member_has_no_group_metadata)
 }
 END_TEST
 
+START_TEST(who_becomes_another_member_meanwhile_has_no_group_metadata)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
+    has_become_another = true;
+    ck_assert_ptr_null(consumer_group_metadata(side->consumer));
+    has_become_another = false;
+    rd_kafka_consumer_group_metadata_t *metadata = consumer_group_metadata(side->consumer);
+    ck_assert_ptr_nonnull(metadata);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(offsets_that_no_answer_names_are_taken_again)
 {
     struct side *side = open_with_a_hundred(&(struct side_wish){.transactional = true});
@@ -473,6 +499,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_commit_that_outlasts_its_generation_confirms_nothing);
     tcase_add_loop_test(tcase, a_refusal_for_an_older_generation_is_a_loss_only_where_it_was_taken_while_leaving, 0, 2);
     tcase_add_test(tcase, who_is_no_member_has_no_group_metadata);
+    tcase_add_test(tcase, who_becomes_another_member_meanwhile_has_no_group_metadata);
     tcase_add_test(tcase, offsets_that_no_answer_names_are_taken_again);
     suite_add_tcase(suite, tcase);
     return suite;

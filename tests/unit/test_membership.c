@@ -49,12 +49,30 @@ START_TEST(it_is_the_same_with_the_same_id_in_the_same_generation_alone)
 }
 END_TEST
 
+START_TEST(it_is_of_whoever_has_its_id)
+{
+    static const int own[] = {0, 1, 5};
+    struct membership membership = {0};
+    ck_assert(!membership_is_of(&membership, "m-1"));
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        read_row(&membership, own[i], true);
+        ck_assert(membership_is_of(&membership, "m-1"));
+        ck_assert(!membership_is_of(&membership, "m-11"));
+        ck_assert(!membership_is_of(&membership, "m-"));
+        ck_assert(!membership_is_of(&membership, ""));
+        ck_assert(!membership_is_of(&membership, NULL));
+    }
+    membership_clear(&membership);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("membership");
     TCase *tcase = tcase_create("membership");
     tcase_add_loop_test(tcase, only_who_is_in_a_generation_under_an_id_is_a_member, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tcase, it_is_the_same_with_the_same_id_in_the_same_generation_alone);
+    tcase_add_test(tcase, it_is_of_whoever_has_its_id);
     suite_add_tcase(suite, tcase);
     return suite;
 }

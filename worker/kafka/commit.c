@@ -176,7 +176,9 @@ rd_kafka_consumer_group_metadata_t *consumer_group_metadata(struct consumer *con
     if (!is_same_member(consumer))
         return NULL;
     rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(consumer->rk);
-    if (!membership_read(&membership, metadata) && metadata != NULL) {
+    bool is_member = membership_read(&membership, metadata);
+    /* It may have joined anew since it was asked: then this is the other one's. */
+    if (metadata != NULL && !(is_member && membership_is_of(&membership, consumer->member_id))) {
         rd_kafka_consumer_group_metadata_destroy(metadata);
         metadata = NULL;
     }

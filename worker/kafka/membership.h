@@ -19,6 +19,8 @@ struct membership {
 bool membership_read(struct membership *membership, const rd_kafka_consumer_group_metadata_t *metadata);
 /* The same member in the same generation? None is not the same as none. */
 bool membership_equals(const struct membership *a, const struct membership *b);
+/* Is it this member's, in whatever generation? */
+bool membership_is_of(const struct membership *membership, const char *member);
 void membership_clear(struct membership *membership);
 
 #endif
