@@ -108,10 +108,13 @@ struct rd_kafka_s {
     unsigned target;  /* the sync's answer */
     unsigned added;   /* to be assigned after a revoke */
     bool has_added;
-    enum { CALL_NONE, CALL_ASSIGN, CALL_UNASSIGN } awaited; /* of the application */
+    /* Of the application; REMOVAL: what it has given back is being stopped. */
+    enum { CALL_NONE, CALL_ASSIGN, CALL_UNASSIGN, CALL_REMOVAL } awaited;
     int64_t awaited_ms;
     bool rejoins;
     bool leaves;
+    bool is_subscribed;
+    bool subscribes; /* once it has left */
     bool is_lost;
     int commits; /* under way */
 };

@@ -16,12 +16,20 @@ rd_kafka_resp_err_t rd_kafka_poll_set_consumer(rd_kafka_t *rk)
 rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *topics)
 {
     (void)topics;
-    member_join(rk);
+    /* librdkafka would forget an unsubscribing that it has put off. */
+    assert(!rk->is_subscribed && rk->owned == 0);
+    rk->is_subscribed = true;
+    if (rk->leaves || rk->step == MEMBER_LEAVING)
+        rk->subscribes = true;
+    else
+        member_join(rk);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 rd_kafka_resp_err_t rd_kafka_unsubscribe(rd_kafka_t *rk)
 {
+    rk->is_subscribed = rk->is_subscribed && !rk->subscribes;
+    rk->subscribes = false;
     if (rk->instance != NULL)
         member_leave(rk);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -41,6 +49,21 @@ rd_kafka_error_t *rd_kafka_consumer_close_queue(rd_kafka_t *rk, rd_kafka_queue_t
 int rd_kafka_consumer_closed(rd_kafka_t *rk)
 {
     return rk->is_closed;
+}
+
+/* What was put off is not done. */
+rd_kafka_resp_err_t rd_kafka_subscription(rd_kafka_t *rk, rd_kafka_topic_partition_list_t **topics)
+{
+    *topics = rd_kafka_topic_partition_list_new(1);
+    if (rk->is_subscribed)
+        rd_kafka_topic_partition_list_add(*topics, "in", RD_KAFKA_PARTITION_UA);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t rd_kafka_assignment(rd_kafka_t *rk, rd_kafka_topic_partition_list_t **partitions)
+{
+    *partitions = list_of(rk->owned);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 char *rd_kafka_memberid(const rd_kafka_t *rk)

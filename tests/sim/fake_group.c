@@ -19,7 +19,6 @@ struct member {
     int instance;
     rd_kafka_t *rk; /* who waits for an answer to its join; NULL: nobody */
     bool has_joined;
-    bool is_new; /* in no generation yet */
     unsigned owned;
     unsigned target;
     int64_t expires_ms;
@@ -94,17 +93,25 @@ static int count_bits(unsigned bits)
     return __builtin_popcount(bits);
 }
 
-/* What two claim is the one's who was in the last generation: as with KIP-792, where claims bear their generation. Without it the
- * other may get it while the first still hands it over, and no worker can tell: that is not simulated. */
+/* What two claim is dealt to either at once, though the other may only be about to hand it over: claims bear no generation, as
+ * before KIP-792. */
 static void settle_claims(void)
 {
-    unsigned owned = 0;
-    for (int i = 0; i < group.n; i++)
-        owned |= group.member[i].is_new ? 0 : group.member[i].owned;
-    for (int i = 0; i < group.n; i++) {
-        if (group.member[i].is_new)
-            group.member[i].owned &= ~owned;
-        group.member[i].is_new = false;
+    for (int32_t p = 0; p < world->plan.n_partitions; p++) {
+        struct member *claimer = NULL;
+        for (int i = 0; i < group.n; i++) {
+            struct member *member = &group.member[i];
+            if ((member->owned & 1u << p) == 0)
+                continue;
+            if (claimer == NULL) {
+                claimer = member;
+                continue;
+            }
+            struct member *loser = likely(50) ? claimer : member;
+            claimer = loser == claimer ? member : claimer;
+            trace(-1, "%s and %s claim [%d], which is the first one's now", claimer->id, loser->id, (int)p);
+            loser->owned &= ~(1u << p);
+        }
     }
 }
 
@@ -118,7 +125,6 @@ static void deal(void)
     for (int i = 0; i < group.n; i++) {
         struct member *member = &group.member[i];
         member->target = 0;
-        member->owned &= ~owned; /* what two claim is the first one's */
         owned |= member->owned;
         for (int32_t p = 0; p < n && count_bits(member->target) < most; p++)
             member->target |= member->owned & 1u << p;
@@ -191,7 +197,7 @@ rd_kafka_resp_err_t group_join(rd_kafka_t *rk)
     if (member == NULL) {
         assert(group.n < MEMBERS_MAX);
         member = &group.member[group.n++];
-        *member = (struct member){.instance = rk->instance->number, .is_new = true};
+        *member = (struct member){.instance = rk->instance->number};
         snprintf(member->id, sizeof member->id, "m%d", ++group.last_id);
         snprintf(rk->member_id, sizeof rk->member_id, "%s", member->id);
     }

@@ -171,6 +171,15 @@ static void serve_syncing(rd_kafka_t *rk)
     }
 }
 
+static void has_left(rd_kafka_t *rk)
+{
+    rk->step = MEMBER_OUT;
+    rk->is_closed = rk->closing != NULL;
+    if (rk->subscribes && !rk->is_closed)
+        member_join(rk);
+    rk->subscribes = false;
+}
+
 static void serve_leaving(rd_kafka_t *rk)
 {
     if (!client_reaches(rk, true)) {
@@ -179,8 +188,21 @@ static void serve_leaving(rd_kafka_t *rk)
     }
     group_leave(rk->member_id);
     forget_member(rk);
-    rk->step = MEMBER_OUT;
-    rk->is_closed = rk->closing != NULL;
+    has_left(rk);
+    instance_wake(rk->instance);
+}
+
+static void removal_done(rd_kafka_t *rk)
+{
+    rk->awaited = CALL_NONE;
+    if (rk->leaves) {
+        member_leave(rk);
+    } else if (rk->has_added) {
+        rk->has_added = false;
+        await(rk, OP_ASSIGN, rk->added);
+    } else if (rk->rejoins) {
+        member_join(rk);
+    }
     instance_wake(rk->instance);
 }
 
@@ -190,6 +212,10 @@ static void serve_member(struct happening *happening)
     int64_t sleeps_ms = instance_sleeps_ms(rk->instance);
     if (sleeps_ms > 0) {
         happen_in(happening, sleeps_ms);
+        return;
+    }
+    if (rk->awaited == CALL_REMOVAL) {
+        removal_done(rk);
         return;
     }
     switch (rk->step) {
@@ -309,8 +335,7 @@ static void leave_now(rd_kafka_t *rk)
         return;
     }
     happen_not(&rk->member);
-    rk->step = MEMBER_OUT;
-    rk->is_closed = rk->closing != NULL;
+    has_left(rk);
 }
 
 void member_leave(rd_kafka_t *rk)
@@ -321,6 +346,7 @@ void member_leave(rd_kafka_t *rk)
     rk->rejoins = false;
     if (rk->awaited != CALL_NONE)
         return;
+    rk->is_subscribed = false;
     if (rk->owned != 0)
         await(rk, OP_REVOKE, rk->owned);
     else
@@ -343,15 +369,8 @@ void member_unassigned(rd_kafka_t *rk)
 {
     if (rk->awaited != CALL_UNASSIGN)
         return;
-    rk->awaited = CALL_NONE;
+    rk->awaited = CALL_REMOVAL;
     judge_handed_over(rk->instance->number, world->now_ms - rk->awaited_ms);
     rk->is_lost = false;
-    if (rk->leaves) {
-        member_leave(rk);
-    } else if (rk->has_added) {
-        rk->has_added = false;
-        await(rk, OP_ASSIGN, rk->added);
-    } else if (rk->rejoins) {
-        member_join(rk);
-    }
+    happen_in(&rk->member, likely(50) ? 0 : draw(1, 50));
 }

@@ -151,6 +151,7 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
     bool more = serve_queue(consumer, max_messages);
     close_serve_queue(consumer);
     rebalance_serve(consumer);
+    claims_serve(consumer);
     ended_serve(consumer);
     notices_tell(consumer);
     restore_serve(consumer);
@@ -163,6 +164,7 @@ bool consumer_turn(struct consumer *consumer, int max_messages, int64_t now_ms, 
 
     int64_t next = min_ms(rebalance_next_ms(consumer), restore_next_ms(consumer));
     next = min_ms(next, min_ms(commit_next_ms(consumer), trouble_next_ms(consumer)));
+    next = min_ms(next, claims_next_ms(consumer));
     next = min_ms(next, min_ms(full_next_ms(consumer), ended_next_ms(consumer)));
     next = min_ms(next, reread_next_ms(consumer));
     *next_ms = min_ms(next, close_next_ms(consumer));
@@ -306,7 +308,7 @@ static rd_kafka_t *make_client(struct consumer *consumer, const struct consumer_
     return rk;
 }
 
-static int subscribe(struct consumer *consumer, char *why, size_t why_bytes)
+int consumer_subscribe(struct consumer *consumer, char *why, size_t why_bytes)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)consumer->n_topics);
     for (size_t i = 0; i < consumer->n_topics; i++)
@@ -369,7 +371,7 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     consumer->replies = rd_kafka_queue_new(consumer->rk);
     consumer_wake_by(consumer, consumer->queue);
     consumer_wake_by(consumer, consumer->replies);
-    if (subscribe(consumer, why, why_bytes) != 0)
+    if (consumer_subscribe(consumer, why, why_bytes) != 0)
         goto out;
     return consumer;
 out:

@@ -30,7 +30,7 @@ static bool all_settled(const struct consumer *consumer)
 
 static void begin_closing(struct consumer *consumer)
 {
-    if (consumer->is_static && consumer->n_partitions == 0) {
+    if (consumer->is_static && consumer->n_partitions == 0 && consumer->claims == CLAIMS_TRUE) {
         set_step(consumer, CLOSE_DONE, CLOCK_NEVER);
         return;
     }

@@ -1,5 +1,5 @@
-/* consumer_inside: what the consumer's own files share: partition.c, notice.c, rebalance.c, restore.c, commit.c,
- * trouble.c, reread.c, consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
+/* consumer_inside: what the consumer's own files share: partition.c, notice.c, rebalance.c, claims.c, restore.c,
+ * commit.c, trouble.c, reread.c, consumer_close.c and consumer.c. Nobody else includes it. The Kafka thread alone.
  *
  * A partition's way:
  *
@@ -98,6 +98,9 @@ struct revoke {
     bool sealed;
 };
 
+/* Is what librdkafka says of this member when it joins what it has? claims.c. */
+enum claims_step { CLAIMS_TRUE, CLAIMS_STALE, CLAIMS_DROPPED };
+
 enum close_step { CLOSE_NOT, CLOSE_COMMITTING, CLOSE_UNSUBSCRIBED, CLOSE_CLOSING, CLOSE_DONE };
 
 #define CONSUMER_WHY_BYTES 1024
@@ -172,6 +175,7 @@ struct consumer {
         int64_t unjoined_say_ms;
     } trouble;
 
+    enum claims_step claims;
     enum close_step close_step;
     int64_t close_step_ends_ms;
     bool fatal;
@@ -181,6 +185,7 @@ struct consumer {
 
 /* ---- consumer.c ---- */
 
+int consumer_subscribe(struct consumer *consumer, char *why, size_t why_bytes);
 /* What comes into the queue wakes whoever calls consumer_turn. */
 void consumer_wake_by(struct consumer *consumer, rd_kafka_queue_t *queue);
 
@@ -228,6 +233,13 @@ void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
 void rebalance_serve(struct consumer *consumer);
 int64_t rebalance_next_ms(const struct consumer *consumer);
 void revoke_free(struct revoke *revoke);
+
+/* ---- claims.c: what librdkafka claims, though it is lost ---- */
+
+/* Something is lost that librdkafka goes on to claim: the group is joined again without. For callbacks, too. */
+void claims_refuse(struct consumer *consumer);
+void claims_serve(struct consumer *consumer);
+int64_t claims_next_ms(const struct consumer *consumer);
 
 /* ---- restore.c: where a partition goes on ---- */
 

@@ -24,15 +24,18 @@ static void unassign(struct consumer *consumer, const rd_kafka_topic_partition_l
 
 static void lose(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
 {
+    int n = 0;
     for (int i = 0; i < partitions->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &partitions->elems[i];
         struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
-        if (partition != NULL)
-            partition_lose(consumer, partition);
+        if (partition == NULL)
+            continue; /* lost before */
+        partition_lose(consumer, partition);
+        n++;
     }
-    if (partitions->cnt > 0)
+    if (n > 0)
         log_event(LOG_WARN, "partitions_lost", "%d partitions are lost (the group went on without this worker): nothing "
-                  "more is committed for them, whoever has them starts their runs again", partitions->cnt);
+                  "more is committed for them, whoever has them starts their runs again", n);
     consumer->joined = false;
     unassign(consumer, partitions);
 }
@@ -58,7 +61,7 @@ static void take(struct consumer *consumer, const rd_kafka_topic_partition_list_
         else
             trouble_topic_seen(consumer, partition->topic);
     }
-    consumer->joined = true;
+    consumer->joined = consumer->claims == CLAIMS_TRUE;
     consumer->was_assigned = true;
     consumer->read.wanted = consumer->read.wanted || list->cnt > 0;
     if (consumer->rejoin_follows)
@@ -86,51 +89,53 @@ static bool is_listed(const struct consumer_partition *partition, const rd_kafka
     return false;
 }
 
-/* Others may have had it meanwhile: what is known of it is of no use, and where it goes on is to be read anew. */
-static void begin_anew(struct consumer *consumer, struct consumer_partition *partition)
-{
-    struct assignment *old = assignment_hold(partition->assignment);
-    bool restart = partition->restart;
-    log_event(LOG_WARN, "partition_begun_anew", "%s [%" PRId32 "]: the group had given this worker up and takes it for a new "
-              "member, which has the partition again: nothing more is committed of what it knew, which is read anew",
-              old->topic, old->partition);
-    partition_lose(consumer, partition);
-    partition = partition_add(consumer, old->topic, old->partition);
-    if (partition == NULL)
-        trouble_fatal(consumer, "no memory for partition %s [%" PRId32 "]", old->topic, old->partition);
-    else
-        partition->restart = restart;
-    assignment_release(old);
-    consumer->read.wanted = true;
-}
-
-/* A member that the group gives up while a revoke is open does not lose what is not being revoked: librdkafka joins again, as
- * a new member that says that it has it, and nobody says that others had it in between. Its id tells; while there is none it is
- * no member, and what it has begins anew once it is one. True where this is not the member of the last callback. */
-static bool see_member(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+/* A member that the group gives up while a revoke is open does not lose what is not being revoked, as librdkafka sees it; but
+ * nobody knows who had it since. */
+static void lose_kept(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
 {
     struct list *next;
+    int n = 0;
+    for (struct list *node = consumer->partitions.next; node != &consumer->partitions; node = next) {
+        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
+        next = node->next;
+        if (partition->phase == PARTITION_LEAVING || is_listed(partition, partitions))
+            continue;
+        partition_lose(consumer, partition);
+        n++;
+    }
+    if (n == 0)
+        return;
+    log_event(LOG_WARN, "partitions_lost", "%d partitions are lost: the group had given this worker up while it handed others "
+              "over, and others may have had them since: nothing more is committed for them, and the group is joined again "
+              "without them", n);
+    claims_refuse(consumer);
+}
+
+enum member { MEMBER_SAME, MEMBER_OTHER, MEMBER_NONE };
+
+/* Is this the member of the last callback? One that was given up while a revoke was open is not, nor has it an id before it has
+ * joined again; what is not among these partitions it has kept. */
+static enum member see_member(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+    enum member seen = MEMBER_SAME;
     char *member_id = rd_kafka_memberid(consumer->rk);
     bool is_none = member_id == NULL || member_id[0] == '\0';
     bool is_first = consumer->member_id == NULL;
-    if (is_none || (!is_first && strcmp(member_id, consumer->member_id) == 0)) {
-        if (member_id != NULL)
-            rd_kafka_mem_free(consumer->rk, member_id);
-        return is_none;
+    if (is_none)
+        seen = MEMBER_NONE;
+    else if (!is_first && strcmp(member_id, consumer->member_id) != 0)
+        seen = MEMBER_OTHER;
+    if (seen != MEMBER_SAME)
+        lose_kept(consumer, partitions);
+    if (!is_none && (is_first || seen == MEMBER_OTHER)) {
+        if (!is_first)
+            rd_kafka_mem_free(consumer->rk, consumer->member_id);
+        consumer->member_id = member_id;
+        consumer->joins = 0;
+    } else if (member_id != NULL) {
+        rd_kafka_mem_free(consumer->rk, member_id);
     }
-    if (!is_first)
-        rd_kafka_mem_free(consumer->rk, consumer->member_id);
-    consumer->member_id = member_id;
-    consumer->joins = 0;
-    /* Those that begin anew are put at the end: each is looked at once. */
-    size_t n = consumer->n_partitions;
-    for (struct list *node = consumer->partitions.next; n > 0; node = next, n--) {
-        struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
-        next = node->next;
-        if (partition->phase != PARTITION_LEAVING && !is_listed(partition, partitions))
-            begin_anew(consumer, partition);
-    }
-    return !is_first;
+    return seen;
 }
 
 static void note_revoke(struct consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
@@ -163,11 +168,13 @@ void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
     struct consumer *consumer = opaque;
     join_watch_over(&consumer->join_watch);
     log_event(LOG_DEBUG, "rebalance", "%s, %d partitions", rd_kafka_err2name(err), partitions->cnt);
-    bool is_other = see_member(consumer, partitions);
+    enum member member = see_member(consumer, partitions);
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         trouble_over(consumer);
+        if (member == MEMBER_NONE && partitions->cnt > 0)
+            claims_refuse(consumer); /* dealt to the member that it was */
         take(consumer, partitions);
-    } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !is_other && !rd_kafka_assignment_lost(rk)) {
+    } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && member == MEMBER_SAME && !rd_kafka_assignment_lost(rk)) {
         note_revoke(consumer, partitions);
     } else {
         if (err != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
@@ -301,10 +308,12 @@ void rebalance_serve(struct consumer *consumer)
     while (!list_is_empty(&consumer->revokes)) {
         struct revoke *revoke = list_entry(consumer->revokes.next, struct revoke, node);
         /* revoke_free takes the one that it frees out of the list, which the analyzer does not see. */
-        if (is_lost(consumer, revoke)) // NOLINT(clang-analyzer-unix.Malloc)
+        if (is_lost(consumer, revoke)) { // NOLINT(clang-analyzer-unix.Malloc)
+            lose_kept(consumer, revoke->partitions);
             lose(consumer, revoke->partitions);
-        else if (!revoke_step(consumer, revoke))
+        } else if (!revoke_step(consumer, revoke)) {
             return;
+        }
         revoke_free(revoke);
     }
 }
