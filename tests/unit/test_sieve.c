@@ -324,6 +324,33 @@ START_TEST(only_what_is_as_large_as_a_refused_one_is_too_large)
 }
 END_TEST
 
+START_TEST(a_refusal_is_believed_for_its_time_and_from_the_next_one_on_again)
+{
+    struct fit fit;
+    fit_init(&fit);
+    fit_note_refused(&fit, 1000, 5);
+    fit_turn(&fit, 5 + FIT_BELIEVED_MS - 1);
+    ck_assert(fit_is_too_large(&fit, 1000));
+    fit_note_accepted(&fit, 1500); /* it could be compressed: that says nothing of others */
+    ck_assert(fit_is_too_large(&fit, 1000));
+    fit_turn(&fit, 5 + FIT_BELIEVED_MS);
+    ck_assert(!fit_is_too_large(&fit, 2000));
+    ck_assert(fit_is_in_doubt(&fit, 2000)); /* alone, whole */
+    fit_note_refused(&fit, 2000, 100000); /* larger than what was known: it is what was tried */
+    ck_assert(!fit_is_too_large(&fit, 1999));
+    fit_turn(&fit, 100000 + FIT_BELIEVED_MS - 1);
+    ck_assert(fit_is_too_large(&fit, 2000));
+    fit_turn(&fit, 100000 + FIT_BELIEVED_MS);
+    ck_assert(!fit_is_too_large(&fit, 2000));
+    fit_note_accepted(&fit, 1999); /* smaller than what was refused */
+    ck_assert(fit_is_in_doubt(&fit, 2000));
+    fit_note_accepted(&fit, 2000);
+    ck_assert(!fit_is_in_doubt(&fit, 5000));
+    fit_turn(&fit, 100000 + 3 * (int64_t)FIT_BELIEVED_MS);
+    ck_assert(!fit_is_too_large(&fit, 5000));
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("sieve");
@@ -338,6 +365,7 @@ Suite *test_suite(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("fit");
     tcase_add_test(tcase, only_what_is_as_large_as_a_refused_one_is_too_large);
+    tcase_add_test(tcase, a_refusal_is_believed_for_its_time_and_from_the_next_one_on_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }
