@@ -27,6 +27,7 @@ struct fixture {
     size_t lost;
     size_t old;     /* of the aborted: for an old generation */
     size_t late;    /* of the aborted: some message had waited for its time-out */
+    size_t cut;
     size_t refused; /* messages, all in all */
     size_t unreachable;
     size_t fatal;
@@ -85,6 +86,7 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     fixture->settled++;
     fixture->old += settled->generation_old;
     fixture->late += strstr(settled->reason, "timed out") != NULL || strstr(settled->reason, "have not taken") != NULL;
+    fixture->cut += settled->is_cut;
     fixture->refused += settled->n_refused;
     fixture->unreachable += settled->n_unreachable;
     for (size_t i = 0; i < settled->n_refused; i++) {
@@ -410,6 +412,7 @@ START_TEST(a_batch_that_is_not_written_in_its_time_is_given_up)
     ck_assert_uint_eq(fixture.aborted, 1);
     ck_assert_uint_eq(fixture.fatal, 0);
     ck_assert_msg(strstr(fixture.last_reason, "could not all be written") != NULL, "%s", fixture.last_reason);
+    ck_assert_uint_eq(fixture.cut, 1);
     rd_kafka_mock_broker_set_rtt(fixture.cluster, BROKER, 0);
     commit_one(&fixture);
     ck_assert_uint_eq(fixture.committed, 2);

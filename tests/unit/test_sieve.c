@@ -21,6 +21,9 @@ static const struct settle_config config = {.worker_id = "w-1", .results_topic =
 struct broker {
     size_t limit;     /* of a set */
     size_t set_limit; /* what is sent together */
+    size_t time; /* for so many answers one after the other; 0: no limit */
+    size_t alone;
+    bool is_cut;
     size_t in_flight; /* so many sets more are answered before librdkafka hears of a refusal */
     void *set[2 * JOBS];
     size_t n_set;
@@ -95,6 +98,10 @@ static enum publisher_send produce(const struct publisher_message *message, void
         flush(broker);
     if (broker->n_refused > 0 && (message->alone || broker->in_flight == 0))
         return PUBLISHER_FATAL; /* the transaction has failed */
+    if (message->alone && broker->time > 0 && broker->alone++ >= broker->time) {
+        broker->is_cut = true;
+        return PUBLISHER_FATAL;
+    }
     broker->set[broker->n_set++] = message->opaque;
     broker->set_bytes += message->value_bytes;
     if (message->alone)
@@ -116,6 +123,8 @@ static bool round_of(int64_t now_ms, bool too_large)
     struct broker *broker = &scene.broker;
     broker->n_set = broker->n_refused = broker->set_bytes = 0;
     broker->in_flight = 5;
+    broker->alone = 0;
+    broker->is_cut = false;
     fit_turn(&scene.fit, now_ms);
     for (struct list *node = scene.batch.next; node != &scene.batch; node = node->next) {
         struct job *job = list_entry(node, struct job, node);
@@ -123,8 +132,10 @@ static bool round_of(int64_t now_ms, bool too_large)
             break;
     }
     flush(broker);
+    if (broker->n_refused == 0 && broker->is_cut)
+        sieve_cut(&scene.batch, &scene.fit);
     if (broker->n_refused == 0)
-        return true;
+        return !broker->is_cut;
     for (size_t i = 0; i < scene.n; i++)
         settle_measure(&scene.jobs[i], &config);
     const struct sieve_refusal refusal = {broker->refused, broker->n_refused, too_large, now_ms};
@@ -138,6 +149,7 @@ static size_t commit(int64_t now_ms)
     size_t aborted = 0;
     while (!round_of(now_ms, true))
         ck_assert_uint_lt(++aborted, 50);
+    fit_note_committed(&scene.fit);
     struct list *node;
     while ((node = list_shift(&scene.batch)) != NULL)
         fit_note_accepted(&scene.fit, list_entry(node, struct job, node)->sent_bytes);
@@ -245,6 +257,56 @@ START_TEST(small_ones_that_are_too_large_together_are_parted_and_lose_nothing)
 }
 END_TEST
 
+static const struct {
+    size_t time;
+    size_t most; /* aborted */
+} slow[] = {{FIT_ALONE, 0}, {FIT_ALONE / 4, 1}, {1, 3}};
+
+/* Answers that take long: a batch whose messages all went alone would never be written in its time. */
+START_TEST(results_in_doubt_are_written_within_a_batchs_time)
+{
+    scene_init(1000000, 900000);
+    scene.broker.time = slow[_i].time;
+    fit_note_refused(&scene.fit, 20000, 0);
+    for (size_t i = 0; i < 500; i++)
+        add(15000);
+    ck_assert_uint_le(commit(0), slow[_i].most);
+    for (size_t i = 0; i < scene.n; i++)
+        ck_assert_int_eq(scene.jobs[i].shed, ANSWER_WHOLE);
+    scene_deinit();
+}
+END_TEST
+
+START_TEST(those_that_are_too_large_are_found_within_a_batchs_time)
+{
+    scene_init(16000, 15500);
+    scene.broker.time = slow[_i].time;
+    add(SMALL);
+    ck_assert_uint_eq(commit(0), 0);
+    fit_note_refused(&scene.fit, 20000, 0);
+    for (size_t i = 0; i < 500; i++)
+        add(i % 10 == 3 ? 19000 : 12000);
+    size_t aborted = commit(0);
+    ck_assert_msg(aborted <= 15, "%zu aborted", aborted);
+    for (size_t i = 0; i < 500; i++)
+        ck_assert((scene.jobs[i + 1].shed != ANSWER_WHOLE) == (i % 10 == 3));
+    scene_deinit();
+}
+END_TEST
+
+START_TEST(those_that_are_too_large_together_are_parted_within_a_batchs_time)
+{
+    scene_init(150000, 1000000);
+    scene.broker.time = 10;
+    for (size_t i = 0; i < 1000; i++)
+        add(SMALL);
+    ck_assert_uint_le(commit(0), 4);
+    for (size_t i = 0; i < scene.n; i++)
+        ck_assert_int_eq(scene.jobs[i].shed, ANSWER_WHOLE);
+    scene_deinit();
+}
+END_TEST
+
 START_TEST(a_refusal_for_another_reason_teaches_no_size)
 {
     scene_init(20000, 15000);
@@ -324,6 +386,27 @@ START_TEST(only_what_is_as_large_as_a_refused_one_is_too_large)
 }
 END_TEST
 
+START_TEST(a_batch_that_was_cut_leaves_fewer_to_go_alone_and_each_commit_one_more)
+{
+    struct fit fit;
+    fit_init(&fit);
+    for (size_t i = 0; i < FIT_ALONE; i++)
+        ck_assert(fit_take_alone(&fit));
+    ck_assert(!fit_take_alone(&fit));
+    fit_note_cut(&fit);
+    fit_turn(&fit, 0);
+    for (size_t i = 0; i < FIT_ALONE / 4; i++)
+        ck_assert(fit_take_alone(&fit));
+    ck_assert(!fit_take_alone(&fit));
+    for (int i = 0; i < 5; i++)
+        fit_note_cut(&fit);
+    ck_assert_uint_eq(fit.alone_most, 1);
+    for (size_t i = 0; i < 2 * FIT_ALONE; i++)
+        fit_note_committed(&fit);
+    ck_assert_uint_eq(fit.alone_most, FIT_ALONE);
+}
+END_TEST
+
 START_TEST(a_refusal_is_believed_for_its_time_and_from_the_next_one_on_again)
 {
     struct fit fit;
@@ -359,12 +442,16 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, however_many_are_too_large_few_transactions_are_aborted, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tcase, after_some_time_one_is_tried_whole_again);
     tcase_add_test(tcase, small_ones_that_are_too_large_together_are_parted_and_lose_nothing);
+    tcase_add_loop_test(tcase, results_in_doubt_are_written_within_a_batchs_time, 0, sizeof slow / sizeof *slow);
+    tcase_add_loop_test(tcase, those_that_are_too_large_are_found_within_a_batchs_time, 0, sizeof slow / sizeof *slow);
+    tcase_add_test(tcase, those_that_are_too_large_together_are_parted_within_a_batchs_time);
     tcase_add_test(tcase, a_refusal_for_another_reason_teaches_no_size);
     tcase_add_test(tcase, a_dead_letter_that_was_refused_teaches_nothing_of_results);
     tcase_add_test(tcase, one_of_which_nothing_is_left_is_named);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("fit");
     tcase_add_test(tcase, only_what_is_as_large_as_a_refused_one_is_too_large);
+    tcase_add_test(tcase, a_batch_that_was_cut_leaves_fewer_to_go_alone_and_each_commit_one_more);
     tcase_add_test(tcase, a_refusal_is_believed_for_its_time_and_from_the_next_one_on_again);
     suite_add_tcase(suite, tcase);
     return suite;

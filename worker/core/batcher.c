@@ -25,7 +25,7 @@ struct batcher {
     struct list batch;     /* in the transaction, or to go again before anything else */
     bool is_formed;        /* `batch` is marked done, and is to go (again) */
     rd_kafka_topic_partition_list_t *offsets; /* of the transaction under way */
-    struct fit fit; /* the transaction's thread reads it while a batch is under way */
+    struct fit fit; /* the transaction's thread's while a batch is under way */
     int64_t began_ms;
     int64_t guess_told_ms;
     size_t guesses_untold;
@@ -41,7 +41,7 @@ static enum publisher_send produce_message(const struct publisher_message *messa
 
 static void on_produce(struct transaction *transaction, void *batch, void *opaque)
 {
-    const struct batcher *batcher = opaque;
+    struct batcher *batcher = opaque;
     const struct list *jobs = batch;
     enum publisher_send sent = PUBLISHER_SENT;
     for (struct list *node = jobs->next; node != jobs; node = node->next) {
@@ -78,15 +78,31 @@ static void drop_lost(struct batcher *batcher, struct list *jobs)
     }
 }
 
+/* Of results that are to go alone a batch takes no more than can be answered within its time. */
+static bool has_room(struct batcher *batcher, struct job *job, size_t *doubts)
+{
+    if (batcher->fit.refused_bytes == 0)
+        return true;
+    settle_measure(job, batcher->config.settle);
+    if (!fit_is_in_doubt(&batcher->fit, job->sent_bytes))
+        return true;
+    return (*doubts)++ < batcher->fit.alone_most;
+}
+
 /* Marks what is due as done: from now on it belongs to the batch, come what may. What comes too late for its partition's last
  * commit does not go: its offset would not, and the next owner writes its result. */
 static void form(struct batcher *batcher)
 {
     size_t n = 0;
     size_t bytes = 0;
+    size_t doubts = 0;
+    fit_turn(&batcher->fit, batcher->now_ms);
     drop_lost(batcher, &batcher->due);
     while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < BATCH_MAX_BYTES) {
-        struct job *job = list_entry(list_shift(&batcher->due), struct job, node);
+        struct job *job = list_entry(batcher->due.next, struct job, node);
+        if (!has_room(batcher, job, &doubts))
+            break;
+        list_remove(&job->node);
         const struct job_tags tags = flight_tags(batcher->config.flight, job);
         if (!consumer_done(batcher->config.consumer, &job->ref, tags.writer, tags.n)) {
             flight_hand_back(batcher->config.flight, job);
@@ -136,6 +152,8 @@ static void tell_guesses(struct batcher *batcher, const struct job *job)
 static void land_all(struct batcher *batcher)
 {
     struct list *node;
+    if (!list_is_empty(&batcher->batch))
+        fit_note_committed(&batcher->fit);
     while ((node = list_shift(&batcher->batch)) != NULL) {
         struct job *job = list_entry(node, struct job, node);
         fit_note_accepted(&batcher->fit, job->sent_bytes);
@@ -197,6 +215,8 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
                   "refused: %s", settled->n_refused + settled->n_unreachable, settled->reason);
         if (settled->n_refused + settled->n_unreachable > 0)
             shed(batcher, settled);
+        if (settled->is_cut)
+            sieve_cut(&batcher->batch, &batcher->fit);
         break;
     case TRANSACTION_LOST:
         err = RD_KAFKA_RESP_ERR__STATE;

@@ -2,7 +2,7 @@
 
 void fit_init(struct fit *fit)
 {
-    *fit = (struct fit){0};
+    *fit = (struct fit){.alone_most = FIT_ALONE, .alone_left = FIT_ALONE};
 }
 
 /* As large as one that was refused: the topic takes more now, or it is one that can be compressed. Then they are told apart by
@@ -31,6 +31,26 @@ void fit_turn(struct fit *fit, int64_t now_ms)
 {
     if (fit->refused_bytes != 0 && now_ms - fit->refused_ms >= FIT_BELIEVED_MS)
         fit->is_stale = true;
+    fit->alone_left = fit->alone_most;
+}
+
+void fit_note_cut(struct fit *fit)
+{
+    fit->alone_most = fit->alone_most > 4 ? fit->alone_most / 4 : 1;
+}
+
+void fit_note_committed(struct fit *fit)
+{
+    if (fit->alone_most < FIT_ALONE)
+        fit->alone_most++;
+}
+
+bool fit_take_alone(struct fit *fit)
+{
+    if (fit->alone_left == 0)
+        return false;
+    fit->alone_left--;
+    return true;
 }
 
 bool fit_is_too_large(const struct fit *fit, size_t bytes)

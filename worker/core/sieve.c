@@ -57,6 +57,12 @@ static bool is_suspect(const struct job *job, bool has_new, const struct fit *fi
     return job->refused && !job->alone && (!has_new || may_be_new(job, fit));
 }
 
+/* Where a batch was cut no more than it was left with. */
+static size_t most_alone(const struct fit *fit)
+{
+    return fit->alone_most < FIT_ALONE ? fit->alone_most : SIEVE_ALONE;
+}
+
 static void part(struct list *batch, bool has_new, const struct fit *fit,
                  void (*tell)(const struct job *job, void *opaque), void *opaque)
 {
@@ -64,7 +70,8 @@ static void part(struct list *batch, bool has_new, const struct fit *fit,
     size_t seen = 0;
     for (struct list *node = batch->next; node != batch; node = node->next)
         suspects += is_suspect(list_entry(node, struct job, node), has_new, fit);
-    size_t step = (suspects + SIEVE_ALONE - 1) / SIEVE_ALONE;
+    size_t most = most_alone(fit);
+    size_t step = (suspects + most - 1) / most;
     for (struct list *node = batch->next; node != batch; node = node->next) {
         struct job *job = list_entry(node, struct job, node);
         /* The smallest first: where all are too large it tells of all. */
@@ -102,4 +109,11 @@ struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusa
     sort(batch);
     part(batch, has_new, fit, tell, opaque);
     return NULL;
+}
+
+void sieve_cut(struct list *batch, struct fit *fit)
+{
+    fit_note_cut(fit);
+    for (struct list *node = batch->next; node != batch; node = node->next)
+        list_entry(node, struct job, node)->alone = false;
 }

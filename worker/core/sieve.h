@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* So many go alone for one refusal. */
+/* So many go alone for one refusal, as long as answers are fast. */
 #define SIEVE_ALONE 100
 
 struct sieve_refusal {
@@ -30,5 +30,8 @@ struct sieve_refusal {
  * goes otherwise than before. Returns NULL, or a job of the batch of which nothing is left to leave out. */
 struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusal, struct fit *fit,
                           void (*tell)(const struct job *job, void *opaque), void *opaque);
+
+/* The transaction's time was over before all of the batch was answered: it goes again with fewer that go alone, chosen anew. */
+void sieve_cut(struct list *batch, struct fit *fit);
 
 #endif

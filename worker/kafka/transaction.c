@@ -251,6 +251,7 @@ static void settle(struct transaction *transaction)
         .refused = batch.refused.list,
         .n_refused = batch.refused.n,
         .too_large = batch.is_too_large,
+        .is_cut = batch.is_late,
         .unreachable = batch.unreachable.list,
         .n_unreachable = batch.unreachable.n,
     };

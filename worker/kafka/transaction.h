@@ -48,6 +48,8 @@ struct transaction_settled {
     void *const *refused;
     size_t n_refused;
     bool too_large; /* each of `refused` was refused for its size */
+    /* ABORTED, since its time was over before all messages were written: fewer should go `alone`. Nothing is refused then. */
+    bool is_cut;
     /* As DELIVERY_UNREACHABLE: no such partition; of optional ones, a topic that is missing or closed. (Where only the brokers'
      * refusal of a topic tells, optional ones that were not sent alone are `refused`: alone they tell which it is.) */
     void *const *unreachable;

@@ -282,6 +282,7 @@ static bool fill(struct transaction *transaction, struct batch *batch)
     }
     if (batch->is_broken || (rd_kafka_outq_len(transaction->rk) == 0 && !batch->is_cut))
         return true;
+    batch->is_late = batch->is_cut;
     snprintf(batch->reason, sizeof batch->reason, batch->is_cut ? "its messages could not all be written in %lld s"
                                                                 : "the brokers have not taken its messages in %lld s",
              (long long)open_for_ms(batch) / 1000);

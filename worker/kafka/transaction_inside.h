@@ -51,6 +51,7 @@ struct batch {
     bool is_broken;   /* librdkafka takes no more messages for it */
     bool is_closed;   /* one that went alone is not answered: what came behind it could share its request */
     bool is_cut;      /* messages are missing: it was told to take no more of them */
+    bool is_late;     /* for that reason alone it was given up */
     bool has_died;    /* nor does it send those that it has */
     bool has_gap;     /* in its messages' numbers, by which brokers count: some were numbered, and then refused */
     bool is_too_large; /* each of `refused` was refused for its size */
