@@ -73,6 +73,8 @@ static void begin(struct transaction *transaction)
         abort_txn(transaction, "messages are too large");
     else if (transaction->is_spoilt || likely(2))
         abort_txn(transaction, "it was spoilt");
+    else if ((transaction->settled.is_cut = likely(2)))
+        abort_txn(transaction, "its time was over");
     else
         step_to(transaction, STEP_OFFSETS, draw_latency());
 }

@@ -277,6 +277,24 @@ START_TEST(results_in_doubt_are_written_within_a_batchs_time)
 }
 END_TEST
 
+START_TEST(a_batch_takes_as_many_in_doubt_as_may_go_alone_and_all_others)
+{
+    size_t doubts = 0;
+    scene_init(1000000, 900000);
+    for (size_t i = 0; i < 2 * FIT_ALONE; i++)
+        ck_assert(sieve_has_room(add(15000), &config, &scene.fit, &doubts)); /* nothing was refused */
+    fit_note_refused(&scene.fit, 20000, 0);
+    fit_note_cut(&scene.fit);
+    for (size_t i = 0; i < FIT_ALONE / 4; i++) {
+        ck_assert(sieve_has_room(add(15000), &config, &scene.fit, &doubts));
+        ck_assert(sieve_has_room(add(SMALL), &config, &scene.fit, &doubts));
+        ck_assert(sieve_has_room(add(20000), &config, &scene.fit, &doubts)); /* goes without http.result */
+    }
+    ck_assert(!sieve_has_room(add(15000), &config, &scene.fit, &doubts));
+    scene_deinit();
+}
+END_TEST
+
 START_TEST(those_that_are_too_large_are_found_within_a_batchs_time)
 {
     scene_init(16000, 15500);
@@ -443,6 +461,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, after_some_time_one_is_tried_whole_again);
     tcase_add_test(tcase, small_ones_that_are_too_large_together_are_parted_and_lose_nothing);
     tcase_add_loop_test(tcase, results_in_doubt_are_written_within_a_batchs_time, 0, sizeof slow / sizeof *slow);
+    tcase_add_test(tcase, a_batch_takes_as_many_in_doubt_as_may_go_alone_and_all_others);
     tcase_add_loop_test(tcase, those_that_are_too_large_are_found_within_a_batchs_time, 0, sizeof slow / sizeof *slow);
     tcase_add_test(tcase, those_that_are_too_large_together_are_parted_within_a_batchs_time);
     tcase_add_test(tcase, a_refusal_for_another_reason_teaches_no_size);

@@ -78,17 +78,6 @@ static void drop_lost(struct batcher *batcher, struct list *jobs)
     }
 }
 
-/* Of results that are to go alone a batch takes no more than can be answered within its time. */
-static bool has_room(struct batcher *batcher, struct job *job, size_t *doubts)
-{
-    if (batcher->fit.refused_bytes == 0)
-        return true;
-    settle_measure(job, batcher->config.settle);
-    if (!fit_is_in_doubt(&batcher->fit, job->sent_bytes))
-        return true;
-    return (*doubts)++ < batcher->fit.alone_most;
-}
-
 /* Marks what is due as done: from now on it belongs to the batch, come what may. What comes too late for its partition's last
  * commit does not go: its offset would not, and the next owner writes its result. */
 static void form(struct batcher *batcher)
@@ -100,7 +89,7 @@ static void form(struct batcher *batcher)
     drop_lost(batcher, &batcher->due);
     while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < BATCH_MAX_BYTES) {
         struct job *job = list_entry(batcher->due.next, struct job, node);
-        if (!has_room(batcher, job, &doubts))
+        if (!sieve_has_room(job, batcher->config.settle, &batcher->fit, &doubts))
             break;
         list_remove(&job->node);
         const struct job_tags tags = flight_tags(batcher->config.flight, job);

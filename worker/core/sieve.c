@@ -1,7 +1,5 @@
 #include "core/sieve.h"
 
-#include "core/settle.h"
-
 #include <stdlib.h>
 
 static bool is_sole(const struct job *job)
@@ -109,6 +107,14 @@ struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusa
     sort(batch);
     part(batch, has_new, fit, tell, opaque);
     return NULL;
+}
+
+bool sieve_has_room(struct job *job, const struct settle_config *config, const struct fit *fit, size_t *doubts)
+{
+    if (fit->refused_bytes == 0)
+        return true;
+    settle_measure(job, config);
+    return !fit_is_in_doubt(fit, job->sent_bytes) || (*doubts)++ < fit->alone_most;
 }
 
 void sieve_cut(struct list *batch, struct fit *fit)

@@ -11,6 +11,7 @@
 
 #include "core/fit.h"
 #include "core/job.h"
+#include "core/settle.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,5 +34,9 @@ struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusa
 
 /* The transaction's time was over before all of the batch was answered: it goes again with fewer that go alone, chosen anew. */
 void sieve_cut(struct list *batch, struct fit *fit);
+
+/* May one more job be taken into a batch that is formed? Of those that will go alone no more than can be answered within its
+ * time. *doubts counts them, from 0. */
+bool sieve_has_room(struct job *job, const struct settle_config *config, const struct fit *fit, size_t *doubts);
 
 #endif
