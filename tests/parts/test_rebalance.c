@@ -301,6 +301,23 @@ START_TEST(who_was_given_up_while_it_handed_over_loses_what_it_kept_and_claims_n
 }
 END_TEST
 
+/* Nothing is to be committed that could be refused: its heartbeat is. */
+START_TEST(who_hears_that_it_was_given_up_while_it_hands_over_waits_for_no_run)
+{
+    open_and_share(&(struct side_wish){.handover_ms = 3600000});
+    struct side *side = &stage.sides[0];
+    rd_kafka_mock_push_request_errors(stage.cluster, API_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    TURN_UNTIL(&stage, kept_ones_are_lost);
+    ck_assert(!side->counts.joined);
+    side_forget_jobs(side);
+    TURN_UNTIL(&stage, first_has_joined_again);
+    ck_assert_uint_eq(side->lost, 4);
+    side_forget_jobs(side);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 static bool second_has_joined(struct stage *s)
 {
     return s->sides[1].counts.joined;
@@ -349,6 +366,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_lost_assignment_commits_nothing);
     tcase_add_test(tcase, a_revoke_that_turns_into_a_loss_commits_nothing_more);
     tcase_add_test(tcase, who_was_given_up_while_it_handed_over_loses_what_it_kept_and_claims_nothing);
+    tcase_add_test(tcase, who_hears_that_it_was_given_up_while_it_hands_over_waits_for_no_run);
     tcase_add_test(tcase, who_leaves_commits_what_is_done_and_the_next_runs_the_rest);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -95,6 +95,7 @@ struct revoke {
     int64_t ends_ms;        /* the latest begin of the last commit, */
     int64_t writes_end_ms;  /* unless there are writes under way: then this */
     int64_t commit_ends_ms; /* the latest end of the last commit */
+    int64_t look_ms;        /* whether it is lost is looked at no earlier */
     bool sealed;
 };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The last commit of a revoked partition is awaited for so long. */
-enum { LAST_COMMIT_MS = 5000 };
+/* The last commit of a revoked partition is awaited for so long. That an assignment is lost is told by no event. */
+enum { LAST_COMMIT_MS = 5000, LOOK_EVERY_MS = 100 };
 
 /* librdkafka takes the first unassign after its revoke callback, and the first assign after its assign callback, for
  * the answer, whether it comes from within or later. A revoke's is given by a later turn, an assign's at once. */
@@ -269,11 +269,25 @@ static void hand_over(struct consumer *consumer, struct revoke *revoke)
     unassign(consumer, revoke->partitions);
 }
 
+/* A heartbeat was answered that nobody knows it, so that it has no id. It does not join before the revoke is over, so the question
+ * keeps no commit from its generation (join_watch.h). */
+static bool is_given_up(struct consumer *consumer, struct revoke *revoke)
+{
+    if (consumer->close_step != CLOSE_NOT || consumer->now_ms < revoke->look_ms)
+        return false;
+    revoke->look_ms = consumer->now_ms + LOOK_EVERY_MS;
+    char *member_id = rd_kafka_memberid(consumer->rk);
+    bool is_none = member_id == NULL || member_id[0] == '\0';
+    if (member_id != NULL)
+        rd_kafka_mem_free(consumer->rk, member_id);
+    return is_none;
+}
+
 /* While a revoke is open librdkafka itself does not say that the assignment is lost (2.0.2), but for the session's
  * time-out. */
-static bool is_lost(struct consumer *consumer, const struct revoke *revoke)
+static bool is_lost(struct consumer *consumer, struct revoke *revoke)
 {
-    if (rd_kafka_assignment_lost(consumer->rk))
+    if (rd_kafka_assignment_lost(consumer->rk) || is_given_up(consumer, revoke))
         return true;
     for (int i = 0; i < revoke->partitions->cnt; i++) {
         const struct consumer_partition *partition = revoked_at(consumer, revoke, i);
@@ -322,6 +336,5 @@ int64_t rebalance_next_ms(const struct consumer *consumer)
 {
     if (list_is_empty(&consumer->revokes))
         return CLOCK_NEVER;
-    /* That an assignment is lost is told by no event. */
-    return consumer->now_ms + 100;
+    return consumer->now_ms + LOOK_EVERY_MS;
 }
