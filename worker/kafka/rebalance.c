@@ -35,7 +35,8 @@ static void lose(struct consumer *consumer, const rd_kafka_topic_partition_list_
     }
     if (n > 0)
         log_event(LOG_WARN, "partitions_lost", "%d partitions are lost (the group went on without this worker): nothing "
-                  "more is committed for them, whoever has them starts their runs again", n);
+                  "more is committed for them, whoever has them goes on with their runs, from their checkpoints where there "
+                  "are such", n);
     consumer->joined = false;
     unassign(consumer, partitions);
 }
@@ -262,7 +263,7 @@ static void hand_over(struct consumer *consumer, struct revoke *revoke)
                       "]: committed offset %" PRId64 ", %zu runs were not finished%s", topic, number,
                       partition->committed, tracker_in_flight(partition->tracker),
                       commit_is_settled(partition) ? "" : "; its last commit was not answered in time, so that finished "
-                                                          "runs may start again elsewhere");
+                                                          "runs may start again, or be resumed, elsewhere");
         partition_remove(consumer, partition);
     }
     consumer->rejoin_follows = true;
