@@ -1,8 +1,24 @@
 #include "kafka/client_conf.h"
 #include "support/check_main.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+typedef void (*log_fn)(const rd_kafka_t *rk, int level, const char *facility, const char *text);
+
+/* The last one that was set. */
+static log_fn set_log;
+
+void rd_kafka_conf_set_log_cb(rd_kafka_conf_t *conf, log_fn log)
+{
+    void (*real)(rd_kafka_conf_t *, log_fn);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_conf_set_log_cb");
+    set_log = log;
+    real(conf, log);
+}
 
 static rd_kafka_conf_t *make(enum client_role role, const char *name, const char *value, char *why)
 {
@@ -299,6 +315,45 @@ START_TEST(of_a_property_given_twice_the_later_one_wins)
 }
 END_TEST
 
+static const struct {
+    int level;
+    const char *text;
+    const char *says; /* NULL: nothing */
+} log_lines[] = {
+    {2, "it burns", "ERROR"},
+    {3, "connection refused", "WARN"},
+    {4, "retrying", "WARN"},
+    {6, "connected", "INFO"},
+    {7, "sent 12 bytes", NULL},
+    {3, "[thrd:main]: Group \"g\": unexpected instruction to revoke current assignment and rebalance (terminating=0, "
+        "assignment_lost=0, LEAVE_ON_UNASSIGN_DONE=0)", NULL},
+};
+
+START_TEST(what_librdkafka_logs_is_as_bad_as_it_is_for_the_worker)
+{
+    char why[CLIENT_CONF_WHY_BYTES];
+    char said[1024] = "";
+    rd_kafka_conf_t *conf = make(CLIENT_CONSUMER, NULL, NULL, why);
+    ck_assert_msg(conf != NULL, "%s", why);
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    set_log(NULL, log_lines[_i].level, "REBALANCE", log_lines[_i].text);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    size_t n = fread(said, 1, sizeof said - 1, file);
+    fclose(file);
+    rd_kafka_conf_destroy(conf);
+    if (log_lines[_i].says == NULL) {
+        ck_assert_msg(n == 0, "%s", said);
+    } else {
+        ck_assert_msg(strcasestr(said, log_lines[_i].says) != NULL, "%s", said);
+        ck_assert_ptr_nonnull(strstr(said, log_lines[_i].text));
+    }
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("client_conf");
@@ -315,6 +370,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_consumer_needs_a_group_and_others_do_not);
     tcase_add_loop_test(tcase, a_static_member_is_one_as_a_consumer_only, 0, 3);
     tcase_add_test(tcase, of_a_property_given_twice_the_later_one_wins);
+    tcase_add_loop_test(tcase, what_librdkafka_logs_is_as_bad_as_it_is_for_the_worker, 0, sizeof log_lines / sizeof *log_lines);
     suite_add_tcase(suite, tcase);
     return suite;
 }

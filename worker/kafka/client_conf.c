@@ -150,6 +150,13 @@ static bool is_secret(const char *property)
     return false;
 }
 
+/* Who unsubscribes as no member of the group, as claims.c does on purpose, gets this: librdkafka thinks of a mistake of its
+ * own, and then does what was asked for. */
+static bool is_expected(const char *text)
+{
+    return strstr(text, "unexpected instruction to revoke current assignment") != NULL;
+}
+
 /* librdkafka's threads call this. What it calls an error it mostly gets over by itself (a broker that is away): a
  * warning. What it does not get over comes as a fatal error, by another way. */
 static void log_line(const rd_kafka_t *rk, int grade, const char *facility, const char *text)
@@ -159,7 +166,7 @@ static void log_line(const rd_kafka_t *rk, int grade, const char *facility, cons
                            : grade <= GRADE_WARNING ? LOG_WARN
                            : grade <= GRADE_INFO    ? LOG_INFO
                                                     : LOG_DEBUG;
-    log_event(level, "kafka_client", "%s: %s", facility, text);
+    log_event(is_expected(text) ? LOG_DEBUG : level, "kafka_client", "%s: %s", facility, text);
 }
 
 static int set_own(rd_kafka_conf_t *conf, const char *property, const char *value, char *why)
