@@ -14,6 +14,25 @@ rd_kafka_consumer_group_metadata_t *rd_kafka_consumer_group_metadata(rd_kafka_t 
     return has_become_another ? rd_kafka_consumer_group_metadata_new_with_genid(STAGE_GROUP, 5, "another", NULL) : real(rk);
 }
 
+/* Commits that were asked for, and those of them that were for an assignment which librdkafka knew to be lost. */
+static rd_kafka_t *committer;
+static size_t n_asked;
+static size_t n_asked_lost;
+
+typedef void (*committed_fn)(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *offsets, void *opaque);
+
+rd_kafka_resp_err_t rd_kafka_commit_queue(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets,
+                                          rd_kafka_queue_t *queue, committed_fn callback, void *opaque)
+{
+    rd_kafka_resp_err_t (*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, rd_kafka_queue_t *,
+                                committed_fn, void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_commit_queue");
+    committer = rk;
+    n_asked++;
+    n_asked_lost += rd_kafka_assignment_lost(rk) != 0;
+    return real(rk, offsets, queue, callback, opaque);
+}
+
 static const struct side_wish plain = {0};
 
 #define ROWS(table) (int)(sizeof(table) / sizeof *(table))
@@ -114,6 +133,50 @@ START_TEST(an_error_that_no_waiting_mends_is_fatal_and_names_the_way_out)
     TURN_UNTIL(&stage, is_fatal);
     ck_assert_msg(strstr(side->reason, fatal_errors[_i].words) != NULL, "%s", side->reason);
     ck_assert_uint_eq(side->fatal, 1);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool it_is_lost(struct stage *s)
+{
+    return s->sides[0].lost == 1;
+}
+
+static int64_t turns_end_ms;
+
+static bool turns_are_over(struct stage *s)
+{
+    (void)s;
+    return clock_mono_ms() >= turns_end_ms;
+}
+
+/* librdkafka knows it before its callback says it: no message is taken meanwhile, nor the callback. */
+START_TEST(nothing_is_committed_for_what_is_lost_though_nobody_was_told_yet)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, &plain);
+    TURN_UNTIL(&stage, all_hundred_delivered);
+    side_finish(side, 0);
+    wanted_commit = 1;
+    TURN_UNTIL(&stage, is_committed);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_HEARTBEAT, 1,
+                                      _i == 0 ? RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION : RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    int64_t give_up_ms = clock_mono_ms() + STAGE_DEADLINE_MS;
+    while (!rd_kafka_assignment_lost(committer) && clock_mono_ms() < give_up_ms)
+        poll(NULL, 0, 5);
+    ck_assert(rd_kafka_assignment_lost(committer));
+    side_finish(side, 0);
+    side->max_messages = 0;
+    turns_end_ms = clock_mono_ms() + 500;
+    TURN_UNTIL(&stage, turns_are_over);
+    ck_assert_uint_gt(n_asked, 0);
+    ck_assert_uint_eq(n_asked_lost, 0);
+    side->max_messages = 1000;
+    TURN_UNTIL(&stage, it_is_lost);
+    side_forget_jobs(side);
     stage_leave(&stage);
     stage_close(&stage);
 }
@@ -485,6 +548,7 @@ Suite *test_suite(void)
     TCase *tcase = tcase_create("commit");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_commit_that_fails_for_a_while_is_made_again);
+    tcase_add_loop_test(tcase, nothing_is_committed_for_what_is_lost_though_nobody_was_told_yet, 0, 2);
     tcase_add_test(tcase, a_broker_that_refuses_the_metadata_gets_the_bare_offset);
     tcase_add_test(tcase, where_nothing_may_run_twice_a_broker_that_refuses_the_metadata_is_the_end);
     tcase_add_test(tcase, where_nothing_may_run_twice_metadata_of_somebody_else_is_the_end);

@@ -131,11 +131,12 @@ static bool read_membership(struct consumer *consumer, struct membership *member
 /* Is it the member that it was at the last rebalance callback, so that what it has was dealt to this very one? Another one may
  * have had it in between (rebalance.c). Only a JoinGroup makes it another, so librdkafka is asked once after each: the
  * question wakes its main thread, and where that has a reason to join, a commit right behind the answer came too late for
- * its generation, each second time (join_watch.h). */
+ * its generation, each second time (join_watch.h). That the assignment is lost librdkafka tells without being woken, and before
+ * its callback does: then the generation may be gone already, and without one a broker takes a commit while a group is empty. */
 static bool is_same_member(struct consumer *consumer)
 {
     unsigned joins = join_watch_joins(&consumer->join_watch);
-    if (!may_ask(consumer))
+    if (!may_ask(consumer) || rd_kafka_assignment_lost(consumer->rk))
         return false;
     if (joins != 0 && joins == consumer->joins)
         return true;
