@@ -172,8 +172,10 @@ void rebalance_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
     enum member member = see_member(consumer, partitions);
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         trouble_over(consumer);
+        /* Dealt to the member that it was. Where that is nothing, nothing is claimed that it has not got: librdkafka joins again by
+         * itself, and until its next callback the worker counts as joined, which costs no more than the line group_wait. */
         if (member == MEMBER_NONE && partitions->cnt > 0)
-            claims_refuse(consumer); /* dealt to the member that it was */
+            claims_refuse(consumer);
         take(consumer, partitions);
     } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && member == MEMBER_SAME && !rd_kafka_assignment_lost(rk)) {
         note_revoke(consumer, partitions);
