@@ -6,7 +6,6 @@
 #include "protocol/url.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -56,6 +55,7 @@ static const char *const keys[KEYS] = {
 #define DEFAULT_POLL_INTERVAL_MS 2000
 
 static const char *const default_success_states[] = {"completed"};
+static const int default_accept_codes[] = {200, 202};
 
 /* A plan in the making. */
 struct draft {
@@ -198,15 +198,15 @@ static int check_body(struct draft *draft, struct rxp_http_plan *plan)
     if (json_check(body, strlen(body), JSON_KEYS_ANY, &fault) < 0)
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "http.body is not valid JSON: %s, at its byte %zu",
                           fault.what, fault.at_byte);
-    plan->body = body;
-    plan->body_bytes = strlen(body);
-    plan->content_type = form ? "application/x-www-form-urlencoded" : "application/json";
+    plan->kickoff.body = body;
+    plan->kickoff.body_bytes = strlen(body);
+    plan->kickoff.body_is_form = form;
     if (!form)
         return 0;
-    draft->form = json_document(body, plan->body_bytes);
+    draft->form = json_document(body, plan->kickoff.body_bytes);
     if (form_check(keys[KEY_BODY], draft->form, draft->why) < 0)
         return -1;
-    plan->body_bytes = form_write(draft->form, NULL);
+    plan->kickoff.body_bytes = form_write(draft->form, NULL);
     return 0;
 }
 
@@ -216,8 +216,8 @@ static int check_kickoff(struct draft *draft, struct rxp_http_plan *plan)
 
     if (is_missing(draft, KEY_URL))
         return refuse_missing(draft, KEY_URL);
-    plan->url = draft->value[KEY_URL];
-    if (url_check(keys[KEY_URL], plan->url, URL_PLAIN, draft->why) < 0 || check_method(draft) < 0 ||
+    plan->kickoff.url = draft->value[KEY_URL];
+    if (url_check(keys[KEY_URL], plan->kickoff.url, URL_PLAIN, draft->why) < 0 || check_method(draft) < 0 ||
         check_body(draft, plan) < 0 || check_idempotency_header(draft) < 0)
         return -1;
     plan->idempotency_header = header == NULL ? RXP_IDEMPOTENCY_HEADER : header[0] == '\0' ? NULL : header;
@@ -298,8 +298,7 @@ static int read_pending_codes(struct draft *draft, struct rxp_http_plan *plan)
                               rxp_show(item, bytes).text);
         code[i] = (item[0] - '0') * 100 + (item[1] - '0') * 10 + (item[2] - '0');
     }
-    plan->pending_codes = code;
-    plan->n_pending_codes = n;
+    plan->pending_codes = (struct rxp_codes){.code = code, .n = n};
     return 0;
 }
 
@@ -333,19 +332,22 @@ static int read_polls(struct draft *draft, struct rxp_http_plan *plan)
 
     if (is_missing(draft, KEY_POLL_URL_TEMPLATE))
         return refuse_missing(draft, KEY_POLL_URL_TEMPLATE);
-    plan->poll_url_template = draft->value[KEY_POLL_URL_TEMPLATE];
-    if (url_check(keys[KEY_POLL_URL_TEMPLATE], plan->poll_url_template, URL_TEMPLATE, draft->why) < 0)
+    const char *url = draft->value[KEY_POLL_URL_TEMPLATE];
+    if (url_check(keys[KEY_POLL_URL_TEMPLATE], url, URL_TEMPLATE, draft->why) < 0)
         return -1;
-    size_t longest = url_longest(plan->poll_url_template, id);
+    size_t longest = url_longest(url, id);
     if (longest > URL_MAX_BYTES)
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
                           "http.poll_url_template could become %zu bytes with its placeholders filled, more than %d",
                           longest, URL_MAX_BYTES);
     /* As a path segment these would name another resource. */
-    if (url_has_invocation_id(plan->poll_url_template) && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0))
+    if (url_has_invocation_id(url) && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0))
         return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
                           "http.poll_url_template names {invocation_id}, but the id '%s' is a step in a path", id);
-    if (url_has_run_id(plan->poll_url_template)) {
+    char *filled = take(draft, url_write(NULL, url, NULL, id) + 1, 1);
+    filled[url_write(filled, url, NULL, id)] = '\0';
+    plan->poll = (struct rxp_http_call){.url = filled, .method = "GET", .url_has_run_id = url_has_run_id(url)};
+    if (url_has_run_id(url)) {
         if (is_missing(draft, KEY_POLL_RUN_ID_PATH))
             return refuse_missing(draft, KEY_POLL_RUN_ID_PATH);
         plan->run_id_path = draft->value[KEY_POLL_RUN_ID_PATH];
@@ -365,7 +367,9 @@ static int reserve(struct draft *draft, struct rxp_http_plan *plan)
     size_t bytes = METHOD_MAX_BYTES + 1;
 
     if (draft->form.bytes > 0)
-        bytes += plan->body_bytes + 1;
+        bytes += plan->kickoff.body_bytes + 1;
+    if (plan->polls && draft->value[KEY_POLL_URL_TEMPLATE] != NULL)
+        bytes += url_write(NULL, draft->value[KEY_POLL_URL_TEMPLATE], NULL, draft->invocation->invocation_id) + 1;
     for (size_t i = 0; plan->polls && i < sizeof(lists) / sizeof(lists[0]); i++) {
         const char *list = draft->value[lists[i]];
         if (list != NULL)
@@ -383,7 +387,7 @@ static void take_kickoff(struct draft *draft, struct rxp_http_plan *plan)
 {
     const char *method = draft->value[KEY_METHOD];
 
-    plan->method = "POST";
+    plan->kickoff.method = "POST";
     if (method != NULL) {
         size_t bytes = strlen(method) + 1;
         char *upper = take(draft, bytes, 1);
@@ -392,21 +396,32 @@ static void take_kickoff(struct draft *draft, struct rxp_http_plan *plan)
             if (*at >= 'a' && *at <= 'z')
                 *at = (char)(*at - 'a' + 'A');
         }
-        plan->method = upper;
+        plan->kickoff.method = upper;
     }
     if (draft->form.bytes > 0) {
-        char *body = take(draft, plan->body_bytes + 1, 1);
+        char *body = take(draft, plan->kickoff.body_bytes + 1, 1);
         form_write(draft->form, body);
-        body[plan->body_bytes] = '\0';
-        plan->body = body;
+        body[plan->kickoff.body_bytes] = '\0';
+        plan->kickoff.body = body;
     }
 }
 
-int rxp_http_plan_make(const struct rxp_invocation *invocation, struct rxp_http_plan *out, struct rxp_refusal *why)
+int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
+                       struct rxp_http_plan *out, struct rxp_refusal *why)
 {
+    (void)defaults;
     struct draft draft = {.invocation = invocation, .form = {.at = "", .bytes = 0}, .why = why};
 
-    *out = (struct rxp_http_plan){.polls = invocation->kind == RXP_KIND_HTTP_ASYNC, .poll_max_failures = -1};
+    *out = (struct rxp_http_plan){
+        .polls = invocation->kind == RXP_KIND_HTTP_ASYNC,
+        .start_before_ms = INT64_MAX,
+        .accept_codes = {default_accept_codes, 2},
+        .kickoff_max_retries = 0,
+        .poll_pending_ms = INT64_MAX,
+        .poll_backoff_factor = 1.0,
+        .poll_max_interval_ms = 60000,
+        .poll_max_failures = -1,
+    };
     if (invocation->kind != RXP_KIND_HTTP_ASYNC && invocation->kind != RXP_KIND_HTTP)
         return rxp_refuse(why, RXP_ERROR_UNSUPPORTED_KIND,
                           "runtime_kind '%s' is not run here: this worker runs http_async and http",
@@ -426,15 +441,6 @@ void rxp_http_plan_deinit(struct rxp_http_plan *plan)
 {
     free(plan->owned);
     *plan = (struct rxp_http_plan){.owned = NULL};
-}
-
-bool rxp_words_has(const struct rxp_words *words, const char *word)
-{
-    for (size_t i = 0; i < words->n; i++) {
-        if (strcmp(words->word[i], word) == 0)
-            return true;
-    }
-    return false;
 }
 
 const char *const *rxp_http_plan_keys(size_t *n)

@@ -1,9 +1,12 @@
-/* http_plan: what the http.* metadata of an invocation asks for, checked and typed.
+/* http_plan: what the http.*, var.* and rxp.* metadata of an invocation, over the defaults of its profile, asks for:
+ * checked and typed.
  *
- * Pure and thread-safe. The strings point into the invocation, which must outlive the plan, or into the plan. */
+ * Pure and thread-safe. The strings point into the invocation and the defaults, which must outlive the plan, or into
+ * the plan. */
 #ifndef RXP_PROTOCOL_HTTP_PLAN_H
 #define RXP_PROTOCOL_HTTP_PLAN_H
 
+#include "protocol/http_call.h"
 #include "protocol/invocation.h"
 #include "protocol/json.h"
 
@@ -19,47 +22,85 @@ struct rxp_words {
     size_t n;
 };
 
-struct rxp_http_plan {
-    bool polls; /* http_async; false for http, whose answer to the kickoff is the result */
-    /* kickoff */
-    const char *url;
-    const char *method;
-    const char *body; /* NULL: none */
-    size_t body_bytes;
-    const char *content_type;       /* NULL without a body */
-    const char *idempotency_header; /* NULL: not sent */
-    /* polls */
-    const char *poll_url_template;
-    const char *run_id_path; /* NULL where the template has no {run_id} */
-    const char *status_path;
-    struct rxp_words terminal_states;
-    struct rxp_words success_states;
-    const int *pending_codes;
-    size_t n_pending_codes;
-    int64_t poll_interval_ms;
-    int poll_max_failures; /* -1: the worker's own */
-    /* result */
-    const char *result_path; /* NULL: none */
-    void *owned;             /* memory of the plan */
+struct rxp_codes {
+    const int *code;
+    size_t n;
 };
 
-/* For an invocation that rxp_invocation_parse accepted. Returns 0, or -1 with *why filled (unsupported_kind,
- * missing_metadata, invalid_metadata) and an empty *out, which may be deinitialised or not. Keys for polls are not
- * looked at for kind http. A required key that is empty counts as missing. */
-int rxp_http_plan_make(const struct rxp_invocation *invocation, struct rxp_http_plan *out, struct rxp_refusal *why);
+/* What an operator lays down for a runtime_name (a profile). */
+struct rxp_defaults {
+    const char *name; /* for sentences: "archon.json" */
+    const struct rxp_pair *metadata; /* http.* and var.* keys; each once */
+    size_t n_metadata;
+    bool only; /* a message may set nothing but http.body, var.*, rxp.* and keys of its own (profiles=only) */
+};
+
+/* One of http.header.*. */
+struct rxp_http_header {
+    const char *name;
+    const char *value; /* may hold ${secret:NAME} */
+    bool from_defaults;
+};
+
+struct rxp_http_plan {
+    bool polls; /* http_async; false for http, whose answer to the kickoff is the result */
+    /* The calls; a call that is not made has no url (http_call.h). All methods are upper case. */
+    struct rxp_http_call prepare;
+    struct rxp_http_call kickoff;
+    struct rxp_http_call poll; /* its url may be NULL where poll_url_header is given */
+    struct rxp_http_call result;
+    struct rxp_http_call cancel;
+    struct rxp_http_call after;
+    const struct rxp_http_header *headers; /* of every call to an origin of theirs, see rxp_http_plan_sends */
+    size_t n_headers;
+    int64_t start_before_ms; /* Unix time; INT64_MAX: none */
+    /* prepare */
+    const char *prepared_id_path; /* NULL: its answer is not looked at */
+    /* kickoff */
+    const char *idempotency_header; /* NULL: not sent */
+    struct rxp_codes accept_codes;  /* never empty */
+    int kickoff_max_retries;        /* -1: the worker's own */
+    /* polls */
+    const char *poll_url_header; /* NULL: none */
+    const char *run_id_path;     /* NULL: the kickoff's answer names none */
+    const char *late_run_id_path; /* NULL: none */
+    const char *status_path;
+    bool missing_status_is_pending;
+    struct rxp_words terminal_states;
+    struct rxp_words success_states;
+    struct rxp_codes pending_codes;
+    int64_t poll_pending_ms; /* INT64_MAX: as long as the run lasts */
+    int64_t poll_interval_ms;
+    double poll_backoff_factor; /* >= 1 */
+    int64_t poll_max_interval_ms;
+    int poll_max_failures; /* -1: the worker's own */
+    struct rxp_words error_paths;
+    /* result */
+    const char *result_path; /* NULL: none; in the body of the result call, where that is made */
+    struct rxp_words result_states; /* after which the result call is made, where there is one */
+    bool result_states_all;
+    struct rxp_words after_states;
+    bool after_states_all;
+    void *owned; /* memory of the plan */
+};
+
+/* For an invocation that rxp_invocation_parse accepted; defaults NULL: none. Returns 0, or -1 with *why filled
+ * (unsupported_kind, missing_metadata, invalid_metadata) and an empty *out, which may be deinitialised or not. Keys for
+ * polls are not looked at for kind http. A required key that is empty counts as missing. Placeholders whose value is
+ * known by now ({var.NAME}, {invocation_id}) are filled; {run_id} and {prepared_id} are left. */
+int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
+                       struct rxp_http_plan *out, struct rxp_refusal *why);
 void rxp_http_plan_deinit(struct rxp_http_plan *plan);
 
 bool rxp_words_has(const struct rxp_words *words, const char *word);
+bool rxp_codes_has(const struct rxp_codes *codes, int code);
 
-/* Fills {run_id} and {invocation_id}, percent-encoded to RFC 3986 unreserved characters. run_id may be NULL where
- * the template does not name it. The caller frees it; NULL for want of memory. */
-char *rxp_url_expand(const char *url_template, const char *run_id, const char *invocation_id);
-
-/* A run id from the kickoff's answer: decoded text of a string, number or boolean. Returns 0 with *out (the caller
+/* A run id from an answer: decoded text of a string, number or boolean. Returns 0 with *out (the caller
  * frees it), or -1 with *why: run_id_missing or run_id_invalid. */
 int rxp_run_id_take(struct json_slice document, const char *path, char **out, struct rxp_refusal *why);
 
-/* The http.* and rxp.* keys known to this version, for "did you mean" and the reference page. */
+/* The http.* and rxp.* keys known to this version, for "did you mean" and the reference page; of families such as
+ * http.header.NAME the form with NAME. */
 const char *const *rxp_http_plan_keys(size_t *n);
 
 #endif

@@ -186,19 +186,18 @@ size_t url_longest(const char *url_template, const char *invocation_id)
     return n;
 }
 
-/* The same for the whole template. */
-static size_t put_expanded(char *at, const char *url_template, const char *run_id, const char *invocation_id)
+size_t url_write(char *at, const char *url_template, const char *run_id, const char *invocation_id)
 {
     size_t n = 0;
 
     while (*url_template != '\0') {
         const char *value = NULL;
         if (begins(url_template, run_id_mark)) {
-            value = run_id != NULL ? run_id : "";
-            url_template += sizeof(run_id_mark) - 1;
+            value = run_id;
+            url_template += value != NULL ? sizeof(run_id_mark) - 1 : 0;
         } else if (begins(url_template, invocation_id_mark)) {
             value = invocation_id;
-            url_template += sizeof(invocation_id_mark) - 1;
+            url_template += value != NULL ? sizeof(invocation_id_mark) - 1 : 0;
         }
         if (value != NULL) {
             n += put_encoded(at == NULL ? NULL : at + n, value);
@@ -210,16 +209,4 @@ static size_t put_expanded(char *at, const char *url_template, const char *run_i
         }
     }
     return n;
-}
-
-char *rxp_url_expand(const char *url_template, const char *run_id, const char *invocation_id)
-{
-    size_t bytes = put_expanded(NULL, url_template, run_id, invocation_id);
-    char *url = malloc(bytes + 1);
-
-    if (url == NULL)
-        return NULL;
-    put_expanded(url, url_template, run_id, invocation_id);
-    url[bytes] = '\0';
-    return url;
 }

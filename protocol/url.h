@@ -23,6 +23,10 @@ int url_check(const char *key, const char *url, enum url_placeholders placeholde
  * id many times must not become a URL of gigabytes. */
 size_t url_longest(const char *url_template, const char *invocation_id);
 
+/* Fills {run_id} and {invocation_id}, percent-encoded to RFC 3986 unreserved characters; what is NULL stays as it is. With
+ * `at` NULL it only counts. Returns the length; there is no NUL. */
+size_t url_write(char *at, const char *url_template, const char *run_id, const char *invocation_id);
+
 bool url_has_run_id(const char *url_template);
 bool url_has_invocation_id(const char *url_template);
 

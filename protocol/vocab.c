@@ -43,6 +43,10 @@ const char *rxp_error_name(enum rxp_error error)
         return "invalid_metadata";
     case RXP_ERROR_EGRESS_DENIED:
         return "egress_denied";
+    case RXP_ERROR_SECRET_DENIED:
+        return "secret_denied";
+    case RXP_ERROR_UNKNOWN_PROFILE:
+        return "unknown_profile";
     case RXP_ERROR_KICKOFF_NETWORK:
         return "kickoff_network";
     case RXP_ERROR_KICKOFF_STATUS:
@@ -55,6 +59,8 @@ const char *rxp_error_name(enum rxp_error error)
         return "run_id_missing";
     case RXP_ERROR_RUN_ID_INVALID:
         return "run_id_invalid";
+    case RXP_ERROR_POLL_URL_MISSING:
+        return "poll_url_missing";
     case RXP_ERROR_POLL_URL_INVALID:
         return "poll_url_invalid";
     case RXP_ERROR_POLL_NETWORK:
@@ -67,12 +73,20 @@ const char *rxp_error_name(enum rxp_error error)
         return "status_missing";
     case RXP_ERROR_RESPONSE_TOO_LARGE:
         return "response_too_large";
+    case RXP_ERROR_RESULT_FETCH:
+        return "result_fetch";
+    case RXP_ERROR_PREPARE_FAILED:
+        return "prepare_failed";
+    case RXP_ERROR_ORIGIN_UNAVAILABLE:
+        return "origin_unavailable";
     case RXP_ERROR_BACKEND_FAILED:
         return "backend_failed";
     case RXP_ERROR_KICKOFF_TIMEOUT:
         return "kickoff_timeout";
     case RXP_ERROR_POLL_TIMEOUT:
         return "poll_timeout";
+    case RXP_ERROR_START_EXPIRED:
+        return "start_expired";
     case RXP_ERROR_CANCELLED:
         return "cancelled";
     }

@@ -44,7 +44,8 @@ START_TEST(an_answer_that_is_cut_off_in_its_headers_or_trailers_is_none)
     const struct rude_step step = {.act = RUDE_ANSWER_CLOSE, .answer = cut_off[_i]};
     serve(RUDE_WHOLE_SERVER, &step, 1);
     struct seen seen = {0};
-    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .once = true};
+    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .once = true,
+                                         .is_kickoff = true};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_NETWORK);
     ck_assert(seen.sent);

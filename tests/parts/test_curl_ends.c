@@ -27,7 +27,7 @@ START_TEST(a_refused_connection_was_never_sent)
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
     struct seen seen = {0};
-    const struct http_request request = {.method = "POST", .url = url, .once = true};
+    const struct http_request request = {.method = "POST", .url = url, .once = true, .is_kickoff = true};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_CONNECT);
     ck_assert(!seen.sent);
@@ -69,7 +69,7 @@ START_TEST(a_handshake_that_fails_was_never_sent)
     char url[64];
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", port);
     struct seen seen = {0};
-    const struct http_request request = {.method = "POST", .url = url, .once = true};
+    const struct http_request request = {.method = "POST", .url = url, .once = true, .is_kickoff = true};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_TLS);
     ck_assert(!seen.sent);
@@ -86,7 +86,8 @@ START_TEST(a_handshake_without_end_is_a_connect_timeout)
     char url[64];
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", rude_server_port(server));
     struct seen seen = {0};
-    const struct http_request request = {.method = "POST", .url = url, .once = true, .connect_timeout_ms = 200};
+    const struct http_request request = {.method = "POST", .url = url, .once = true,
+                                         .is_kickoff = true, .connect_timeout_ms = 200};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_CONNECT);
     ck_assert(!seen.sent);
@@ -99,7 +100,8 @@ START_TEST(a_socket_that_cannot_be_watched_fails_its_request)
     ck_assert_int_eq(dup2(no_epoll, epoll_fd), epoll_fd);
     serve(RUDE_WHOLE_SERVER, answer_ok, 1);
     struct seen seen = {0};
-    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .once = true};
+    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .once = true,
+                                         .is_kickoff = true};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_CONNECT);
     ck_assert(!seen.sent);
@@ -228,7 +230,8 @@ START_TEST(a_connect_timeout_is_told_from_a_silent_server)
     }
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
-    const struct http_request request = {.method = "POST", .url = url, .connect_timeout_ms = 200, .once = true};
+    const struct http_request request = {.method = "POST", .url = url, .connect_timeout_ms = 200, .once = true,
+                                         .is_kickoff = true};
     struct seen seen = {0};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_CONNECT);

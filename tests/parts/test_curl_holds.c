@@ -34,7 +34,8 @@ static void turn_some(void)
 
 static void start_held(struct seen *seen, struct rude_server *at)
 {
-    const struct http_request request = {.method = "POST", .url = rude_server_url(at), .once = true};
+    const struct http_request request = {.method = "POST", .url = rude_server_url(at), .once = true,
+                                         .is_kickoff = true};
     seen->hold = true;
     start_request(seen, &request);
     turn_some();
@@ -97,7 +98,7 @@ END_TEST
 START_TEST(the_time_it_is_held_is_not_its_own)
 {
     const struct http_request request = {
-        .method = "POST", .url = rude_server_url(server), .timeout_ms = 2000, .once = true};
+        .method = "POST", .url = rude_server_url(server), .timeout_ms = 2000, .once = true, .is_kickoff = true};
     struct seen seen = {.hold = true};
     start_request(&seen, &request);
     int64_t until_ms = clock_mono_ms() + 2100;
@@ -114,7 +115,8 @@ END_TEST
 START_TEST(polls_go_while_all_the_kickoffs_that_may_go_are_held)
 {
     enum { KICKOFFS = 6, POLLS = 20 }; /* of 8 places */
-    const struct http_request kickoff = {.method = "POST", .url = rude_server_url(server), .once = true};
+    const struct http_request kickoff = {.method = "POST", .url = rude_server_url(server), .once = true,
+                                         .is_kickoff = true};
     const struct http_request poll = {.method = "GET", .url = rude_server_url(server)};
     struct seen held[KICKOFFS] = {{0}};
     struct seen behind = {0};
@@ -149,8 +151,10 @@ END_TEST
 
 START_TEST(a_held_one_keeps_its_one_place_from_kickoffs_alone)
 {
-    const struct http_request kickoff = {.method = "POST", .url = rude_server_url(server), .once = true};
-    const struct http_request kickoff_elsewhere = {.method = "POST", .url = rude_server_url(other), .once = true};
+    const struct http_request kickoff = {.method = "POST", .url = rude_server_url(server), .once = true,
+                                         .is_kickoff = true};
+    const struct http_request kickoff_elsewhere = {.method = "POST", .url = rude_server_url(other), .once = true,
+                                         .is_kickoff = true};
     struct seen held = {0};
     struct seen behind = {0};
     struct seen elsewhere = {0};
@@ -184,7 +188,7 @@ START_TEST(a_released_one_waits_for_a_place)
     turn_some();
     ck_assert_int_eq(held.begun, 1);
     ck_assert_int_gt(curl_transport_next_ms(transport), clock_mono_ms() - 1000);
-    base->cancel(base, stalled.transfer);
+    base->cancel(base, stalled.transfer, false);
     turn_until_requested(server, 2);
     ck_assert_int_eq(held.begun, 2);
 }
@@ -193,7 +197,8 @@ END_TEST
 /* 0: held; 1: released and not asked again yet. */
 START_TEST(one_that_is_cancelled_gives_its_share_back)
 {
-    const struct http_request behind = {.method = "POST", .url = rude_server_url(server), .once = true};
+    const struct http_request behind = {.method = "POST", .url = rude_server_url(server), .once = true,
+                                         .is_kickoff = true};
     struct seen held = {0};
     struct seen second = {0};
     start_held(&held, server);
@@ -203,7 +208,7 @@ START_TEST(one_that_is_cancelled_gives_its_share_back)
     if (_i == 1) {
         let_go(&held);
     }
-    base->cancel(base, held.transfer);
+    base->cancel(base, held.transfer, false);
     turn_until_done(&second);
     ck_assert_int_eq(held.begun, 1);
     ck_assert_int_eq(held.done, 0);

@@ -102,9 +102,9 @@ START_TEST(a_redirect_is_followed_with_the_method_of_its_code)
     serve(RUDE_WHOLE_SERVER, steps, 2);
     const struct http_header header = {"Idempotency-Key", "k"};
     const struct http_request request = {.method = redirects[_i].method, .url = url_of(server, "/here"), .body = "{}",
-                                         .body_bytes = 2, .content_type = "application/json", .headers = &header,
-                                         .n_headers = 1, .once = true};
-    struct seen seen = {0};
+                                         .body_bytes = 2, .content_type = "application/json", .once = true,
+                                         .is_kickoff = true};
+    struct seen seen = {.headers = {&header, 1}};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_OK);
     ck_assert_int_eq(seen.code, 200);
@@ -131,8 +131,8 @@ START_TEST(headers_do_not_follow_to_another_origin_and_do_not_come_back)
     const struct http_header header = {"Idempotency-Key", "k"};
     const struct http_request request = {.method = "POST", .url = rude_server_url(server),
                                          .body = "{}", .body_bytes = 2,
-                                         .content_type = "application/json", .headers = &header, .n_headers = 1};
-    struct seen seen = {0};
+                                         .content_type = "application/json"};
+    struct seen seen = {.headers = {&header, 1}};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_OK);
     const char *text = rude_server_request(other, 0);
@@ -236,7 +236,8 @@ START_TEST(a_redirected_request_does_not_queue_again_behind_the_others)
     set_up_with("*", true, 1);
     serve(RUDE_WHOLE_SERVER, steps, 2);
     struct seen seen[N] = {{0}};
-    const struct http_request request = {.method = "POST", .url = url_of(server, "/start"), .once = true};
+    const struct http_request request = {.method = "POST", .url = url_of(server, "/start"), .once = true,
+                                         .is_kickoff = true};
     for (int i = 0; i < N; i++) {
         start_request(&seen[i], &request);
     }
@@ -293,7 +294,7 @@ START_TEST(a_name_is_refused_by_the_address_it_has)
     char url[64];
     snprintf(url, sizeof url, "http://localhost:%d/", rude_server_port(server));
     struct seen seen = {0};
-    const struct http_request request = {.method = "POST", .url = url, .once = true};
+    const struct http_request request = {.method = "POST", .url = url, .once = true, .is_kickoff = true};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_EGRESS);
     ck_assert(!seen.sent);

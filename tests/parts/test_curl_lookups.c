@@ -95,7 +95,7 @@ static void cancel_each(struct seen seen[N])
 {
     struct transport *base = curl_transport_base(transport);
     for (int i = 0; i < N; i++) {
-        base->cancel(base, seen[i].transfer);
+        base->cancel(base, seen[i].transfer, false);
     }
 }
 

@@ -47,7 +47,7 @@ static int on_prepare(struct run *run, void *opaque)
     struct rxp_refusal why = {0};
     (void)opaque;
     if (rxp_invocation_parse(job->text, strlen(job->text), 1 << 20, &job->invocation, &why) != 0 ||
-        rxp_http_plan_make(job->invocation, &job->plan, &why) != 0) {
+        rxp_http_plan_make(job->invocation, NULL, &job->plan, &why) != 0) {
         run->outcome = (struct outcome){
             .status = RXP_STATUS_REJECTED, .error = why.error, .summary = strdup(why.text)};
         return -1;

@@ -82,7 +82,7 @@ static int on_prepare(struct run *run, void *opaque)
                          job->index, backend_port(backend), backend_port(backend));
     ck_assert_int_gt(bytes, 0);
     ck_assert_int_eq(rxp_invocation_parse(text, (size_t)bytes, 1 << 20, &job->invocation, &why), 0);
-    ck_assert_int_eq(rxp_http_plan_make(job->invocation, &job->plan, &why), 0);
+    ck_assert_int_eq(rxp_http_plan_make(job->invocation, NULL, &job->plan, &why), 0);
     free(text);
     run->invocation = job->invocation;
     run->plan = &job->plan;

@@ -144,7 +144,13 @@ static void send_out(struct transfer *transfer)
 
 static void begin(struct transfer *transfer)
 {
-    switch (transfer->begun(transfer->opaque, world->now_ms)) {
+    struct http_headers headers = {0};
+    enum transfer_go go = transfer->begun(transfer->opaque, world->now_ms, &headers);
+    for (size_t i = 0; i < headers.n; i++) {
+        if (strcmp(headers.header[i].name, "Idempotency-Key") == 0)
+            snprintf(transfer->key, sizeof transfer->key, "%s", headers.header[i].value);
+    }
+    switch (go) {
     case TRANSFER_GO:
         if (likely(world->plan.http_trouble / 3))
             answer(transfer, TRANSPORT_CONNECT, false);
@@ -167,24 +173,21 @@ static struct transfer *start(struct transport *transport, const struct http_req
     struct transfer *transfer = calloc(1, sizeof *transfer);
     assert(transfer != NULL);
     transfer->pool = pool;
-    transfer->is_kickoff = request->once;
+    transfer->is_kickoff = request->is_kickoff;
     transfer->timeout_ms = request->timeout_ms;
     transfer->begun = begun;
     transfer->done = done;
     transfer->opaque = opaque;
     snprintf(transfer->url, sizeof transfer->url, "%s", request->url);
-    for (size_t i = 0; i < request->n_headers; i++) {
-        if (strcmp(request->headers[i].name, "Idempotency-Key") == 0)
-            snprintf(transfer->key, sizeof transfer->key, "%s", request->headers[i].value);
-    }
     happening_init(&transfer->timeout, time_out);
     list_push(&pool->queued, &transfer->node);
     wake(pool);
     return transfer;
 }
 
-static void cancel(struct transport *transport, struct transfer *transfer)
+static void cancel(struct transport *transport, struct transfer *transfer, bool is_late)
 {
+    (void)is_late;
     (void)transport;
     transfer_free(transfer);
 }

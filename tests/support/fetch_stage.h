@@ -33,6 +33,7 @@ struct seen {
     int done;
     bool refuse; /* begun shall say no */
     bool hold;   /* begun shall say not yet */
+    struct http_headers headers; /* that begun shall give */
     enum transport_error error;
     char detail[TRANSPORT_DETAIL_BYTES];
     bool sent;
@@ -123,7 +124,7 @@ static inline void turn_until_requested(struct rude_server *of, uint64_t request
     }
 }
 
-static inline enum transfer_go on_begun(void *opaque, int64_t now_ms)
+static inline enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_headers *headers)
 {
     struct seen *seen = opaque;
     ck_assert_int_eq(seen->done, 0);
@@ -133,6 +134,7 @@ static inline enum transfer_go on_begun(void *opaque, int64_t now_ms)
     if (seen->hold) {
         return TRANSFER_HOLD;
     }
+    *headers = seen->headers;
     return seen->refuse ? TRANSFER_DROP : TRANSFER_GO;
 }
 
@@ -154,7 +156,7 @@ static inline void on_done(void *opaque, const struct http_reply *reply, int64_t
     snprintf(seen->body, sizeof seen->body, "%s", reply->body);
     if (seen->cancel_then != NULL && seen->cancel_then->transfer != NULL) {
         struct transport *base = curl_transport_base(transport);
-        base->cancel(base, seen->cancel_then->transfer);
+        base->cancel(base, seen->cancel_then->transfer, false);
         seen->cancel_then->transfer = NULL;
     }
     if (seen->start_then != NULL) {

@@ -278,6 +278,7 @@ static inline struct job *job_at(struct assignment *assignment, int64_t offset)
 
 static inline void accept_job(struct job *job, int64_t started_at_ms)
 {
+    job->run.cycle.kicked_off = true;
     job->run.cycle.accepted = true;
     job->run.cycle.deadline_ms = 60000;
     job->run.cycle.polls = 3;

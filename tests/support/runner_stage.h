@@ -33,6 +33,7 @@ struct transfer {
     transfer_done_fn done;
     void *opaque;
     bool cancelled;
+    bool is_late;
     bool is_over;
     bool is_held;
     int released;
@@ -54,7 +55,6 @@ static inline struct transfer *fake_start(struct transport *transport, const str
     *transfer = (struct transfer){.timeout_ms = request->timeout_ms,
                                   .connect_timeout_ms = request->connect_timeout_ms,
                                   .once = request->once,
-                                  .n_headers = request->n_headers,
                                   .begun = begun,
                                   .done = done,
                                   .opaque = opaque};
@@ -64,16 +64,13 @@ static inline struct transfer *fake_start(struct transport *transport, const str
              request->body != NULL ? request->body : "");
     snprintf(transfer->content_type, sizeof transfer->content_type, "%s",
              request->content_type != NULL ? request->content_type : "");
-    for (size_t i = 0; i < request->n_headers && i < 2; i++) {
-        snprintf(transfer->header[i], sizeof transfer->header[i], "%s: %s", request->headers[i].name,
-                 request->headers[i].value);
-    }
     return transfer;
 }
 
-static inline void fake_cancel(struct transport *transport, struct transfer *transfer)
+static inline void fake_cancel(struct transport *transport, struct transfer *transfer, bool is_late)
 {
     (void)transport;
+    transfer->is_late = is_late;
     ck_assert(!transfer->is_over);
     transfer->cancelled = true;
     transfer->is_over = true;
@@ -169,7 +166,7 @@ static inline int on_prepare(struct run *run, void *opaque)
                      0);
     int parsed = rxp_invocation_parse(text, strlen(text), 1 << 20, &subject->invocation, &why);
     ck_assert_msg(parsed == 0, "%s", why.text);
-    ck_assert_msg(rxp_http_plan_make(subject->invocation, &subject->plan, &why) == 0, "%s", why.text);
+    ck_assert_msg(rxp_http_plan_make(subject->invocation, NULL, &subject->plan, &why) == 0, "%s", why.text);
     free(text);
     run->invocation = subject->invocation;
     run->plan = &subject->plan;
@@ -293,7 +290,13 @@ static inline void turn_at(int64_t at_ms)
 static inline void begin(struct transfer *transfer)
 {
     ck_assert(!transfer->is_over && !transfer->is_held);
-    enum transfer_go go = transfer->begun(transfer->opaque, now_ms);
+    struct http_headers headers = {0};
+    enum transfer_go go = transfer->begun(transfer->opaque, now_ms, &headers);
+    transfer->n_headers = headers.n;
+    for (size_t i = 0; i < headers.n && i < 2; i++) {
+        snprintf(transfer->header[i], sizeof transfer->header[i], "%s: %s", headers.header[i].name,
+                 headers.header[i].value);
+    }
     transfer->is_held = go == TRANSFER_HOLD;
     transfer->is_over = go == TRANSFER_DROP;
 }

@@ -8,7 +8,9 @@
 static const struct cycle_config usual = {
     .timeout_ms = 10000,
     .poll_timeout_ms = 500,
+    .start_before_ms = CLOCK_NEVER,
     .poll_interval_ms = 2000,
+    .poll_backoff_factor = 1,
     .poll_jitter = 0.1,
     .poll_max_failures = 2,
     .polls = true,
@@ -29,7 +31,7 @@ enum {
     CANCEL = CYCLE_EVENT_CANCEL,
 };
 
-enum want { KICKOFF, POLL, WAIT, VERDICT, TIMEOUT, CANCELLED };
+enum want { PREPARE, KICKOFF, POLL, FETCH, WAIT, VERDICT, TIMEOUT, EXPIRED, CANCELLED };
 
 struct row {
     int64_t now_ms;
@@ -45,6 +47,10 @@ static int64_t old_deadline_ms; /* that RESUME brings along */
 static enum want want_of(struct cycle_action action)
 {
     switch (action.kind) {
+    case CYCLE_SEND_PREPARE:
+        return PREPARE;
+    case CYCLE_SEND_FETCH:
+        return FETCH;
     case CYCLE_SEND_KICKOFF:
         return KICKOFF;
     case CYCLE_SEND_POLL:
@@ -59,6 +65,8 @@ static enum want want_of(struct cycle_action action)
         return VERDICT;
     case CYCLE_FINISH_TIMEOUT:
         return TIMEOUT;
+    case CYCLE_FINISH_EXPIRED:
+        return EXPIRED;
     case CYCLE_FINISH_CANCELLED:
         return CANCELLED;
     }
@@ -323,7 +331,8 @@ static const int64_t half_backoff_ms[] = {250, 500, 1000, 2000, 4000, 8000, 1500
 START_TEST(failures_back_off_to_half_a_minute)
 {
     struct cycle_config config = {
-        .timeout_ms = 1000000, .poll_interval_ms = 0, .poll_jitter = 0.1, .poll_max_failures = 100, .polls = true};
+        .timeout_ms = 1000000, .start_before_ms = CLOCK_NEVER, .poll_interval_ms = 0, .poll_backoff_factor = 1,
+        .poll_jitter = 0.1, .poll_max_failures = 100, .polls = true};
     struct cycle cycle;
     cycle_init(&cycle);
     cycle_step(&cycle, &config, (struct cycle_event){.kind = CYCLE_EVENT_START}, 0);

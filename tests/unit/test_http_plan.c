@@ -54,7 +54,7 @@ static void assert_made(struct sample *sample, struct rxp_http_plan *plan)
 {
     struct rxp_refusal why;
 
-    ck_assert_msg(rxp_http_plan_make(&sample->invocation, plan, &why) == 0, "%s", why.text);
+    ck_assert_msg(rxp_http_plan_make(&sample->invocation, NULL, plan, &why) == 0, "%s", why.text);
 }
 
 static void assert_refused(struct sample *sample, enum rxp_error error, const char *sentence)
@@ -62,7 +62,7 @@ static void assert_refused(struct sample *sample, enum rxp_error error, const ch
     struct rxp_http_plan plan;
     struct rxp_refusal why;
 
-    ck_assert_msg(rxp_http_plan_make(&sample->invocation, &plan, &why) == -1, "accepted, and not refused with: %s",
+    ck_assert_msg(rxp_http_plan_make(&sample->invocation, NULL, &plan, &why) == -1, "accepted, and not refused with: %s",
                   sentence);
     ck_assert_msg(why.error == error, "%s: %s", rxp_error_name(why.error), why.text);
     ck_assert_msg(strstr(why.text, sentence) != NULL, "'%s' does not say '%s'", why.text, sentence);
@@ -79,19 +79,19 @@ START_TEST(defaults_are_those_of_the_table)
     sample_init(&sample, RXP_KIND_HTTP_ASYNC);
     assert_made(&sample, &plan);
     ck_assert(plan.polls);
-    ck_assert_str_eq(plan.url, "https://api.example/runs?key=secret");
-    ck_assert_str_eq(plan.method, "POST");
-    ck_assert_ptr_null(plan.body);
-    ck_assert_uint_eq(plan.body_bytes, 0);
-    ck_assert_ptr_null(plan.content_type);
+    ck_assert_str_eq(plan.kickoff.url, "https://api.example/runs?key=secret");
+    ck_assert_str_eq(plan.kickoff.method, "POST");
+    ck_assert_ptr_null(plan.kickoff.body);
+    ck_assert_uint_eq(plan.kickoff.body_bytes, 0);
+    ck_assert_ptr_null(rxp_http_call_content_type(&plan.kickoff));
     ck_assert_str_eq(plan.idempotency_header, "Idempotency-Key");
-    ck_assert_str_eq(plan.poll_url_template, "https://api.example/runs/{run_id}");
+    ck_assert_str_eq(plan.poll.url, "https://api.example/runs/{run_id}");
     ck_assert_str_eq(plan.run_id_path, "data.id");
     ck_assert_str_eq(plan.status_path, "status");
     ck_assert_uint_eq(plan.terminal_states.n, 2);
     ck_assert_uint_eq(plan.success_states.n, 1);
     ck_assert_str_eq(plan.success_states.word[0], "completed");
-    ck_assert_uint_eq(plan.n_pending_codes, 0);
+    ck_assert_uint_eq(plan.pending_codes.n, 0);
     ck_assert_int_eq(plan.poll_interval_ms, 2000);
     ck_assert_int_eq(plan.poll_max_failures, -1);
     ck_assert_ptr_null(plan.result_path);
@@ -117,10 +117,10 @@ START_TEST(every_key_is_read)
     set(&sample, "http.result_path", "data.output");
     set(&sample, "tenant", "acme");
     assert_made(&sample, &plan);
-    ck_assert_str_eq(plan.method, "PUT");
-    ck_assert_str_eq(plan.body, " {\"a\": 1.0, \"a\": 2} ");
-    ck_assert_uint_eq(plan.body_bytes, strlen(plan.body));
-    ck_assert_str_eq(plan.content_type, "application/json");
+    ck_assert_str_eq(plan.kickoff.method, "PUT");
+    ck_assert_str_eq(plan.kickoff.body, " {\"a\": 1.0, \"a\": 2} ");
+    ck_assert_uint_eq(plan.kickoff.body_bytes, strlen(plan.kickoff.body));
+    ck_assert_str_eq(rxp_http_call_content_type(&plan.kickoff), "application/json");
     ck_assert_str_eq(plan.idempotency_header, "X-Request-Id");
     ck_assert_uint_eq(plan.terminal_states.n, 3);
     ck_assert_str_eq(plan.terminal_states.word[0], "done");
@@ -129,11 +129,11 @@ START_TEST(every_key_is_read)
     ck_assert_uint_eq(plan.success_states.n, 2);
     ck_assert_str_eq(plan.success_states.word[1], "done");
     ck_assert_int_eq(plan.poll_interval_ms, 250);
-    ck_assert_uint_eq(plan.n_pending_codes, 4);
-    ck_assert_int_eq(plan.pending_codes[0], 404);
-    ck_assert_int_eq(plan.pending_codes[1], 425);
-    ck_assert_int_eq(plan.pending_codes[2], 100);
-    ck_assert_int_eq(plan.pending_codes[3], 599);
+    ck_assert_uint_eq(plan.pending_codes.n, 4);
+    ck_assert_int_eq(plan.pending_codes.code[0], 404);
+    ck_assert_int_eq(plan.pending_codes.code[1], 425);
+    ck_assert_int_eq(plan.pending_codes.code[2], 100);
+    ck_assert_int_eq(plan.pending_codes.code[3], 599);
     ck_assert_int_eq(plan.poll_max_failures, 7);
     ck_assert_str_eq(plan.result_path, "data.output");
     ck_assert(rxp_words_has(&plan.terminal_states, "gave up"));
@@ -155,7 +155,7 @@ START_TEST(each_known_key_is_accepted_and_none_other)
         struct rxp_http_plan plan;
         sample_init(&sample, RXP_KIND_HTTP);
         set(&sample, keys[i], "http://h/");
-        if (rxp_http_plan_make(&sample.invocation, &plan, &why) < 0)
+        if (rxp_http_plan_make(&sample.invocation, NULL, &plan, &why) < 0)
             ck_assert_msg(strstr(why.text, "unknown metadata key") == NULL, "%s", why.text);
         else
             rxp_http_plan_deinit(&plan);
@@ -241,7 +241,7 @@ START_TEST(a_missing_key_is_all_that_the_sentence_says)
 
     sample_init(&sample, RXP_KIND_HTTP_ASYNC);
     set(&sample, "http.poll_url_template", NULL);
-    ck_assert_int_eq(rxp_http_plan_make(&sample.invocation, &plan, &why), -1);
+    ck_assert_int_eq(rxp_http_plan_make(&sample.invocation, NULL, &plan, &why), -1);
     ck_assert_str_eq(why.text, "missing metadata 'http.poll_url_template'");
 }
 END_TEST
@@ -278,10 +278,10 @@ START_TEST(kind_http_ignores_what_is_said_of_polls)
     set(&sample, "http.result_path", "out");
     assert_made(&sample, &plan);
     ck_assert(!plan.polls);
-    ck_assert_str_eq(plan.method, "POST");
+    ck_assert_str_eq(plan.kickoff.method, "POST");
     ck_assert_str_eq(plan.result_path, "out");
     ck_assert_str_eq(plan.idempotency_header, "Idempotency-Key");
-    ck_assert_ptr_null(plan.poll_url_template);
+    ck_assert_ptr_null(plan.poll.url);
     rxp_http_plan_deinit(&plan);
 
     set(&sample, "http.url", NULL);
@@ -391,7 +391,7 @@ START_TEST(each_value_keeps_the_rule_of_its_key)
         assert_refused(&sample, RXP_ERROR_INVALID_METADATA, rows[_i].sentence);
         return;
     }
-    int status = rxp_http_plan_make(&sample.invocation, &plan, &why);
+    int status = rxp_http_plan_make(&sample.invocation, NULL, &plan, &why);
     ck_assert_msg(status == 0, "%s '%s': %s", rows[_i].key, rows[_i].value, why.text);
     rxp_http_plan_deinit(&plan);
 }
@@ -509,16 +509,16 @@ START_TEST(a_form_body_is_sent_url_encoded)
     set(&sample, "http.body_format", "form");
     set(&sample, "http.body", " {\"a\": [1, \"x y\"], \"b\": null} ");
     assert_made(&sample, &plan);
-    ck_assert_str_eq(plan.body, "a=1&a=x+y&b=");
-    ck_assert_uint_eq(plan.body_bytes, strlen(plan.body));
-    ck_assert_str_eq(plan.content_type, "application/x-www-form-urlencoded");
+    ck_assert_str_eq(plan.kickoff.body, "a=1&a=x+y&b=");
+    ck_assert_uint_eq(plan.kickoff.body_bytes, strlen(plan.kickoff.body));
+    ck_assert_str_eq(rxp_http_call_content_type(&plan.kickoff), "application/x-www-form-urlencoded");
     rxp_http_plan_deinit(&plan);
 
     set(&sample, "http.body", "{}");
     assert_made(&sample, &plan);
-    ck_assert_str_eq(plan.body, "");
-    ck_assert_uint_eq(plan.body_bytes, 0);
-    ck_assert_str_eq(plan.content_type, "application/x-www-form-urlencoded");
+    ck_assert_str_eq(plan.kickoff.body, "");
+    ck_assert_uint_eq(plan.kickoff.body_bytes, 0);
+    ck_assert_str_eq(rxp_http_call_content_type(&plan.kickoff), "application/x-www-form-urlencoded");
     rxp_http_plan_deinit(&plan);
 
     set(&sample, "http.body", "{\"a\": {}}");
@@ -555,13 +555,13 @@ START_TEST(lists_of_256_items_fit_and_longer_ones_are_refused)
     set(&sample, "http.body", "{\"a\":\"\xC3\xA9\"}");
     set(&sample, "http.body_format", "form");
     assert_made(&sample, &plan);
-    ck_assert_str_eq(plan.method, "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF");
+    ck_assert_str_eq(plan.kickoff.method, "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF");
     ck_assert_uint_eq(plan.terminal_states.n, 256);
     ck_assert_uint_eq(plan.success_states.n, 256);
-    ck_assert_uint_eq(plan.n_pending_codes, 256);
+    ck_assert_uint_eq(plan.pending_codes.n, 256);
     ck_assert_str_eq(plan.terminal_states.word[255], "completed");
-    ck_assert_int_eq(plan.pending_codes[255], 404);
-    ck_assert_str_eq(plan.body, "a=%C3%A9");
+    ck_assert_int_eq(plan.pending_codes.code[255], 404);
+    ck_assert_str_eq(plan.kickoff.body, "a=%C3%A9");
     rxp_http_plan_deinit(&plan);
 
     set(&sample, "http.poll_pending_codes", far_too_many);
@@ -665,7 +665,7 @@ START_TEST(the_examples_have_plans)
         size_t bytes = fread(text, 1, sizeof(text), file);
         fclose(file);
         ck_assert_int_eq(rxp_invocation_parse(text, bytes, sizeof(text), &invocation, &why), 0);
-        ck_assert_msg(rxp_http_plan_make(invocation, &plan, &why) == 0, "%s: %s", files.gl_pathv[i], why.text);
+        ck_assert_msg(rxp_http_plan_make(invocation, NULL, &plan, &why) == 0, "%s: %s", files.gl_pathv[i], why.text);
         rxp_http_plan_deinit(&plan);
         rxp_invocation_free(invocation);
     }

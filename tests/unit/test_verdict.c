@@ -10,15 +10,15 @@
 
 static const char *const terminal_words[] = {"done", "failed", "cancelled", "true", "4.0", "9007199254740993", "a\nb"};
 static const char *const success_words[] = {"done", "true", "4.0", "9007199254740993"};
-static const int pending_codes[] = {404, 429, 304};
-static const int pending_200[] = {200};
+static const struct rxp_codes pending_codes = {(const int[]){404, 429, 304}, 3};
+static const struct rxp_codes pending_200 = {(const int[]){200}, 1};
 
 #define WORDS(words) {(words), sizeof(words) / sizeof(words)[0]}
 
 static const struct rxp_http_plan polling = {
     .polls = true,
-    .url = "http://user:secret@h/runs?key=secret",
-    .method = "POST",
+    .kickoff = {.url = "http://user:secret@h/runs?key=secret", .method = "POST"},
+    .accept_codes = {(const int[]){200, 202}, 2},
     .run_id_path = NULL,
     .status_path = "status",
     .terminal_states = WORDS(terminal_words),
@@ -234,7 +234,7 @@ static const struct sync_row sync_rows[] = {
 START_TEST(a_kickoff_without_polls_is_the_result)
 {
     const struct sync_row *row = &sync_rows[_i];
-    struct rxp_http_plan plan = {.url = "http://h/runs"};
+    struct rxp_http_plan plan = {.kickoff.url = "http://h/runs"};
     struct http_reply reply = {.error = row->error, .code = row->code, .sent = true, .body = "boom", .body_bytes = 4};
     snprintf(reply.detail, sizeof reply.detail, "%s", row->error == TRANSPORT_OK ? "" : "why");
     struct verdict verdict;
@@ -339,10 +339,8 @@ START_TEST(judges_a_poll)
     struct rxp_http_plan plan = polling;
     if (row->pending == SOME) {
         plan.pending_codes = pending_codes;
-        plan.n_pending_codes = sizeof pending_codes / sizeof pending_codes[0];
     } else if (row->pending == ONLY_200) {
         plan.pending_codes = pending_200;
-        plan.n_pending_codes = 1;
     }
     struct verdict verdict = of_poll(&plan, row->code, row->body, strlen(row->body));
     check_verdict(&verdict, &row->want);
@@ -412,7 +410,7 @@ END_TEST
 
 START_TEST(a_synchronous_answer_has_a_result_too_where_it_is_json)
 {
-    struct rxp_http_plan plan = {.url = "http://h/", .result_path = "out"};
+    struct rxp_http_plan plan = {.kickoff.url = "http://h/", .result_path = "out"};
     struct verdict verdict = of_kickoff(&plan, 200, "{\"out\":[1]}", 11);
     check_string("result", verdict.result, "[1]");
     verdict_deinit(&verdict);
@@ -534,7 +532,6 @@ START_TEST(a_pending_code_that_no_redirect_can_follow_is_pending)
 {
     struct rxp_http_plan plan = polling;
     plan.pending_codes = pending_codes;
-    plan.n_pending_codes = sizeof pending_codes / sizeof pending_codes[0];
     struct http_reply reply = {.error = TRANSPORT_REDIRECT, .sent = true, .code = 304, .body = ""};
     struct verdict verdict;
     verdict_of_poll(&plan, &limits, "http://h/", &reply, &verdict);

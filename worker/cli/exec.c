@@ -103,7 +103,7 @@ static void execution_read(struct execution *execution, const struct options *op
     size_t max_bytes = (size_t)options_int(options, "max-message-bytes");
     int refused = rxp_invocation_parse(text, bytes, max_bytes, &execution->invocation, &execution->why);
     if (refused == 0) {
-        refused = rxp_http_plan_make(execution->invocation, &execution->plan, &execution->why);
+        refused = rxp_http_plan_make(execution->invocation, NULL, &execution->plan, &execution->why);
     }
     execution->refused = refused != 0;
     execution->run.invocation = execution->invocation;

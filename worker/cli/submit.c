@@ -39,7 +39,7 @@ static int take_document(struct submission *submission, const struct document *d
     struct rxp_http_plan plan;
     struct rxp_refusal why = {RXP_OK, ""};
     int status = rxp_invocation_parse(document->at, document->bytes, max_bytes, &invocation, &why);
-    if (status == 0 && (status = rxp_http_plan_make(invocation, &plan, &why)) == 0) {
+    if (status == 0 && (status = rxp_http_plan_make(invocation, NULL, &plan, &why)) == 0) {
         rxp_http_plan_deinit(&plan);
     }
     if (status != 0) {

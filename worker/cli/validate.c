@@ -33,7 +33,7 @@ static void check_document(struct tally *tally, const char *file, const struct d
     size_t line = document->line;
     int refused = rxp_invocation_parse(document->at, document->bytes, tally->max_bytes, &invocation, &why);
     struct json_fault fault;
-    if (refused == 0 && (refused = rxp_http_plan_make(invocation, &plan, &why)) == 0)
+    if (refused == 0 && (refused = rxp_http_plan_make(invocation, NULL, &plan, &why)) == 0)
         rxp_http_plan_deinit(&plan);
     else if (why.error == RXP_ERROR_INVALID_JSON && document->bytes <= tally->max_bytes &&
              json_check(document->at, document->bytes, JSON_KEYS_UNIQUE, &fault) < 0)

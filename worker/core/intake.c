@@ -74,7 +74,7 @@ int intake_prepare(struct job *job, const struct intake_limits *limits)
         free(job->value);
         job->value = NULL;
     }
-    if (parsed != 0 || rxp_http_plan_make(job->invocation, &job->plan, &why) != 0) {
+    if (parsed != 0 || rxp_http_plan_make(job->invocation, NULL, &job->plan, &why) != 0) {
         intake_reject(&job->run, &why);
         return -1;
     }

@@ -98,7 +98,7 @@ static void enqueue(struct transfer *transfer)
         fail(transfer, TRANSPORT_EGRESS, why);
         return;
     }
-    enum origin_class class = transfer->request.once ? ORIGIN_KICKOFF : ORIGIN_POLL;
+    enum origin_class class = transfer->request.is_kickoff ? ORIGIN_KICKOFF : ORIGIN_POLL;
     enum origin_end end = transfer->redirects > 0 ? ORIGIN_FIRST : ORIGIN_LAST;
     if (origins_enter(transport->origins, &transfer->claim, transfer->target.origin, class, end) != 0) {
         fail(transfer, TRANSPORT_MEMORY, "out of memory");
@@ -138,8 +138,9 @@ static struct transfer *start(struct transport *base, const struct http_request 
     return transfer;
 }
 
-static void cancel(struct transport *base, struct transfer *transfer)
+static void cancel(struct transport *base, struct transfer *transfer, bool is_late)
 {
+    (void)is_late;
     assert(&transfer->transport->base == base);
     drop(transfer);
 }
@@ -162,8 +163,8 @@ static void put_on_wire(struct transfer *transfer)
         .body = request->body,
         .body_bytes = request->body_bytes,
         .content_type = request->content_type,
-        .headers = request->headers,
-        .n_headers = request->n_headers,
+        .headers = transfer->headers.header,
+        .n_headers = transfer->headers.n,
         .connect_timeout_ms = request->connect_timeout_ms,
         .once = request->once,
         .opaque = transfer,
@@ -190,7 +191,7 @@ static void set_begun(struct transfer *transfer)
 static void begin(struct transfer *transfer)
 {
     if (!transfer->has_begun) {
-        switch (transfer->begun(transfer->opaque, transfer->transport->now_ms)) {
+        switch (transfer->begun(transfer->opaque, transfer->transport->now_ms, &transfer->headers)) {
         case TRANSFER_GO:
             set_begun(transfer);
             break;
@@ -304,6 +305,7 @@ static void report(struct transfer *transfer)
         snprintf(reply.detail, sizeof reply.detail, "%s", transfer->detail != NULL ? transfer->detail : "");
     }
     reply.sent = transfer->sent;
+    reply.moved = transfer->moved;
     heap_clear(&transport->timers, &transfer->timer);
     transfer->done(transfer->opaque, &reply, transport->now_ms);
     drop(transfer);
@@ -400,7 +402,7 @@ void curl_transport_free(struct curl_transport *transport)
     }
     list_splice(&transport->transfers, &transport->finished);
     while (!list_is_empty(&transport->transfers)) {
-        cancel(&transport->base, list_entry(transport->transfers.next, struct transfer, node));
+        cancel(&transport->base, list_entry(transport->transfers.next, struct transfer, node), false);
     }
     wire_deinit(&transport->wire);
     origins_free(transport->origins);

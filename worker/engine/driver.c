@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/outcome.h"
+#include "engine/run_headers.h"
 #include "engine/run_request.h"
 #include "engine/verdict.h"
 
@@ -42,6 +43,9 @@ static struct cycle_config cycle_config_of(const struct run *run)
                                                                                   : config->poll_min_interval_ms,
         .poll_jitter = config->poll_jitter,
         .poll_max_failures = plan->poll_max_failures >= 0 ? plan->poll_max_failures : config->poll_max_failures,
+        .start_before_ms = CLOCK_NEVER,
+        .poll_backoff_factor = plan->poll_backoff_factor,
+        .poll_max_interval_ms = plan->poll_max_interval_ms,
         .polls = plan->polls,
     };
 }
@@ -78,10 +82,12 @@ static void count_request(struct runner *runner, int change)
 static void end(struct runner *runner, struct run *run)
 {
     if (run->transfer != NULL) {
-        runner->transport->cancel(runner->transport, run->transfer);
+        bool is_late = !run->outcome.abandoned && run->outcome.status == RXP_STATUS_TIMED_OUT;
+        runner->transport->cancel(runner->transport, run->transfer, is_late);
         run->transfer = NULL;
         count_request(runner, -1);
     }
+    run_headers_drop(run);
     heap_clear(&runner->timers, &run->timer);
     list_remove(&run->held_node);
     list_remove(&run->node);
@@ -106,6 +112,7 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
     case CYCLE_FINISH_TIMEOUT:
         outcome_of_timeout(run, timeout_of(run), now_ms);
         break;
+    case CYCLE_FINISH_EXPIRED:
     case CYCLE_FINISH_CANCELLED:
         outcome_of_cancel(run, now_ms);
         break;
@@ -198,6 +205,7 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
     struct run *run = opaque;
     run->transfer = NULL;
     run->asking = false;
+    run_headers_drop(run);
     count_request(run->runner, -1);
     judge(run, reply, now_ms);
 }
@@ -228,7 +236,9 @@ static bool is_permitted(struct run *run)
     return atomic_load_explicit(&run->permitted, memory_order_acquire);
 }
 
-static enum transfer_go on_begun(void *opaque, int64_t now_ms)
+static void reply_without_memory(struct run *run, int64_t now_ms);
+
+static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_headers *headers)
 {
     struct run *run = opaque;
     struct runner *runner = run->runner;
@@ -242,7 +252,14 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms)
         list_push(&runner->held, &run->held_node);
         return TRANSFER_HOLD;
     }
-    if (!run_was_begun(run)) {
+    if (run_headers_make(run) != 0) {
+        run->transfer = NULL; /* gone when this returns */
+        count_request(runner, -1);
+        reply_without_memory(run, now_ms);
+        return TRANSFER_DROP;
+    }
+    *headers = run_headers_list(run);
+    if (run->cycle.deadline_ms == CLOCK_NEVER) {
         run->begun_mono_ms = now_ms;
         run->outcome.started_at_ms = clock_wall_ms();
     }
@@ -263,13 +280,16 @@ static void reply_without_memory(struct run *run, int64_t now_ms)
 static void send_request(struct run *run, bool is_kickoff, int64_t now_ms)
 {
     struct runner *runner = run->runner;
-    struct run_request made;
-    int failed = is_kickoff ? run_request_kickoff(&made, run, runner->config)
-                            : run_request_poll(&made, run, runner->config, now_ms);
-    if (failed == 0) {
-        run->transfer = runner->transport->start(runner->transport, &made.request, on_begun, on_done, run);
+    struct http_request request;
+    int failed = 0;
+    if (is_kickoff) {
+        run_request_kickoff(&request, run, runner->config);
+    } else {
+        failed = run_request_poll(&request, run, runner->config, now_ms);
     }
-    run_request_deinit(&made);
+    if (failed == 0) {
+        run->transfer = runner->transport->start(runner->transport, &request, on_begun, on_done, run);
+    }
     if (run->transfer == NULL) {
         reply_without_memory(run, now_ms);
         return;
@@ -290,9 +310,11 @@ static void apply(struct run *run, struct cycle_action action, const struct verd
     }
     set_wake(run, action.wake_at_ms);
     switch (action.kind) {
+    case CYCLE_SEND_PREPARE:
     case CYCLE_SEND_KICKOFF:
         send_request(run, true, now_ms);
         break;
+    case CYCLE_SEND_FETCH:
     case CYCLE_SEND_POLL:
         send_request(run, false, now_ms);
         break;

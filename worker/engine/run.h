@@ -19,6 +19,7 @@
 /* What must be known of a run to go on with it elsewhere, without a second kickoff. */
 struct run_resume {
     const char *run_id; /* NULL: none is known */
+    const char *prepared_id; /* the same */
     const char *poll_url;
     int64_t started_at_ms;  /* Unix time, not negative */
     int64_t deadline_at_ms; /* the same */
@@ -53,21 +54,24 @@ struct run {
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and prepared */
     struct list held_node; /* in the runner's `held` while its kickoff waits for its permit, else a ring of one */
-    bool permit_asked;
     atomic_bool permitted; /* by pool_permit */
+    bool permit_asked;
     bool asking;           /* its request has left the queue, and its answer is not there yet */
+    bool resumed; /* it went on from a run_resume */
+    bool result_truncated;
+    bool has_polled; /* a poll was answered with 200 */
     struct timer timer;
     struct cycle cycle;
+    char *prepared_id; /* NULL: none known */
     struct transfer *transfer; /* NULL between requests */
+    struct run_headers *headers; /* of the request that has left the queue */
     char *poll_url;
     int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off. Of one that is
                             * resumed maybe before this machine's clock began */
     /* For the result. */
-    bool resumed; /* it went on from a run_resume */
     char *run_id; /* NULL: none known */
     char *state;  /* the backend's last word, or NULL; at most RUN_STATE_MAX_BYTES of it are kept */
     char *result; /* JSON text, or NULL */
-    bool result_truncated;
     struct outcome outcome;
 };
 

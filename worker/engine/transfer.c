@@ -7,29 +7,15 @@ static int copy_request(struct transfer *transfer, const struct http_request *re
 {
     size_t method_bytes = strlen(request->method) + 1;
     size_t type_bytes = request->content_type != NULL ? strlen(request->content_type) + 1 : 0;
-    size_t bytes = request->n_headers * sizeof(struct http_header) + method_bytes + type_bytes;
-    for (size_t i = 0; i < request->n_headers; i++) {
-        bytes += strlen(request->headers[i].name) + strlen(request->headers[i].value) + 2;
-    }
-    transfer->owned = malloc(bytes);
+    transfer->owned = malloc(method_bytes + type_bytes);
     if (transfer->owned == NULL) {
         return -1;
     }
-    struct http_header *headers = transfer->owned;
-    char *at = (char *)(headers + request->n_headers);
+    char *at = transfer->owned;
     transfer->request = *request;
-    transfer->request.headers = headers;
     transfer->request.method = memcpy(at, request->method, method_bytes);
-    at += method_bytes;
     if (request->content_type != NULL) {
-        transfer->request.content_type = memcpy(at, request->content_type, type_bytes);
-        at += type_bytes;
-    }
-    for (size_t i = 0; i < request->n_headers; i++) {
-        headers[i].name = at;
-        at = stpcpy(at, request->headers[i].name) + 1;
-        headers[i].value = at;
-        at = stpcpy(at, request->headers[i].value) + 1;
+        transfer->request.content_type = memcpy(at + method_bytes, request->content_type, type_bytes);
     }
     return 0;
 }
@@ -79,9 +65,10 @@ void transfer_redirect(struct transfer *transfer, int code, struct target target
 {
     struct http_request *request = &transfer->request;
     if (!target_same_origin(&transfer->target, &target)) {
-        request->n_headers = 0;
+        transfer->headers = (struct http_headers){0};
     }
     if (code != 307 && code != 308) {
+        transfer->moved = true;
         if (strcmp(request->method, "HEAD") != 0) {
             request->method = "GET";
         }

@@ -22,7 +22,8 @@ struct transfer {
     struct curl_transport *transport;
     struct exchange *exchange;
     struct target target;        /* of this hop */
-    struct http_request request; /* of this hop; method, content_type and headers point into owned */
+    struct http_request request; /* of this hop; method and content_type point into owned */
+    struct http_headers headers; /* the caller's, from begun to done */
     void *owned;
     transfer_begun_fn begun;
     transfer_done_fn done;
@@ -30,6 +31,7 @@ struct transfer {
     int redirects;
     bool has_begun;
     bool sent; /* the first hop may have left */
+    bool moved; /* see http_reply */
     enum transport_error error;
     char *detail; /* NULL where there was no memory for it */
     int code;     /* of a redirect that is not followed */

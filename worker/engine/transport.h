@@ -13,17 +13,23 @@ struct http_header {
     const char *value;
 };
 
+/* Those of the caller. They may hold secrets: the caller overwrites them before it frees them. */
+struct http_headers {
+    const struct http_header *header;
+    size_t n;
+};
+
 struct http_request {
-    const char *method; /* upper case; copied by start, like content_type and headers */
+    const char *method; /* upper case; copied by start, like content_type */
     const char *url;    /* absolute, http or https. Must live until done */
     const char *body; /* NULL: none. Must live until done */
     size_t body_bytes;
     const char *content_type; /* NULL: none */
-    const struct http_header *headers; /* sent to the origin of the URL only, not to where a redirect leads */
-    size_t n_headers;
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* from the moment it leaves the queue, over all redirects; 0: none */
-    bool once;          /* a kickoff: never sent a second time, whatever happens to the connection */
+    bool once; /* of a prepare call or kickoff: never sent a second time, whatever happens to the connection */
+    bool is_kickoff; /* it queues as such: behind polls, and held back by its origin's rate and breaker */
+    const char *want_header; /* a header of the answer that names a URL; NULL: none. Must live until done */
 };
 
 enum transport_error {
@@ -37,6 +43,7 @@ enum transport_error {
     TRANSPORT_TOO_LARGE, /* body or headers over their limit */
     TRANSPORT_EGRESS,    /* the policy refuses the host, or every address that it has */
     TRANSPORT_REDIRECT,  /* more than 5, without a Location, or to another scheme */
+    TRANSPORT_UNAVAILABLE, /* it waited too long for an origin that lets no kickoff go */
     TRANSPORT_MEMORY,
 };
 
@@ -46,9 +53,14 @@ struct http_reply {
     enum transport_error error;
     char detail[TRANSPORT_DETAIL_BYTES]; /* a phrase for people, empty when OK */
     bool sent;                           /* false: the request provably never left, not even to a redirect's origin */
+    bool moved; /* a redirect made another request of it (301, 302, 303): `code` is that one's answer */
     int code;                            /* HTTP status; 0 unless OK (TRANSPORT_REDIRECT carries the 3xx) */
     const char *body;                    /* lives until the done callback returns; never NULL */
     size_t body_bytes;
+    const char *retry_after; /* the Retry-After of an answer as it stands; NULL: none. Lives like body */
+    const char *wanted_url; /* the header that was wanted, resolved against the URL that answered; NULL: it is not there, or
+                             * no URL. Lives like body */
+    const char *wanted_raw; /* the same as it stands; NULL: it is not there */
 };
 
 struct transfer; /* one request under way; the transport's own */
@@ -56,14 +68,17 @@ struct transfer; /* one request under way; the transport's own */
 /* What becomes of a request that may leave the queue. */
 enum transfer_go {
     TRANSFER_GO,   /* name look-up and connecting begin now */
-    TRANSFER_DROP, /* it is not sent after all (its partition has gone); the transfer is then gone without a done */
+    TRANSFER_DROP, /* it is not sent after all (its partition has gone, or it is to be started again later); the transfer
+                    * is then gone without a done */
     TRANSFER_HOLD, /* a kickoff waits, without a place that others could use and without its time running, until
                     * `release` or `cancel` */
 };
 
 /* The request may leave the queue: does it? Asked until the first GO or DROP, before done, never from within start or
- * release; not at all where it is refused before (BAD_URL, EGRESS of the host that it names, MEMORY). */
-typedef enum transfer_go (*transfer_begun_fn)(void *opaque, int64_t now_ms);
+ * release; not at all where it is refused before (BAD_URL, EGRESS of the host that it names, MEMORY). With GO it may give
+ * headers (*headers is empty before), which must live until done: only now, so that what waits in a queue holds no
+ * secrets, and none that are old. They go to the origin of the URL only, not to another where a redirect leads. */
+typedef enum transfer_go (*transfer_begun_fn)(void *opaque, int64_t now_ms, struct http_headers *headers);
 /* The end, once, never from within start or cancel. The transfer is gone when this is called (cancel must not be); the
  * reply lives until it returns. Starting or cancelling others in it is allowed. */
 typedef void (*transfer_done_fn)(void *opaque, const struct http_reply *reply, int64_t now_ms);
@@ -73,8 +88,8 @@ struct transport {
     struct transfer *(*start)(struct transport *transport, const struct http_request *request,
                               transfer_begun_fn begun, transfer_done_fn done, void *opaque);
     /* Ends it without a callback, also when its answer is there and was not yet reported. A kickoff that was sent stays
-     * sent. */
-    void (*cancel)(struct transport *transport, struct transfer *transfer);
+     * sent. `is_late`: since its run's time is out, which says something about its origin. */
+    void (*cancel)(struct transport *transport, struct transfer *transfer, bool is_late);
     /* One that is on HOLD is asked again, as soon as there is a place for it: before those that were not asked yet. */
     void (*release)(struct transport *transport, struct transfer *transfer);
 };

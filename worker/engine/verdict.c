@@ -81,6 +81,10 @@ static void judge_transport(struct verdict *verdict, const struct phase *phase, 
             verdict_say_failure(verdict, phase, reply);
         }
         return;
+    case TRANSPORT_UNAVAILABLE:
+        set_broken(verdict, RXP_ERROR_ORIGIN_UNAVAILABLE);
+        verdict_say_failure(verdict, phase, reply);
+        return;
     case TRANSPORT_MEMORY:
         set_no_memory(verdict, phase);
         return;
@@ -221,7 +225,7 @@ static void take_run_id(struct verdict *verdict, const struct rxp_http_plan *pla
 void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_limits *limits,
                         const struct http_reply *reply, struct verdict *verdict)
 {
-    struct phase phase = phase_of_kickoff(plan->url);
+    struct phase phase = phase_of_kickoff(plan->kickoff.url);
     *verdict = (struct verdict){.kind = VERDICT_ACCEPTED};
     if (!plan->polls && (reply->error == TRANSPORT_OK || (reply->error == TRANSPORT_REDIRECT && reply->code != 0))) {
         judge_result(verdict, plan, limits, &phase, reply);
@@ -255,16 +259,6 @@ void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_l
     } else if (plan->run_id_path != NULL) {
         take_run_id(verdict, plan, &phase, &answer, reply);
     }
-}
-
-static bool is_pending_code(const struct rxp_http_plan *plan, int code)
-{
-    for (size_t i = 0; i < plan->n_pending_codes; i++) {
-        if (plan->pending_codes[i] == code) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool may_pass(int code)
@@ -313,7 +307,7 @@ void verdict_of_poll(const struct rxp_http_plan *plan, const struct verdict_limi
                      const struct http_reply *reply, struct verdict *verdict)
 {
     struct phase phase = phase_of_poll(url);
-    bool is_pending = is_pending_code(plan, reply->code);
+    bool is_pending = rxp_codes_has(&plan->pending_codes, reply->code);
     *verdict = (struct verdict){.kind = VERDICT_PENDING};
     if (is_pending && reply->error == TRANSPORT_REDIRECT) {
         return; /* 304, say, which no transport can follow */

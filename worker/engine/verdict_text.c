@@ -106,6 +106,8 @@ static const char *transport_phrase(enum transport_error error)
         return "the egress policy refuses it";
     case TRANSPORT_REDIRECT:
         return "the redirect cannot be followed";
+    case TRANSPORT_UNAVAILABLE:
+        return "its origin lets no kickoff go";
     case TRANSPORT_MEMORY:
         return "out of memory";
     }
