@@ -380,6 +380,40 @@ START_TEST(a_commit_is_confirmed_though_nothing_has_changed)
 }
 END_TEST
 
+/* ---- when it is due ---- */
+
+enum { DUE_MS = 1000, NOT_SOON_MS = 2000000 };
+
+static int64_t next_in_ms(struct side *side)
+{
+    int64_t next_ms = side_turn(side);
+    return next_ms - clock_mono_ms();
+}
+
+static bool nothing_is_due(struct stage *s)
+{
+    return next_in_ms(&s->sides[0]) > NOT_SOON_MS;
+}
+
+/* Who sleeps until then misses no commit, and is not woken where there is none. */
+START_TEST(a_turn_tells_when_the_next_commit_is_due)
+{
+    struct side *side = open_with_a_hundred(&(struct side_wish){.commit_interval_ms = 3600000});
+    struct assignment *assignment = side->jobs[0].ref.assignment;
+    wanted_ticket = consumer_confirm(side->consumer, assignment);
+    ck_assert_int_le(next_in_ms(side), DUE_MS); /* it is being joined perhaps: then it is looked at again */
+    TURN_UNTIL(&stage, is_confirmed);
+    TURN_UNTIL(&stage, nothing_is_due);
+    side_finish(side, 0);
+    int64_t in_ms = next_in_ms(side);
+    ck_assert_int_gt(in_ms, NOT_SOON_MS);
+    ck_assert_int_le(in_ms, 3600000);
+    stage_leave(&stage);
+    ck_assert_int_eq(stage_committed(&stage, 0, NULL), 1);
+    stage_close(&stage);
+}
+END_TEST
+
 /* ---- with a producer's transactions ---- */
 
 static bool wants_commit(struct stage *s)
@@ -559,6 +593,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, tags_that_only_a_refused_map_covers_wait_for_the_frontier);
     tcase_add_test(tcase, the_last_commit_brings_tags_back_too_and_a_late_one_is_dropped);
     tcase_add_loop_test(tcase, a_commit_is_confirmed_though_nothing_has_changed, 0, 2);
+    tcase_add_test(tcase, a_turn_tells_when_the_next_commit_is_due);
     tcase_add_test(tcase, a_transactional_consumer_leaves_its_commits_to_who_asks_for_them);
     tcase_add_test(tcase, a_commit_that_outlasts_its_generation_confirms_nothing);
     tcase_add_loop_test(tcase, a_refusal_for_an_older_generation_is_a_loss_only_where_it_was_taken_while_leaving, 0, 2);
