@@ -3,6 +3,7 @@
 import collections
 import re
 
+from broker import Broker
 from child import wait_until
 from cluster import Message
 from scene import Scene, once_each
@@ -72,6 +73,22 @@ def _():
         assert "timed out" not in worker.output(), "results waited for their time-out"
         assert "transaction_aborted" not in worker.output(), worker.tail()
         scene.wait_for_commit()
+        equal(worker.stop(), 0)
+
+
+@test("brokers that take less in a transaction's time than is due at once get it in smaller transactions")
+def _():
+    count = 40
+    with Broker() as broker, Scene(broker.cluster(), partitions=2) as scene:
+        simulate = {"seconds": "8", "result_bytes": "200000"}
+        where = scene.produce([invocation(f"run-{n}", scene.backend, simulate, timeout_seconds=600, http_result_path="result")
+                               for n in range(count)])
+        worker = scene.worker(client_id="slow", **EXACTLY)
+        # 8 MB take 27 s, and a transaction 10 s.
+        broker.tool("kafka.admin.ConfigCommand", "--alter", "--add-config", "producer_byte_rate=300000", "--entity-type",
+                    "clients", "--entity-name", "slow")
+        results = once_each(where, committed_results(scene, count, 120))
+        equal(collections.Counter(result["status"] for result in results.values()), {"succeeded": count})
         equal(worker.stop(), 0)
 
 

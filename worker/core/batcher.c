@@ -1,6 +1,7 @@
 #include "core/batcher.h"
 
 #include "base/clock.h"
+#include "core/pace.h"
 #include "core/sieve.h"
 #include "kafka/transaction.h"
 #include "ops/log.h"
@@ -12,9 +13,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* More in one transaction would hold it open for long, and the aborted batch is kept in memory. */
+/* More in one transaction would hold it open for long. */
 #define BATCH_MAX_JOBS 10000
-#define BATCH_MAX_BYTES ((size_t)16 * 1024 * 1024)
+#define RESULT_BYTES 512 /* of a result without http.result, about */
 #define WARN_EVERY_MS 30000
 
 struct batcher {
@@ -26,6 +27,8 @@ struct batcher {
     bool is_formed;        /* `batch` is marked done, and is to go (again) */
     rd_kafka_topic_partition_list_t *offsets; /* of the transaction under way */
     struct fit fit; /* the transaction's thread's while a batch is under way */
+    struct pace pace;
+    size_t batch_bytes; /* as formed */
     int64_t began_ms;
     int64_t guess_told_ms;
     size_t guesses_untold;
@@ -87,7 +90,7 @@ static void form(struct batcher *batcher)
     size_t doubts = 0;
     fit_turn(&batcher->fit, batcher->now_ms);
     drop_lost(batcher, &batcher->due);
-    while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < BATCH_MAX_BYTES) {
+    while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < batcher->pace.most_bytes) {
         struct job *job = list_entry(batcher->due.next, struct job, node);
         if (!sieve_has_room(job, batcher->config.settle, &batcher->fit, &doubts))
             break;
@@ -98,9 +101,10 @@ static void form(struct batcher *batcher)
             continue;
         }
         list_push(&batcher->batch, &job->node);
-        bytes += job->input_bytes + job->result_bytes;
+        bytes += job->input_bytes + job->result_bytes + RESULT_BYTES;
         n++;
     }
+    batcher->batch_bytes = bytes;
     batcher->is_formed = true;
 }
 
@@ -196,6 +200,7 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     (void)batch;
     switch (settled->outcome) {
     case TRANSACTION_COMMITTED:
+        pace_note_committed(&batcher->pace, batcher->batch_bytes, batcher->now_ms - batcher->began_ms);
         land_all(batcher);
         break;
     case TRANSACTION_ABORTED:
@@ -204,6 +209,8 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
                   "refused: %s", settled->n_refused + settled->n_unreachable, settled->reason);
         if (settled->n_refused + settled->n_unreachable > 0)
             shed(batcher, settled);
+        else if (!settled->generation_old)
+            pace_note_late(&batcher->pace);
         if (settled->is_cut)
             sieve_cut(&batcher->batch, &batcher->fit);
         break;
@@ -275,6 +282,7 @@ struct batcher *batcher_new(const struct batcher_config *config, char *why, size
     batcher->began_ms = clock_mono_ms() - config->transaction_ms;
     batcher->guess_told_ms = batcher->began_ms - WARN_EVERY_MS;
     fit_init(&batcher->fit);
+    pace_init(&batcher->pace);
     if (make_id(batcher, why, why_bytes) != 0)
         goto out;
     const struct transaction_config transaction = {
