@@ -9,7 +9,8 @@
  * less goes along. Of a partition that was lost nothing goes at all, nor what became due after a revoked one's last offsets.
  *
  * HTTP happens outside: a slow run holds no transaction open. A batch is formed as soon as something is due and the last one
- * began transaction_ms ago, so that a lone result does not wait. The Kafka thread alone. */
+ * began transaction_ms ago, so that a lone result does not wait. How much it takes, pace.h says: what brokers do not take within
+ * a transaction's time goes again and again, until they do. The Kafka thread alone. */
 #ifndef RXP_CORE_BATCHER_H
 #define RXP_CORE_BATCHER_H
 
