@@ -40,6 +40,10 @@ struct seen {
     int code;
     char body[256];
     size_t body_bytes;
+    bool moved;
+    char retry_after[256]; /* "(none)" where it is NULL, like the next two */
+    char wanted_raw[256];
+    char wanted_url[256];
     int64_t begun_ms;
     int64_t done_ms;
     struct seen *start_then;  /* to be started in done, with then_url */
@@ -140,6 +144,11 @@ static inline enum transfer_go on_begun(void *opaque, int64_t now_ms, struct htt
 
 static inline void start_request(struct seen *seen, const struct http_request *request);
 
+static inline void keep_text(char *out, size_t room, const char *text)
+{
+    snprintf(out, room, "%s", text != NULL ? text : "(none)");
+}
+
 static inline void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms)
 {
     struct seen *seen = opaque;
@@ -154,6 +163,10 @@ static inline void on_done(void *opaque, const struct http_reply *reply, int64_t
     ck_assert_ptr_nonnull(reply->body);
     snprintf(seen->detail, sizeof seen->detail, "%s", reply->detail);
     snprintf(seen->body, sizeof seen->body, "%s", reply->body);
+    seen->moved = reply->moved;
+    keep_text(seen->retry_after, sizeof seen->retry_after, reply->retry_after);
+    keep_text(seen->wanted_raw, sizeof seen->wanted_raw, reply->wanted_raw);
+    keep_text(seen->wanted_url, sizeof seen->wanted_url, reply->wanted_url);
     if (seen->cancel_then != NULL && seen->cancel_then->transfer != NULL) {
         struct transport *base = curl_transport_base(transport);
         base->cancel(base, seen->cancel_then->transfer, false);

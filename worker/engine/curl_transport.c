@@ -165,6 +165,7 @@ static void put_on_wire(struct transfer *transfer)
         .content_type = request->content_type,
         .headers = transfer->headers.header,
         .n_headers = transfer->headers.n,
+        .want_header = request->want_header,
         .connect_timeout_ms = request->connect_timeout_ms,
         .once = request->once,
         .opaque = transfer,

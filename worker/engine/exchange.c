@@ -200,6 +200,7 @@ void exchange_free(struct exchange *exchange)
     }
     curl_easy_cleanup(exchange->easy);
     curl_slist_free_all(exchange->headers);
+    reply_headers_deinit(&exchange->reply_headers);
     buf_deinit(&exchange->body);
     free(exchange);
 }
@@ -280,6 +281,7 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     bool failed = false;
     exchange->target = hop->target;
     exchange->opaque = hop->opaque;
+    exchange->want_header = hop->want_header;
     exchange->once = hop->once;
     exchange->code = CURLE_OK;
     exchange->sends = 0;
@@ -314,6 +316,8 @@ void exchange_end(struct exchange *exchange)
     curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, NULL);
     curl_slist_free_all(exchange->headers);
     exchange->headers = NULL;
+    exchange->want_header = NULL;
+    reply_headers_deinit(&exchange->reply_headers);
     exchange->target = NULL;
     exchange->opaque = NULL;
     buf_deinit(&exchange->body);
@@ -321,12 +325,7 @@ void exchange_end(struct exchange *exchange)
 
 const char *exchange_location(struct exchange *exchange)
 {
-    struct curl_header *header = NULL;
-    if (curl_easy_header(exchange->easy, "Location", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
-        header->value[strspn(header->value, " \t\r\n")] == '\0') { /* curl leaves the end of an empty line there */
-        return NULL;
-    }
-    return header->value;
+    return reply_header_find(exchange->easy, "Location");
 }
 
 /* ---- what became of it ---- */
@@ -407,9 +406,26 @@ static void say_too_large(const struct exchange *exchange, struct http_reply *re
     snprintf(reply->detail, sizeof reply->detail, "the response's %s %zu bytes", what, limit);
 }
 
+static void read_answer(struct exchange *exchange, struct http_reply *reply)
+{
+    struct reply_headers *headers = &exchange->reply_headers;
+    long code = 0;
+    if (reply_headers_read(headers, exchange->easy, exchange->want_header, exchange->target) != 0) {
+        reply->error = TRANSPORT_MEMORY;
+        say(reply, "out of memory");
+        return;
+    }
+    curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
+    reply->code = (int)code;
+    reply->body = exchange->body.at != NULL ? exchange->body.at : "";
+    reply->body_bytes = exchange->body.bytes;
+    reply->retry_after = headers->retry_after;
+    reply->wanted_raw = headers->wanted_raw;
+    reply->wanted_url = headers->wanted_url;
+}
+
 void exchange_read(struct exchange *exchange, struct http_reply *reply)
 {
-    long code = 0;
     *reply = (struct http_reply){.sent = exchange->sends > 0, .body = ""};
     if (is_line_too_large(exchange)) {
         exchange->too_large = true;
@@ -419,10 +435,7 @@ void exchange_read(struct exchange *exchange, struct http_reply *reply)
         reply->error = TRANSPORT_NETWORK;
         say(reply, "the connection closed within the headers of the answer");
     } else if (exchange->code == CURLE_OK) {
-        curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
-        reply->code = (int)code;
-        reply->body = exchange->body.at != NULL ? exchange->body.at : "";
-        reply->body_bytes = exchange->body.bytes;
+        read_answer(exchange, reply);
     } else if (exchange->too_large) {
         reply->error = TRANSPORT_TOO_LARGE;
         say_too_large(exchange, reply);

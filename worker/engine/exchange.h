@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "engine/egress.h"
 #include "engine/fd_watch.h"
+#include "engine/reply_headers.h"
 #include "engine/target.h"
 #include "engine/transport.h"
 
@@ -39,6 +40,7 @@ struct exchange {
     const struct target *target;
     void *opaque;
     struct curl_slist *headers;
+    const char *want_header;
     bool once;
     /* What happened. */
     int sends;    /* how often it was about to be written to a connection */
@@ -54,6 +56,7 @@ struct exchange {
     uint64_t fd_received; /* by that connection before */
     unsigned progress;    /* calls */
     struct buf body;
+    struct reply_headers reply_headers;
     char why[EGRESS_WHY_BYTES]; /* the last refusal, or why there was no socket */
     char error[CURL_ERROR_SIZE];
 };
@@ -67,6 +70,7 @@ struct hop {
     const char *content_type;
     const struct http_header *headers;
     size_t n_headers;
+    const char *want_header; /* see http_request */
     int64_t connect_timeout_ms;
     bool once;
     void *opaque;
