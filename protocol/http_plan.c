@@ -3,6 +3,7 @@
 #include "protocol/comma_list.h"
 #include "protocol/decimal.h"
 #include "protocol/form.h"
+#include "protocol/token.h"
 #include "protocol/url.h"
 
 #include <assert.h>
@@ -111,21 +112,13 @@ static int collect(struct draft *draft)
     return 0;
 }
 
-/* RFC 9110 section 5.6.2. */
-static bool is_token(const char *text, size_t max_bytes)
-{
-    size_t bytes = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-    return bytes > 0 && bytes <= max_bytes && text[bytes] == '\0';
-}
-
 static int check_method(struct draft *draft)
 {
     const char *method = draft->value[KEY_METHOD];
 
     if (method == NULL)
         return 0;
-    if (!is_token(method, METHOD_MAX_BYTES))
+    if (!token_is(method, METHOD_MAX_BYTES))
         return refuse_value(draft, KEY_METHOD, "is no HTTP method");
     /* It asks for a tunnel, not for the URL. */
     if (strcasecmp(method, "CONNECT") == 0)
@@ -167,7 +160,7 @@ static int check_idempotency_header(struct draft *draft)
     if (name != NULL && name[0] == '\0')
         return 0;
     if (name != NULL) {
-        if (!is_token(name, HEADER_NAME_MAX_BYTES))
+        if (!token_is(name, HEADER_NAME_MAX_BYTES))
             return refuse_value(draft, KEY_IDEMPOTENCY_HEADER, "is no header name");
         for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
             if (strcasecmp(name, refused[i]) == 0)
@@ -364,7 +357,7 @@ static int read_polls(struct draft *draft, struct rxp_http_plan *plan)
 static int reserve(struct draft *draft, struct rxp_http_plan *plan)
 {
     static const enum key lists[] = {KEY_POLL_TERMINAL_STATES, KEY_POLL_SUCCESS_STATES, KEY_POLL_PENDING_CODES};
-    size_t bytes = METHOD_MAX_BYTES + 1;
+    size_t bytes = METHOD_MAX_BYTES + 1 + 2 * sizeof(struct rxp_named_url) + _Alignof(max_align_t);
 
     if (draft->form.bytes > 0)
         bytes += plan->kickoff.body_bytes + 1;
@@ -386,7 +379,12 @@ static int reserve(struct draft *draft, struct rxp_http_plan *plan)
 static void take_kickoff(struct draft *draft, struct rxp_http_plan *plan)
 {
     const char *method = draft->value[KEY_METHOD];
+    struct rxp_named_url *named = take(draft, 2 * sizeof(*named), _Alignof(struct rxp_named_url));
 
+    named[plan->n_named++] = (struct rxp_named_url){.url = plan->kickoff.url};
+    if (plan->polls && draft->value[KEY_POLL_URL_TEMPLATE] != NULL)
+        named[plan->n_named++] = (struct rxp_named_url){.url = draft->value[KEY_POLL_URL_TEMPLATE]};
+    plan->named = named;
     plan->kickoff.method = "POST";
     if (method != NULL) {
         size_t bytes = strlen(method) + 1;

@@ -33,12 +33,23 @@ struct rxp_defaults {
     const struct rxp_pair *metadata; /* http.* and var.* keys; each once */
     size_t n_metadata;
     bool only; /* a message may set nothing but http.body, var.*, rxp.* and keys of its own (profiles=only) */
+    bool has_kind; /* then a message of another kind is refused */
+    enum rxp_kind kind;
+    double kickoffs_per_second;            /* 0: no limit of its own */
+    const struct rxp_pair *secret_bindings; /* name -> "host[:port],…" */
+    size_t n_secret_bindings;
 };
 
 /* One of http.header.*. */
 struct rxp_http_header {
     const char *name;
     const char *value; /* may hold ${secret:NAME} */
+    bool from_defaults;
+};
+
+/* One of the URLs that the message or its profile names. */
+struct rxp_named_url {
+    const char *url; /* as it stands there, placeholders and all: its origin has none */
     bool from_defaults;
 };
 
@@ -53,6 +64,11 @@ struct rxp_http_plan {
     struct rxp_http_call after;
     const struct rxp_http_header *headers; /* of every call to an origin of theirs, see rxp_http_plan_sends */
     size_t n_headers;
+    const struct rxp_named_url *named; /* those of a profile also where the message overrides them */
+    size_t n_named;
+    double kickoffs_per_second; /* of the defaults; 0: no limit */
+    const struct rxp_pair *secret_bindings; /* of the defaults */
+    size_t n_secret_bindings;
     int64_t start_before_ms; /* Unix time; INT64_MAX: none */
     /* prepare */
     const char *prepared_id_path; /* NULL: its answer is not looked at */
@@ -91,6 +107,12 @@ struct rxp_http_plan {
 int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
                        struct rxp_http_plan *out, struct rxp_refusal *why);
 void rxp_http_plan_deinit(struct rxp_http_plan *plan);
+
+/* May this header, one of plan->headers, go with a request to this URL? It may where the URL's origin is one that the
+ * message or its profile names in a URL of its own, so never where a backend led; one of the profile, where the profile
+ * names any URL, only where it names the origin: a message that names another URL must not carry an operator's key
+ * there. */
+bool rxp_http_plan_sends(const struct rxp_http_plan *plan, const struct rxp_http_header *header, const char *url);
 
 bool rxp_words_has(const struct rxp_words *words, const char *word);
 bool rxp_codes_has(const struct rxp_codes *codes, int code);

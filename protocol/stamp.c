@@ -1,3 +1,4 @@
+#include "protocol/date.h"
 #include "protocol/result.h"
 
 #include <string.h>
@@ -5,42 +6,6 @@
 #define DAY_MS INT64_C(86400000)
 #define MIN_MS INT64_C(-62167219200000) /* 0000-01-01T00:00:00.000Z */
 #define MAX_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
-
-/* Days from 0000-03-01, the start of a year that ends with its leap day, in the proleptic Gregorian calendar. */
-#define DAYS_TO_1970 INT64_C(719468)
-#define DAYS_IN_400_YEARS INT64_C(146097)
-
-struct date {
-    int year;
-    int month;
-    int day;
-};
-
-/* For days since 1970-01-01 of the years 0000 to 9999. */
-static struct date date_of(int64_t days)
-{
-    int64_t shifted = days + DAYS_TO_1970 + DAYS_IN_400_YEARS; /* January and February of 0000 lie before the origin */
-    int64_t era = shifted / DAYS_IN_400_YEARS;
-    int64_t of_era = shifted % DAYS_IN_400_YEARS;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    int64_t march_month = (5 * of_year + 2) / 153; /* 0: March */
-    struct date date = {
-        .year = (int)(year + (era - 1) * 400 + (march_month >= 10)),
-        .month = (int)(march_month < 10 ? march_month + 3 : march_month - 9),
-        .day = (int)(of_year - (153 * march_month + 2) / 5 + 1),
-    };
-    return date;
-}
-
-static int64_t days_of(struct date date)
-{
-    int64_t year = date.year + 400 - (date.month <= 2);
-    int64_t march_month = (date.month + 9) % 12;
-    int64_t of_year = (153 * march_month + 2) / 5 + date.day - 1;
-
-    return year * 365 + year / 4 - year / 100 + year / 400 + of_year - DAYS_IN_400_YEARS - DAYS_TO_1970;
-}
 
 static void put_digits(char *at, int n, int64_t value)
 {
@@ -92,7 +57,7 @@ bool rxp_stamp_parse(const char *text, int64_t *unix_ms)
             return false;
     }
     struct date date = {take_digits(text, 4), take_digits(text + 5, 2), take_digits(text + 8, 2)};
-    int64_t ms = days_of(date) * DAY_MS + take_digits(text + 11, 2) * INT64_C(3600000) +
+    int64_t ms = date_days(date) * DAY_MS + take_digits(text + 11, 2) * INT64_C(3600000) +
                  take_digits(text + 14, 2) * INT64_C(60000) + take_digits(text + 17, 2) * INT64_C(1000) +
                  take_digits(text + 20, 3);
     /* A month 13, a 30th of February, an hour 24 or a second 60 comes back as another stamp. */

@@ -27,6 +27,10 @@ size_t url_longest(const char *url_template, const char *invocation_id);
  * `at` NULL it only counts. Returns the length; there is no NUL. */
 size_t url_write(char *at, const char *url_template, const char *run_id, const char *invocation_id);
 
+/* Equal in scheme, host and port? Never where one of them is no URL as url_check has it; what stands behind the port is not
+ * looked at. */
+bool url_has_same_origin(const char *url, const char *other);
+
 bool url_has_run_id(const char *url_template);
 bool url_has_invocation_id(const char *url_template);
 
