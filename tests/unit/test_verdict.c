@@ -80,7 +80,7 @@ static struct verdict of_kickoff(const struct rxp_http_plan *plan, int code, con
     struct verdict verdict;
     char *copy = exact_copy(body, bytes);
     struct http_reply reply = {.sent = true, .code = code, .body = copy, .body_bytes = bytes};
-    verdict_of_kickoff(plan, &limits, &reply, &verdict);
+    verdict_of_kickoff(plan, &limits, plan->kickoff.url, &reply, &verdict);
     free(copy);
     return verdict;
 }
@@ -90,7 +90,7 @@ static struct verdict of_poll(const struct rxp_http_plan *plan, int code, const 
     struct verdict verdict;
     char *copy = exact_copy(body, bytes);
     struct http_reply reply = {.sent = true, .code = code, .body = copy, .body_bytes = bytes};
-    verdict_of_poll(plan, &limits, "http://u:p@h/runs/7?key=secret", &reply, &verdict);
+    verdict_of_poll(plan, &limits, &(struct verdict_poll){.url = "http://u:p@h/runs/7?key=secret"}, &reply, &verdict);
     free(copy);
     return verdict;
 }
@@ -238,7 +238,7 @@ START_TEST(a_kickoff_without_polls_is_the_result)
     struct http_reply reply = {.error = row->error, .code = row->code, .sent = true, .body = "boom", .body_bytes = 4};
     snprintf(reply.detail, sizeof reply.detail, "%s", row->error == TRANSPORT_OK ? "" : "why");
     struct verdict verdict;
-    verdict_of_kickoff(&plan, &limits, &reply, &verdict);
+    verdict_of_kickoff(&plan, &limits, plan.kickoff.url, &reply, &verdict);
     check_verdict(&verdict, &row->want);
     verdict_deinit(&verdict);
 }
@@ -521,9 +521,9 @@ START_TEST(judges_what_became_of_a_request)
     struct http_reply reply = {.error = row->error, .sent = row->sent, .code = row->code, .body = ""};
     snprintf(reply.detail, sizeof reply.detail, "%s", row->detail);
     struct verdict verdict;
-    verdict_of_kickoff(&polling, &limits, &reply, &verdict);
+    verdict_of_kickoff(&polling, &limits, polling.kickoff.url, &reply, &verdict);
     check_verdict(&verdict, &row->kickoff);
-    verdict_of_poll(&polling, &limits, "http://u:p@h/runs/7?key=secret", &reply, &verdict);
+    verdict_of_poll(&polling, &limits, &(struct verdict_poll){.url = "http://u:p@h/runs/7?key=secret"}, &reply, &verdict);
     check_verdict(&verdict, &row->poll);
 }
 END_TEST
@@ -534,7 +534,7 @@ START_TEST(a_pending_code_that_no_redirect_can_follow_is_pending)
     plan.pending_codes = pending_codes;
     struct http_reply reply = {.error = TRANSPORT_REDIRECT, .sent = true, .code = 304, .body = ""};
     struct verdict verdict;
-    verdict_of_poll(&plan, &limits, "http://h/", &reply, &verdict);
+    verdict_of_poll(&plan, &limits, &(struct verdict_poll){.url = "http://h/"}, &reply, &verdict);
     ck_assert_int_eq(verdict.kind, VERDICT_PENDING);
 }
 END_TEST
@@ -561,7 +561,7 @@ START_TEST(the_longest_sentence_fits)
     memset(url + strlen(url), 'u', 1500);
     struct http_reply reply = {.sent = true, .code = 404, .body = body, .body_bytes = sizeof body};
     struct verdict verdict;
-    verdict_of_poll(&polling, &limits, url, &reply, &verdict);
+    verdict_of_poll(&polling, &limits, &(struct verdict_poll){.url = url}, &reply, &verdict);
     size_t bytes = strlen(verdict.text);
     ck_assert_str_eq(verdict.text + bytes - 5, "u...)");
     ck_assert_ptr_nonnull(strstr(verdict.text, "\\x01 (polled http://h/uuu"));

@@ -24,7 +24,7 @@ START_TEST(a_long_path_does_not_fill_the_sentence)
     const struct verdict_limits limits = {.max_result_bytes = 20};
     const struct http_reply reply = {.code = 200, .body = body, .body_bytes = bytes};
     struct verdict verdict;
-    verdict_of_poll(&plan, &limits, "http://h/", &reply, &verdict);
+    verdict_of_poll(&plan, &limits, &(struct verdict_poll){.url = "http://h/"}, &reply, &verdict);
     ck_assert_int_eq(verdict.error, RXP_ERROR_STATUS_MISSING);
     size_t text_bytes = strlen(verdict.text);
     ck_assert_uint_lt(text_bytes, 300);

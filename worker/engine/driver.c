@@ -113,6 +113,8 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
         outcome_of_timeout(run, timeout_of(run), now_ms);
         break;
     case CYCLE_FINISH_EXPIRED:
+        outcome_of_expired(run, now_ms);
+        break;
     case CYCLE_FINISH_CANCELLED:
         outcome_of_cancel(run, now_ms);
         break;
@@ -157,6 +159,12 @@ static void keep(struct run *run, struct verdict *verdict)
 static enum cycle_event_kind event_of(enum verdict_kind kind)
 {
     switch (kind) {
+    case VERDICT_PREPARED:
+        return CYCLE_EVENT_PREPARED;
+    case VERDICT_RETRY:
+        return CYCLE_EVENT_RETRY;
+    case VERDICT_FETCH:
+        return CYCLE_EVENT_FETCH;
     case VERDICT_ACCEPTED:
         return CYCLE_EVENT_ACCEPTED;
     case VERDICT_PENDING:
@@ -183,13 +191,15 @@ static void tell_accepted(struct run *run)
 static void judge(struct run *run, const struct http_reply *reply, int64_t now_ms)
 {
     const struct runner *runner = run->runner;
-    const struct verdict_limits limits = {.max_result_bytes = runner->config->max_result_bytes};
+    const struct verdict_limits limits = {.max_result_bytes = runner->config->max_result_bytes,
+                                          .wall_ms = clock_wall_ms()};
     struct verdict verdict;
     if (run->cycle.state == CYCLE_KICKOFF) {
-        verdict_of_kickoff(run->plan, &limits, reply, &verdict);
+        verdict_of_kickoff(run->plan, &limits, run->plan->kickoff.url, reply, &verdict);
     } else {
         assert(run->cycle.state == CYCLE_POLL);
-        verdict_of_poll(run->plan, &limits, run->poll_url, reply, &verdict);
+        const struct verdict_poll poll = {.url = run->poll_url, .has_run_id = run->run_id != NULL};
+        verdict_of_poll(run->plan, &limits, &poll, reply, &verdict);
     }
     keep(run, &verdict);
     struct cycle_action action = step(run, event_of(verdict.kind), now_ms);

@@ -173,6 +173,7 @@ static void set_done(struct verdict *verdict, const struct rxp_http_plan *plan, 
                      const struct answer *answer)
 {
     verdict->kind = VERDICT_DONE;
+    verdict->has_exit_code = true;
     verdict->succeeded = rxp_words_has(&plan->success_states, verdict->state);
     verdict->exit_code = verdict->succeeded ? 0 : 1;
     if (!verdict->succeeded) {
@@ -194,6 +195,7 @@ static void judge_result(struct verdict *verdict, const struct rxp_http_plan *pl
                          const struct http_reply *reply)
 {
     verdict->kind = VERDICT_DONE;
+    verdict->has_exit_code = true;
     verdict->exit_code = reply->code;
     verdict->succeeded = reply->code >= 200 && reply->code <= 299;
     if (!verdict->succeeded) {
@@ -222,10 +224,10 @@ static void take_run_id(struct verdict *verdict, const struct rxp_http_plan *pla
     }
 }
 
-void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_limits *limits,
+void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
                         const struct http_reply *reply, struct verdict *verdict)
 {
-    struct phase phase = phase_of_kickoff(plan->kickoff.url);
+    struct phase phase = phase_of_kickoff(url);
     *verdict = (struct verdict){.kind = VERDICT_ACCEPTED};
     if (!plan->polls && (reply->error == TRANSPORT_OK || (reply->error == TRANSPORT_REDIRECT && reply->code != 0))) {
         judge_result(verdict, plan, limits, &phase, reply);
@@ -303,12 +305,12 @@ static void judge_status(struct verdict *verdict, const struct rxp_http_plan *pl
     }
 }
 
-void verdict_of_poll(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
-                     const struct http_reply *reply, struct verdict *verdict)
+void verdict_of_poll(const struct rxp_http_plan *plan, const struct verdict_limits *limits,
+                     const struct verdict_poll *poll, const struct http_reply *reply, struct verdict *verdict)
 {
-    struct phase phase = phase_of_poll(url);
+    struct phase phase = phase_of_poll(poll->url);
     bool is_pending = rxp_codes_has(&plan->pending_codes, reply->code);
-    *verdict = (struct verdict){.kind = VERDICT_PENDING};
+    *verdict = (struct verdict){.kind = VERDICT_PENDING, .saw_200 = reply->error == TRANSPORT_OK && reply->code == 200};
     if (is_pending && reply->error == TRANSPORT_REDIRECT) {
         return; /* 304, say, which no transport can follow */
     }
@@ -331,8 +333,38 @@ void verdict_of_poll(const struct rxp_http_plan *plan, const struct verdict_limi
     }
 }
 
+void verdict_of_prepare(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
+                        const struct http_reply *reply, struct verdict *verdict)
+{
+    (void)plan;
+    (void)limits;
+    struct phase phase = phase_of_kickoff(url);
+    *verdict = (struct verdict){.kind = VERDICT_PREPARED};
+    if (reply->error != TRANSPORT_OK || reply->code < 200 || reply->code > 299) {
+        set_broken(verdict, RXP_ERROR_PREPARE_FAILED);
+        verdict_say_failure(verdict, &phase, reply);
+    }
+}
+
+void verdict_of_fetch(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
+                      const struct http_reply *reply, struct verdict *verdict)
+{
+    (void)plan;
+    (void)limits;
+    struct phase phase = phase_of_poll(url);
+    *verdict = (struct verdict){.kind = VERDICT_DONE};
+    if (reply->error != TRANSPORT_OK || reply->code != 200) {
+        set_broken(verdict, RXP_ERROR_RESULT_FETCH);
+        verdict_say_failure(verdict, &phase, reply);
+    }
+}
+
 void verdict_deinit(struct verdict *verdict)
 {
+    free(verdict->prepared_id);
+    free(verdict->poll_url);
+    verdict->prepared_id = NULL;
+    verdict->poll_url = NULL;
     free(verdict->run_id);
     free(verdict->state);
     free(verdict->result);
