@@ -5,12 +5,15 @@
 #     tests/run.sh                       everything
 #     tests/run.sh SUITE [NAME…]         one suite, or its programs whose names contain a NAME
 #
-#     unit    pure rooms, the simulation (tests/sim: 10,000 seeds), and the Python checks of the sources and schemas
+#     unit    pure rooms, the simulation (tests/sim: 10,000 seeds), the fuzz targets' seeds, and the Python checks of the sources
+#             and schemas
 #     parts   rooms with sockets, threads and librdkafka's mock cluster
 #     asan    unit and parts under AddressSanitizer and UndefinedBehaviorSanitizer
 #     tsan    parts, and those of unit that have threads, under ThreadSanitizer
 #     whole   real worker processes against a real Kafka broker, which is fetched, started and stopped
 #     faults  the full form of the fault tests, hours of them; only where it is asked for: their short form is part of whole
+#     fuzz    libFuzzer searches each target of tests/fuzz for SECONDS (300), where clang is there; only where it is asked for:
+#             tests/run.sh fuzz [SECONDS] [NAME…]
 #
 # CI=true: a test that is skipped for want of a broker, or of Spring, has failed. RXP_TEST_JOBS: programs at a time (as many as
 # CPUs; part tests, which wait for most of their time, twelve times as many).
@@ -23,8 +26,9 @@ logs=$root/build/test-logs
 totals=$logs/totals
 python=/usr/bin/python3 # Debian's, since that one has Debian's modules, whatever comes first in PATH
 jobs=${RXP_TEST_JOBS:-$(nproc)}
-suites=(unit parts asan tsan whole) # faults only by name
+suites=(unit parts asan tsan whole) # faults and fuzz only by name
 names=()
+fuzz_seconds=300
 fetcher=
 no_broker= # why there is none
 ahead=
@@ -35,8 +39,13 @@ usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 case ${1:-} in
     "") ;;
     unit | parts | asan | tsan | whole | faults) suites=("$1") && shift && names=("$@") ;;
+    fuzz)
+        suites=(fuzz) && shift
+        if [[ ${1:-} =~ ^[0-9]+$ ]]; then fuzz_seconds=$1 && shift; fi
+        names=("$@")
+        ;;
     -h | --help) usage && exit 0 ;;
-    *) say "there is no suite '$1'; the suites are: ${suites[*]} faults" && exit 2 ;;
+    *) say "there is no suite '$1'; the suites are: ${suites[*]} faults fuzz" && exit 2 ;;
 esac
 
 # A step that is no test, such as the build, failed.
@@ -78,7 +87,7 @@ chosen() {
     done
 }
 
-# Prints the libcheck binaries of a preset that belong to tests/unit or tests/parts. Not what lies in the build folder:
+# Prints the libcheck binaries of a preset that belong to tests/unit, tests/parts or tests/fuzz. Not what lies in the build folder:
 # a test whose source is gone may still lie there.
 binaries() {
     local preset=$1 folder source
@@ -152,8 +161,8 @@ await_ahead() {
 
 run_unit() {
     local programs
-    mapfile -t programs < <(chosen "$root/build/dev/tests/sim"; binaries dev unit; chosen "$root"/tests/unit/*.py)
-    echo "unit tests, and the simulation"
+    mapfile -t programs < <(chosen "$root/build/dev/tests/sim"; binaries dev fuzz unit; chosen "$root"/tests/unit/*.py)
+    echo "unit tests, the simulation and the fuzz targets' seeds"
     run_suite unit 240 "$jobs" CK_DEFAULT_TIMEOUT=20 -- "${programs[@]}"
 }
 
@@ -168,7 +177,7 @@ run_asan() {
     local programs settings=(CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=3 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1)
     echo "unit and part tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-    mapfile -t programs < <(chosen "$root/build/asan/tests/sim"; binaries asan unit)
+    mapfile -t programs < <(chosen "$root/build/asan/tests/sim"; binaries asan fuzz unit)
     run_suite asan 600 "$jobs" RXP_TEST_SEEDS=2000 "${settings[@]}" -- "${programs[@]}"
     mapfile -t programs < <(binaries asan parts | waiting_apart)
     run_suite asan 600 $((12 * jobs)) "${settings[@]}" -- "${programs[@]}"
@@ -227,6 +236,12 @@ run_faults() {
     run_suite faults 300 $((12 * jobs)) RXP_TEST_FULL=yes -- "${programs[@]}"
 }
 
+run_fuzz() {
+    echo "libFuzzer, $fuzz_seconds s a target: its findings and figures are in ${logs#"$root"/}/fuzz-*"
+    run_suite fuzz $((fuzz_seconds * 16 + 600)) 1 "RXP_TEST_FUZZ_SECONDS=$fuzz_seconds" "RXP_TEST_FUZZ_NAMES=${names[*]}" -- \
+        "$root/tests/fuzz/search.py"
+}
+
 prefix=()
 mkdir -p "$logs"
 : >"$totals"
@@ -254,6 +269,7 @@ fi
 for suite in "${suites[@]}"; do
     case $suite in
         asan | tsan) await_ahead && { build "$suite" "$logs/build-$suite.log" || continue; } ;;
+        fuzz) if command -v clang >/dev/null; then build fuzz "$logs/build-fuzz.log" fuzzers || continue; fi ;;
     esac
     if ((${#suites[@]} > 1)); then
         case $suite in

@@ -104,6 +104,9 @@ START_TEST(bytes_are_counted_not_terminated)
     ck_assert(checkpoint_key_parse(text, strlen(text) - 1, &found));
     ck_assert_uint_eq(found.writer, 1);
     ck_assert(!checkpoint_key_parse(nul, sizeof nul - 1, &found));
+    /* No group and no topic has one in its name, and it would not be written. */
+    static const char within[] = "g\0/t/0/0/0000000000000001";
+    ck_assert(!checkpoint_key_parse(within, sizeof within - 1, &found));
 }
 END_TEST
 

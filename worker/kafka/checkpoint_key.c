@@ -62,6 +62,8 @@ bool checkpoint_key_parse(const char *text, size_t bytes, struct checkpoint_key 
     size_t part_bytes = 0;
     int64_t partition;
 
+    if (bytes == 0 || memchr(text, '\0', bytes) != NULL)
+        return false;
     if ((part = cut_last(text, &bytes, &part_bytes)) == NULL || !parse_writer(part, part_bytes, &out->writer))
         return false;
     if ((part = cut_last(text, &bytes, &part_bytes)) == NULL || !parse_number(part, part_bytes, INT64_MAX, &out->offset))
