@@ -210,6 +210,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("fuzz");
     TCase *tcase = tcase_create("seeds");
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, seeds_hold);
     tcase_add_test(tcase, mutated_seeds_hold);
     suite_add_tcase(suite, tcase);
