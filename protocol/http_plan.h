@@ -117,9 +117,16 @@ bool rxp_http_plan_sends(const struct rxp_http_plan *plan, const struct rxp_http
 bool rxp_words_has(const struct rxp_words *words, const char *word);
 bool rxp_codes_has(const struct rxp_codes *codes, int code);
 
-/* A run id from an answer: decoded text of a string, number or boolean. Returns 0 with *out (the caller
- * frees it), or -1 with *why: run_id_missing or run_id_invalid. */
-int rxp_run_id_take(struct json_slice document, const char *path, char **out, struct rxp_refusal *why);
+/* Where an id of a run stands. */
+struct rxp_id_source {
+    const char *phase; /* "kickoff": whose answer it is */
+    const char *noun;  /* "run id", "prepared id" */
+    const char *path;
+};
+
+/* An id from an answer: decoded text of a string, number or boolean. Returns 0 with *out (the caller frees it), or -1
+ * with *why: run_id_missing or run_id_invalid. */
+int rxp_id_take(struct json_slice document, const struct rxp_id_source *source, char **out, struct rxp_refusal *why);
 
 /* The http.* and rxp.* keys known to this version, for "did you mean" and the reference page; of families such as
  * http.header.NAME the form with NAME. */

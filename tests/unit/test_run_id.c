@@ -12,7 +12,8 @@ static int take(const char *body, const char *path, char **id, struct rxp_refusa
     struct json_fault fault;
 
     ck_assert_int_eq(json_check(body, strlen(body), JSON_KEYS_ANY, &fault), 0);
-    return rxp_run_id_take(json_document(body, strlen(body)), path, id, why);
+    const struct rxp_id_source source = {.phase = "kickoff", .noun = "run id", .path = path};
+    return rxp_id_take(json_document(body, strlen(body)), &source, id, why);
 }
 
 static const struct {
@@ -82,6 +83,27 @@ START_TEST(a_run_id_has_at_most_512_bytes)
 }
 END_TEST
 
+START_TEST(a_sentence_names_the_answer_and_what_was_looked_for)
+{
+    static const struct {
+        const char *body;
+        const char *sentence;
+    } rows[] = {
+        {"{}", "prepare response has no field at path 'id'"},
+        {"{\"id\":null}", "prepare response has null at path 'id', where a prepared id is due"},
+        {"{\"id\":\"..\"}", "prepare response has '..' at path 'id', which is a step in a path and no prepared id"},
+    };
+    const struct rxp_id_source source = {.phase = "prepare", .noun = "prepared id", .path = "id"};
+    char *id;
+    struct rxp_refusal why;
+
+    for (int i = 0; i < ROWS(rows); i++) {
+        ck_assert_int_eq(rxp_id_take(json_document(rows[i].body, strlen(rows[i].body)), &source, &id, &why), -1);
+        ck_assert_str_eq(why.text, rows[i].sentence);
+    }
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("run_id");
@@ -89,6 +111,7 @@ Suite *test_suite(void)
 
     tcase_add_loop_test(tcase, a_run_id_is_taken_as_it_was_written, 0, ROWS(run_ids));
     tcase_add_test(tcase, a_run_id_has_at_most_512_bytes);
+    tcase_add_test(tcase, a_sentence_names_the_answer_and_what_was_looked_for);
     suite_add_tcase(suite, tcase);
     return suite;
 }

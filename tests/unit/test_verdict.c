@@ -18,8 +18,10 @@ static const struct rxp_codes pending_200 = {(const int[]){200}, 1};
 static const struct rxp_http_plan polling = {
     .polls = true,
     .kickoff = {.url = "http://user:secret@h/runs?key=secret", .method = "POST"},
+    .poll = {.url = "http://h/runs/{run_id}", .method = "GET", .url_has_run_id = true},
     .accept_codes = {(const int[]){200, 202}, 2},
     .run_id_path = NULL,
+    .poll_pending_ms = INT64_MAX,
     .status_path = "status",
     .terminal_states = WORDS(terminal_words),
     .success_states = WORDS(success_words),
@@ -63,6 +65,7 @@ static void check_verdict(struct verdict *verdict, const struct want *want)
 /* The fields of a want that go together. */
 #define BROKEN(code, sentence) .kind = VERDICT_BROKEN, .error = RXP_ERROR_##code, .text = sentence
 #define TRANSIENT(code, sentence) .kind = VERDICT_TRANSIENT, .error = RXP_ERROR_##code, .text = sentence
+#define RETRY(code, sentence) .kind = VERDICT_RETRY, .error = RXP_ERROR_##code, .text = sentence
 #define FAILED(code, sentence) .kind = VERDICT_DONE, .error = RXP_ERROR_##code, .text = sentence
 #define SUCCEEDED(word) .kind = VERDICT_DONE, .succeeded = true, .state = word
 
@@ -227,7 +230,7 @@ static const struct sync_row sync_rows[] = {
     {TRANSPORT_REDIRECT,
      302,
      {FAILED(KICKOFF_STATUS, "kickoff expected HTTP 2xx, got 302: why"), .exit_code = 302}},
-    {TRANSPORT_CONNECT, 0, {BROKEN(KICKOFF_NETWORK, "kickoff to http://h/runs failed: why")}},
+    {TRANSPORT_CONNECT, 0, {BROKEN(KICKOFF_NETWORK, "kickoff to http://h/runs failed: why")}}, /* sent, to a redirect */
     {TRANSPORT_REDIRECT, 0, {BROKEN(KICKOFF_STATUS, "kickoff to http://h/runs failed: why")}},
 };
 
@@ -439,19 +442,19 @@ static const struct trouble_row trouble_rows[] = {
      "no such host",
      false,
      0,
-     {BROKEN(KICKOFF_NETWORK, KICKOFF("failed: no such host"))},
+     {RETRY(KICKOFF_NETWORK, KICKOFF("failed: no such host"))},
      {TRANSIENT(POLL_NETWORK, POLL("failed: no such host"))}},
     {TRANSPORT_CONNECT,
      "",
      false,
      0,
-     {BROKEN(KICKOFF_NETWORK, KICKOFF("failed: no connection"))},
+     {RETRY(KICKOFF_NETWORK, KICKOFF("failed: no connection"))},
      {TRANSIENT(POLL_NETWORK, POLL("failed: no connection"))}},
     {TRANSPORT_TLS,
      "",
      false,
      0,
-     {BROKEN(KICKOFF_NETWORK, KICKOFF("failed: TLS failed"))},
+     {RETRY(KICKOFF_NETWORK, KICKOFF("failed: TLS failed"))},
      {TRANSIENT(POLL_NETWORK, POLL("failed: TLS failed"))}},
     {TRANSPORT_NETWORK,
      "reset\nby peer",

@@ -1,193 +1,119 @@
 #include "engine/verdict.h"
 
+#include "engine/verdict_body.h"
 #include "engine/verdict_text.h"
+#include "engine/verdict_trouble.h"
 #include "protocol/json.h"
+#include "protocol/url.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The sentence is up to the caller. */
-static void set_broken(struct verdict *verdict, enum rxp_error error)
-{
-    verdict->kind = VERDICT_BROKEN;
-    verdict->error = error;
-    verdict->text[0] = '\0';
-}
+/* ---- prepare ---- */
 
-/* A poll that failed in a way that may pass; a kickoff is not repeated, so there it is the end. */
-static void set_failed(struct verdict *verdict, const struct phase *phase, enum rxp_error error)
+static void take_prepared_id(struct verdict *verdict, const struct rxp_http_plan *plan, const struct phase *phase,
+                             const struct http_reply *reply)
 {
-    set_broken(verdict, error);
-    if (phase->is_poll) {
-        verdict->kind = VERDICT_TRANSIENT;
-    }
-}
-
-static void set_no_memory(struct verdict *verdict, const struct phase *phase)
-{
-    set_failed(verdict, phase, phase->network);
-    verdict_say(verdict, phase->request);
-    verdict_say_url(verdict, phase->url);
-    verdict_say(verdict, " failed: out of memory");
-}
-
-/* A URL of the message that cannot be used is its own fault, known before anything left; any other came with an
- * answer. */
-static void judge_bad_url(struct verdict *verdict, const struct phase *phase, const struct http_reply *reply)
-{
-    if (reply->sent) {
-        set_broken(verdict, phase->status);
-    } else if (phase->is_poll) {
-        set_broken(verdict, RXP_ERROR_POLL_URL_INVALID);
-    } else {
-        set_broken(verdict, RXP_ERROR_INVALID_METADATA);
-        verdict->rejected = true;
-    }
-    verdict_say_failure(verdict, phase, reply);
-}
-
-/* What became of a request that got no answer to judge. */
-static void judge_transport(struct verdict *verdict, const struct phase *phase, const char *expected,
-                            const struct http_reply *reply)
-{
-    switch (reply->error) {
-    case TRANSPORT_OK:
-        return;
-    case TRANSPORT_BAD_URL:
-        judge_bad_url(verdict, phase, reply);
-        return;
-    case TRANSPORT_RESOLVE:
-    case TRANSPORT_CONNECT:
-    case TRANSPORT_TLS:
-    case TRANSPORT_NETWORK:
-    case TRANSPORT_TIMEOUT:
-        set_failed(verdict, phase, phase->network);
-        verdict_say_failure(verdict, phase, reply);
-        return;
-    case TRANSPORT_TOO_LARGE:
-        set_broken(verdict, RXP_ERROR_RESPONSE_TOO_LARGE);
-        verdict_say_failure(verdict, phase, reply);
-        return;
-    case TRANSPORT_EGRESS:
-        set_broken(verdict, RXP_ERROR_EGRESS_DENIED);
-        verdict->rejected = !phase->is_poll && !reply->sent;
-        verdict_say_failure(verdict, phase, reply);
-        return;
-    case TRANSPORT_REDIRECT:
-        set_broken(verdict, phase->status);
-        if (reply->code != 0) {
-            verdict_say_status(verdict, phase, expected, reply);
-        } else {
-            verdict_say_failure(verdict, phase, reply);
-        }
-        return;
-    case TRANSPORT_UNAVAILABLE:
-        set_broken(verdict, RXP_ERROR_ORIGIN_UNAVAILABLE);
-        verdict_say_failure(verdict, phase, reply);
-        return;
-    case TRANSPORT_MEMORY:
-        set_no_memory(verdict, phase);
-        return;
+    const struct verdict_body body = verdict_body_read(reply);
+    const struct rxp_id_source source = {.phase = "prepare", .noun = "prepared id", .path = plan->prepared_id_path};
+    struct rxp_refusal why;
+    if (!body.is_json) {
+        verdict_body_refuse(verdict, phase, &body, reply);
+    } else if (rxp_id_take(body.document, &source, &verdict->prepared_id, &why) != 0) {
+        verdict_break(verdict, RXP_ERROR_PREPARE_FAILED);
+        verdict_say(verdict, why.text);
     }
 }
 
-/* A body, looked at once. */
-struct answer {
-    bool is_json;
-    struct json_fault fault;    /* where it is not */
-    struct json_slice document; /* where it is */
-};
-
-static struct answer answer_of(const struct http_reply *reply)
+static bool is_2xx(int code)
 {
-    struct answer answer = {0};
-    answer.is_json = json_check(reply->body, reply->body_bytes, JSON_KEYS_ANY, &answer.fault) == 0;
-    if (answer.is_json) {
-        answer.document = json_document(reply->body, reply->body_bytes);
-    }
-    return answer;
+    return code >= 200 && code <= 299;
 }
 
-static void set_not_json(struct verdict *verdict, const struct phase *phase, const struct answer *answer,
-                         const struct http_reply *reply)
+void verdict_of_prepare(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
+                        const struct http_reply *reply, struct verdict *verdict)
 {
-    set_broken(verdict, phase->not_json);
-    verdict_say(verdict, phase->name);
-    if (reply->body_bytes == 0) {
-        verdict_say(verdict, " response is not JSON: it is empty");
-        return;
+    const struct phase phase = phase_of_prepare(url);
+    *verdict = (struct verdict){.kind = VERDICT_PREPARED};
+    if (reply->error != TRANSPORT_OK) {
+        verdict_judge_transport(verdict, &phase, reply);
+    } else if (!is_2xx(reply->code)) {
+        verdict_judge_code(verdict, &phase, limits, reply);
+    } else if (plan->prepared_id_path != NULL) {
+        take_prepared_id(verdict, plan, &phase, reply);
     }
-    verdict_say(verdict, " response is not JSON (");
-    verdict_say(verdict, answer->fault.what);
-    verdict_say(verdict, " at byte ");
-    verdict_say_number(verdict, (long long)answer->fault.at_byte);
-    verdict_say(verdict, ")");
-    verdict_say_body(verdict, reply);
+    if (verdict->kind == VERDICT_RETRY) {
+        verdict->retry_after_ms = verdict_retry_after_ms(limits, reply);
+    }
 }
 
-enum word { WORD_HERE, WORD_MISSING, WORD_NOT_SCALAR, WORD_NO_MEMORY };
-
-/* The backend's word at poll_status_path, decoded: verdict->state. *slice is what was found there. */
-static enum word read_state(struct verdict *verdict, const struct rxp_http_plan *plan, const struct answer *answer,
-                            struct json_slice *slice)
-{
-    if (!json_find(answer->document, plan->status_path, slice)) {
-        return WORD_MISSING;
-    }
-    switch (json_type_of(*slice)) {
-    case JSON_NULL:
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        return WORD_NOT_SCALAR;
-    case JSON_BOOL:
-    case JSON_NUMBER:
-    case JSON_STRING:
-        break;
-    }
-    size_t bytes;
-    verdict->state = json_text(*slice, &bytes);
-    return verdict->state != NULL ? WORD_HERE : WORD_NO_MEMORY;
-}
-
-/* The JSON text at result_path, as the backend wrote it. */
-static void keep_result(struct verdict *verdict, const struct rxp_http_plan *plan,
-                        const struct verdict_limits *limits, const struct answer *answer)
-{
-    struct json_slice slice;
-    if (plan->result_path == NULL || !answer->is_json || !json_find(answer->document, plan->result_path, &slice)) {
-        return;
-    }
-    if (slice.bytes <= limits->max_result_bytes) {
-        verdict->result = malloc(slice.bytes + 1);
-    }
-    if (verdict->result == NULL) {
-        verdict->result_truncated = true;
-        return;
-    }
-    memcpy(verdict->result, slice.at, slice.bytes);
-    verdict->result[slice.bytes] = '\0';
-}
-
-/* verdict->state is terminal: the end, for good or ill. */
-static void set_done(struct verdict *verdict, const struct rxp_http_plan *plan, const struct verdict_limits *limits,
-                     const struct answer *answer)
-{
-    verdict->kind = VERDICT_DONE;
-    verdict->has_exit_code = true;
-    verdict->succeeded = rxp_words_has(&plan->success_states, verdict->state);
-    verdict->exit_code = verdict->succeeded ? 0 : 1;
-    if (!verdict->succeeded) {
-        verdict->error = RXP_ERROR_BACKEND_FAILED;
-        verdict_say(verdict, "backend reported terminal status: ");
-        verdict_say_bytes(verdict, verdict->state, strlen(verdict->state));
-    }
-    keep_result(verdict, plan, limits, answer);
-}
+/* ---- what kickoff and poll share ---- */
 
 static bool is_terminal(const struct rxp_http_plan *plan, const struct verdict *verdict)
 {
     return verdict->state != NULL && rxp_words_has(&plan->terminal_states, verdict->state);
 }
+
+static bool is_result_to_be_fetched(const struct rxp_http_plan *plan, const char *state)
+{
+    return plan->result.url != NULL && (plan->result_states_all || rxp_words_has(&plan->result_states, state));
+}
+
+/* verdict->state is terminal: the end, for good or ill. */
+static void set_done(struct verdict *verdict, const struct rxp_http_plan *plan, const struct verdict_limits *limits,
+                     const struct verdict_body *body)
+{
+    verdict->kind = VERDICT_DONE;
+    verdict->succeeded = rxp_words_has(&plan->success_states, verdict->state);
+    verdict->has_exit_code = true;
+    verdict->exit_code = verdict->succeeded ? 0 : 1;
+    if (!verdict->succeeded) {
+        verdict->error = RXP_ERROR_BACKEND_FAILED;
+        verdict_say(verdict, "backend reported terminal status: ");
+        verdict_say_bytes(verdict, verdict->state, strlen(verdict->state));
+        verdict_body_say_error(body, verdict, plan);
+    }
+    if (is_result_to_be_fetched(plan, verdict->state)) {
+        verdict->kind = VERDICT_FETCH;
+    } else {
+        verdict_body_keep_result(body, verdict, plan, limits);
+    }
+}
+
+static void refuse_poll_url(struct verdict *verdict, const struct rxp_http_plan *plan, const struct phase *phase,
+                            const struct http_reply *reply)
+{
+    verdict_break(verdict, RXP_ERROR_POLL_URL_INVALID);
+    verdict_say(verdict, phase->name);
+    verdict_say(verdict, " response names no URL that can be polled in its header ");
+    verdict_say_quoted(verdict, plan->poll_url_header);
+    verdict_say(verdict, ": ");
+    verdict_say_url(verdict, reply->wanted_raw);
+}
+
+/* From its header, if it is there and another than `before`. 0, or -1 with the run broken. */
+static int take_poll_url(struct verdict *verdict, const struct rxp_http_plan *plan, const struct phase *phase,
+                         const char *before, const struct http_reply *reply)
+{
+    if (plan->poll_url_header == NULL || reply->wanted_raw == NULL) {
+        return 0;
+    }
+    if (reply->wanted_url == NULL || strlen(reply->wanted_url) > URL_MAX_BYTES) {
+        refuse_poll_url(verdict, plan, phase, reply);
+        return -1;
+    }
+    if (before != NULL && strcmp(reply->wanted_url, before) == 0) {
+        return 0;
+    }
+    verdict->poll_url = strdup(reply->wanted_url);
+    if (verdict->poll_url == NULL) {
+        verdict_lack_memory(verdict, phase);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- kickoff ---- */
 
 /* Kind http: the answer is the result. */
 static void judge_result(struct verdict *verdict, const struct rxp_http_plan *plan,
@@ -195,180 +121,256 @@ static void judge_result(struct verdict *verdict, const struct rxp_http_plan *pl
                          const struct http_reply *reply)
 {
     verdict->kind = VERDICT_DONE;
+    verdict->succeeded = is_2xx(reply->code);
+    if (!verdict->succeeded) {
+        verdict_judge_code(verdict, phase, limits, reply);
+        verdict->kind = verdict->kind == VERDICT_RETRY ? VERDICT_RETRY : VERDICT_DONE;
+    }
     verdict->has_exit_code = true;
     verdict->exit_code = reply->code;
-    verdict->succeeded = reply->code >= 200 && reply->code <= 299;
-    if (!verdict->succeeded) {
-        verdict->error = RXP_ERROR_KICKOFF_STATUS;
-        verdict_say_status(verdict, phase, "2xx", reply);
-    }
-    if (plan->result_path != NULL && reply->error == TRANSPORT_OK) {
-        struct answer answer = answer_of(reply);
-        keep_result(verdict, plan, limits, &answer);
+    if (verdict->kind == VERDICT_DONE && plan->result_path != NULL && reply->error == TRANSPORT_OK) {
+        const struct verdict_body body = verdict_body_read(reply);
+        verdict_body_keep_result(&body, verdict, plan, limits);
     }
 }
 
-/* The kickoff was accepted: what polls need of its answer. */
-static void take_run_id(struct verdict *verdict, const struct rxp_http_plan *plan, const struct phase *phase,
-                        const struct answer *answer, const struct http_reply *reply)
+static bool needs_run_id(const struct rxp_http_plan *plan, const struct verdict *verdict)
 {
-    if (!answer->is_json) {
-        set_not_json(verdict, phase, answer, reply);
+    if (verdict->poll_url != NULL) {
+        return false;
+    }
+    return plan->late_run_id_path == NULL || plan->poll.url == NULL || plan->poll.url_has_run_id;
+}
+
+/* What was refused breaks the run only where it cannot go on without. */
+static void take_run_id(struct verdict *verdict, const struct rxp_http_plan *plan, const struct phase *phase,
+                        const struct verdict_body *body, const struct http_reply *reply)
+{
+    const struct rxp_id_source source = {.phase = "kickoff", .noun = "run id", .path = plan->run_id_path};
+    struct rxp_refusal why;
+    if (source.path == NULL || (!body->is_json && !needs_run_id(plan, verdict))) {
         return;
     }
-    struct rxp_refusal why;
-    if (rxp_run_id_take(answer->document, plan->run_id_path, &verdict->run_id, &why) != 0) {
-        verdict->run_id = NULL;
-        set_broken(verdict, why.error);
+    if (!body->is_json) {
+        verdict_body_refuse(verdict, phase, body, reply);
+    } else if (rxp_id_take(body->document, &source, &verdict->run_id, &why) != 0 && needs_run_id(plan, verdict)) {
+        verdict_break(verdict, why.error);
         verdict_say(verdict, why.text);
     }
+}
+
+/* Terminal at once: what cannot be read of ids matters no more. */
+static void judge_early_end(struct verdict *verdict, const struct rxp_http_plan *plan,
+                            const struct verdict_limits *limits, const struct phase *phase,
+                            const struct verdict_body *body, const struct http_reply *reply)
+{
+    struct verdict ids = {0};
+    (void)take_poll_url(&ids, plan, phase, NULL, reply);
+    take_run_id(&ids, plan, phase, body, reply);
+    verdict->poll_url = ids.poll_url;
+    verdict->run_id = ids.run_id;
+    set_done(verdict, plan, limits, body);
+}
+
+static void judge_accepted(struct verdict *verdict, const struct rxp_http_plan *plan,
+                           const struct verdict_limits *limits, const struct phase *phase,
+                           const struct http_reply *reply)
+{
+    struct verdict_body body = {0};
+    struct json_slice slice;
+    if (reply->code == 200 || plan->run_id_path != NULL) {
+        body = verdict_body_read(reply);
+    }
+    if (reply->code == 200 && body.is_json &&
+        verdict_body_state(&body, verdict, plan, &slice) == WORD_NO_MEMORY) {
+        verdict_lack_memory(verdict, phase);
+        return;
+    }
+    if (is_terminal(plan, verdict)) {
+        judge_early_end(verdict, plan, limits, phase, &body, reply);
+        return;
+    }
+    if (take_poll_url(verdict, plan, phase, NULL, reply) != 0) {
+        return;
+    }
+    if (verdict->poll_url == NULL && plan->poll.url == NULL) {
+        verdict_break(verdict, RXP_ERROR_POLL_URL_MISSING);
+        verdict_say(verdict, "kickoff response has no header ");
+        verdict_say_quoted(verdict, plan->poll_url_header);
+        verdict_say(verdict, ", which was to name the poll URL, and there is no http.poll_url_template");
+        return;
+    }
+    take_run_id(verdict, plan, phase, &body, reply);
 }
 
 void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
                         const struct http_reply *reply, struct verdict *verdict)
 {
-    struct phase phase = phase_of_kickoff(url);
+    const struct phase phase = phase_of_kickoff(plan, url);
+    bool has_code = reply->error == TRANSPORT_OK || (reply->error == TRANSPORT_REDIRECT && reply->code != 0);
     *verdict = (struct verdict){.kind = VERDICT_ACCEPTED};
-    if (!plan->polls && (reply->error == TRANSPORT_OK || (reply->error == TRANSPORT_REDIRECT && reply->code != 0))) {
+    if (has_code && !plan->polls) {
         judge_result(verdict, plan, limits, &phase, reply);
-        return;
+    } else if (has_code && rxp_codes_has(&plan->accept_codes, reply->code)) {
+        judge_accepted(verdict, plan, limits, &phase, reply);
+    } else if (reply->error != TRANSPORT_OK) {
+        verdict_judge_transport(verdict, &phase, reply);
+    } else {
+        verdict_judge_code(verdict, &phase, limits, reply);
     }
-    if (reply->error != TRANSPORT_OK) {
-        judge_transport(verdict, &phase, plan->polls ? "200 or 202" : "2xx", reply);
-        return;
-    }
-    if (reply->code != 200 && reply->code != 202) {
-        set_broken(verdict, RXP_ERROR_KICKOFF_STATUS);
-        verdict_say_status(verdict, &phase, "200 or 202", reply);
-        return;
-    }
-    if (reply->code == 202 && plan->run_id_path == NULL) {
-        return;
-    }
-    struct answer answer = answer_of(reply);
-    struct json_slice slice;
-    if (reply->code == 200 && answer.is_json && read_state(verdict, plan, &answer, &slice) == WORD_NO_MEMORY) {
-        set_no_memory(verdict, &phase);
-        return;
-    }
-    if (is_terminal(plan, verdict)) {
-        struct rxp_refusal why;
-        if (plan->run_id_path != NULL &&
-            rxp_run_id_take(answer.document, plan->run_id_path, &verdict->run_id, &why) != 0) {
-            verdict->run_id = NULL;
-        }
-        set_done(verdict, plan, limits, &answer);
-    } else if (plan->run_id_path != NULL) {
-        take_run_id(verdict, plan, &phase, &answer, reply);
+    if (verdict->kind == VERDICT_ACCEPTED || verdict->kind == VERDICT_RETRY) {
+        verdict->retry_after_ms = verdict_retry_after_ms(limits, reply);
     }
 }
 
-static bool may_pass(int code)
+/* ---- poll ---- */
+
+/* The first one is kept, so none is looked for later. */
+static void take_late_run_id(struct verdict *verdict, const struct rxp_http_plan *plan,
+                             const struct verdict_poll *poll, const struct verdict_body *body)
 {
-    return code == 408 || code == 429 || code == 500 || code == 502 || code == 503 || code == 504;
+    const struct rxp_id_source source = {.phase = "poll", .noun = "run id", .path = plan->late_run_id_path};
+    struct rxp_refusal why;
+    if (source.path != NULL && !poll->has_run_id && body->is_json) {
+        (void)rxp_id_take(body->document, &source, &verdict->run_id, &why);
+    }
+}
+
+static void set_status_missing(struct verdict *verdict, const struct rxp_http_plan *plan,
+                               const struct json_slice *slice)
+{
+    verdict_break(verdict, RXP_ERROR_STATUS_MISSING);
+    verdict_say(verdict, slice == NULL ? "poll response has no field at path " : "poll response has no status at path ");
+    verdict_say_quoted(verdict, plan->status_path);
+    if (slice != NULL) {
+        verdict_say(verdict, " but ");
+        verdict_say_bytes(verdict, slice->at, slice->bytes);
+        verdict_say(verdict, ": a string, number or boolean is needed");
+    }
 }
 
 /* A poll's 200. */
 static void judge_status(struct verdict *verdict, const struct rxp_http_plan *plan,
                          const struct verdict_limits *limits, const struct phase *phase,
-                         const struct http_reply *reply)
+                         const struct verdict_body *body, const struct http_reply *reply)
 {
-    struct answer answer = answer_of(reply);
-    if (!answer.is_json) {
-        set_not_json(verdict, phase, &answer, reply);
+    if (!body->is_json) {
+        verdict_body_refuse(verdict, phase, body, reply);
         return;
     }
     struct json_slice slice;
-    switch (read_state(verdict, plan, &answer, &slice)) {
+    switch (verdict_body_state(body, verdict, plan, &slice)) {
     case WORD_HERE:
         if (is_terminal(plan, verdict)) {
-            set_done(verdict, plan, limits, &answer);
+            set_done(verdict, plan, limits, body);
         }
         return;
     case WORD_MISSING:
-        set_broken(verdict, RXP_ERROR_STATUS_MISSING);
-        verdict_say(verdict, "poll response has no field at path '");
-        verdict_say_bytes(verdict, plan->status_path, strlen(plan->status_path));
-        verdict_say(verdict, "'");
+        if (!plan->missing_status_is_pending) {
+            set_status_missing(verdict, plan, NULL);
+        }
+        return;
+    case WORD_NULL:
+        if (!plan->missing_status_is_pending) {
+            set_status_missing(verdict, plan, &slice);
+        }
         return;
     case WORD_NOT_SCALAR:
-        set_broken(verdict, RXP_ERROR_STATUS_MISSING);
-        verdict_say(verdict, "poll response has no status at path '");
-        verdict_say_bytes(verdict, plan->status_path, strlen(plan->status_path));
-        verdict_say(verdict, "' but ");
-        verdict_say_bytes(verdict, slice.at, slice.bytes);
-        verdict_say(verdict, ": a string, number or boolean is needed");
+        set_status_missing(verdict, plan, &slice);
         return;
     case WORD_NO_MEMORY:
-        set_no_memory(verdict, phase);
+        verdict_lack_memory(verdict, phase);
         return;
+    }
+}
+
+/* What a code in poll_pending_codes says now. */
+enum belief { BELIEF_NONE, BELIEF_PENDING, BELIEF_OVER, BELIEF_CONTRADICTED };
+
+static enum belief belief_of(const struct rxp_http_plan *plan, const struct verdict_poll *poll,
+                             const struct http_reply *reply)
+{
+    bool has_code = reply->error == TRANSPORT_OK || reply->error == TRANSPORT_REDIRECT; /* 304 is no redirect to follow */
+    if (!has_code || !rxp_codes_has(&plan->pending_codes, reply->code)) {
+        return BELIEF_NONE;
+    }
+    if (reply->code >= 400 && poll->saw_200) {
+        return BELIEF_CONTRADICTED; /* it was there, so it is gone now */
+    }
+    return poll->since_ms < plan->poll_pending_ms ? BELIEF_PENDING : BELIEF_OVER;
+}
+
+static void judge_poll_code(struct verdict *verdict, const struct phase *phase, const struct verdict_limits *limits,
+                            enum belief belief, const struct http_reply *reply)
+{
+    verdict_judge_code(verdict, phase, limits, reply);
+    if (belief == BELIEF_CONTRADICTED) {
+        verdict_say(verdict, "; as a pending code it counts only until a poll is answered with 200");
+    } else if (belief == BELIEF_OVER) {
+        verdict_say(verdict, "; as a pending code it counts no longer (http.poll_pending_seconds)");
+    }
+}
+
+static void judge_200(struct verdict *verdict, const struct rxp_http_plan *plan, const struct verdict_limits *limits,
+                      const struct phase *phase, const struct verdict_poll *poll, bool is_pending,
+                      const struct http_reply *reply)
+{
+    const struct verdict_body body = verdict_body_read(reply);
+    take_late_run_id(verdict, plan, poll, &body);
+    judge_status(verdict, plan, limits, phase, &body, reply);
+    if (is_pending && (verdict->kind == VERDICT_BROKEN || verdict->kind == VERDICT_TRANSIENT)) {
+        /* 200 as a pending code: only a terminal status counts. */
+        verdict->kind = VERDICT_PENDING;
+        verdict->error = RXP_OK;
+        verdict->text[0] = '\0';
+    }
+}
+
+/* A pending code that is no 200. */
+static void judge_pending(struct verdict *verdict, const struct rxp_http_plan *plan, const struct verdict_poll *poll,
+                          const struct http_reply *reply)
+{
+    if (plan->late_run_id_path != NULL && is_2xx(reply->code)) {
+        const struct verdict_body body = verdict_body_read(reply);
+        take_late_run_id(verdict, plan, poll, &body);
     }
 }
 
 void verdict_of_poll(const struct rxp_http_plan *plan, const struct verdict_limits *limits,
                      const struct verdict_poll *poll, const struct http_reply *reply, struct verdict *verdict)
 {
-    struct phase phase = phase_of_poll(poll->url);
-    bool is_pending = rxp_codes_has(&plan->pending_codes, reply->code);
-    *verdict = (struct verdict){.kind = VERDICT_PENDING, .saw_200 = reply->error == TRANSPORT_OK && reply->code == 200};
-    if (is_pending && reply->error == TRANSPORT_REDIRECT) {
-        return; /* 304, say, which no transport can follow */
+    const struct phase phase = phase_of_poll(poll->url);
+    enum belief belief = belief_of(plan, poll, reply);
+    bool is_pending = belief == BELIEF_PENDING;
+    *verdict = (struct verdict){.kind = VERDICT_PENDING};
+    if (reply->error == TRANSPORT_OK && reply->code == 200) {
+        verdict->saw_200 = true;
+        judge_200(verdict, plan, limits, &phase, poll, is_pending, reply);
+    } else if (is_pending) {
+        judge_pending(verdict, plan, poll, reply);
+    } else if (reply->error == TRANSPORT_OK) {
+        judge_poll_code(verdict, &phase, limits, belief, reply);
+    } else {
+        verdict_judge_transport(verdict, &phase, reply);
     }
-    if (reply->error != TRANSPORT_OK) {
-        judge_transport(verdict, &phase, "200", reply);
-    } else if (reply->code == 200) {
-        judge_status(verdict, plan, limits, &phase, reply);
-        if (is_pending && verdict->kind != VERDICT_DONE) {
-            /* 200 as a pending code: only a terminal status counts. */
-            verdict->kind = VERDICT_PENDING;
-            verdict->error = RXP_OK;
-            verdict->text[0] = '\0';
-        }
-    } else if (!is_pending && may_pass(reply->code)) {
-        set_failed(verdict, &phase, RXP_ERROR_POLL_STATUS);
-        verdict_say_status(verdict, &phase, "200", reply);
-    } else if (!is_pending) {
-        set_broken(verdict, RXP_ERROR_POLL_STATUS);
-        verdict_say_status(verdict, &phase, "200", reply);
+    if (verdict->kind == VERDICT_PENDING) {
+        (void)take_poll_url(verdict, plan, &phase, poll->url, reply);
     }
-}
-
-void verdict_of_prepare(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
-                        const struct http_reply *reply, struct verdict *verdict)
-{
-    (void)plan;
-    (void)limits;
-    struct phase phase = phase_of_kickoff(url);
-    *verdict = (struct verdict){.kind = VERDICT_PREPARED};
-    if (reply->error != TRANSPORT_OK || reply->code < 200 || reply->code > 299) {
-        set_broken(verdict, RXP_ERROR_PREPARE_FAILED);
-        verdict_say_failure(verdict, &phase, reply);
-    }
-}
-
-void verdict_of_fetch(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
-                      const struct http_reply *reply, struct verdict *verdict)
-{
-    (void)plan;
-    (void)limits;
-    struct phase phase = phase_of_poll(url);
-    *verdict = (struct verdict){.kind = VERDICT_DONE};
-    if (reply->error != TRANSPORT_OK || reply->code != 200) {
-        set_broken(verdict, RXP_ERROR_RESULT_FETCH);
-        verdict_say_failure(verdict, &phase, reply);
+    if (verdict->kind == VERDICT_PENDING || verdict->kind == VERDICT_TRANSIENT) {
+        verdict->retry_after_ms = verdict_retry_after_ms(limits, reply);
     }
 }
 
 void verdict_deinit(struct verdict *verdict)
 {
     free(verdict->prepared_id);
-    free(verdict->poll_url);
-    verdict->prepared_id = NULL;
-    verdict->poll_url = NULL;
     free(verdict->run_id);
+    free(verdict->poll_url);
     free(verdict->state);
     free(verdict->result);
+    verdict->prepared_id = NULL;
     verdict->run_id = NULL;
+    verdict->poll_url = NULL;
     verdict->state = NULL;
     verdict->result = NULL;
 }

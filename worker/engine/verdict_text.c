@@ -7,28 +7,68 @@
 
 #define SHOWN_BYTES 200
 
-struct phase phase_of_kickoff(const char *url)
+#define LISTED_CODES 10
+
+struct phase phase_of_prepare(const char *url)
 {
     return (struct phase){
+        .is_first = true,
+        .name = "prepare",
+        .request = "prepare call to ",
+        .url = url,
+        .expected = "2xx",
+        .network = RXP_ERROR_PREPARE_FAILED,
+        .status = RXP_ERROR_PREPARE_FAILED,
+        .not_json = RXP_ERROR_PREPARE_FAILED,
+        .bad_url = RXP_ERROR_INVALID_METADATA,
+    };
+}
+
+struct phase phase_of_kickoff(const struct rxp_http_plan *plan, const char *url)
+{
+    return (struct phase){
+        .is_first = plan->prepare.url == NULL,
         .name = "kickoff",
         .request = "kickoff to ",
         .url = url,
+        .expected = plan->polls ? NULL : "2xx",
+        .codes = &plan->accept_codes,
         .network = RXP_ERROR_KICKOFF_NETWORK,
         .status = RXP_ERROR_KICKOFF_STATUS,
         .not_json = RXP_ERROR_KICKOFF_NOT_JSON,
+        .bad_url = RXP_ERROR_INVALID_METADATA,
     };
 }
 
 struct phase phase_of_poll(const char *url)
 {
     return (struct phase){
-        .is_poll = true,
+        .is_repeated = true,
         .name = "poll",
         .request = "poll of ",
+        .asked = "polled ",
         .url = url,
+        .expected = "200",
         .network = RXP_ERROR_POLL_NETWORK,
         .status = RXP_ERROR_POLL_STATUS,
         .not_json = RXP_ERROR_POLL_NOT_JSON,
+        .bad_url = RXP_ERROR_POLL_URL_INVALID,
+    };
+}
+
+struct phase phase_of_fetch(const char *url)
+{
+    return (struct phase){
+        .is_repeated = true,
+        .name = "result fetch",
+        .request = "result fetch from ",
+        .asked = "asked ",
+        .url = url,
+        .expected = "200",
+        .network = RXP_ERROR_RESULT_FETCH,
+        .status = RXP_ERROR_RESULT_FETCH,
+        .not_json = RXP_ERROR_RESULT_FETCH,
+        .bad_url = RXP_ERROR_RESULT_FETCH,
     };
 }
 
@@ -40,6 +80,13 @@ void verdict_say(struct verdict *verdict, const char *text)
 void verdict_say_bytes(struct verdict *verdict, const char *at, size_t bytes)
 {
     excerpt_put(verdict->text, sizeof verdict->text, at, bytes, SHOWN_BYTES);
+}
+
+void verdict_say_quoted(struct verdict *verdict, const char *text)
+{
+    verdict_say(verdict, "'");
+    verdict_say_bytes(verdict, text, strlen(text));
+    verdict_say(verdict, "'");
 }
 
 void verdict_say_number(struct verdict *verdict, long long number)
@@ -62,12 +109,31 @@ void verdict_say_body(struct verdict *verdict, const struct http_reply *reply)
     }
 }
 
-void verdict_say_status(struct verdict *verdict, const struct phase *phase, const char *expected,
-                       const struct http_reply *reply)
+/* "200, 201 or 202". */
+static void say_expected(struct verdict *verdict, const struct phase *phase)
+{
+    if (phase->expected != NULL) {
+        verdict_say(verdict, phase->expected);
+        return;
+    }
+    size_t n = phase->codes->n;
+    size_t listed = n <= LISTED_CODES ? n : LISTED_CODES;
+    for (size_t i = 0; i < listed; i++) {
+        verdict_say(verdict, i == 0 ? "" : i + 1 == n ? " or " : ", ");
+        verdict_say_number(verdict, phase->codes->code[i]);
+    }
+    if (listed < n) {
+        verdict_say(verdict, " or one of ");
+        verdict_say_number(verdict, (long long)(n - listed));
+        verdict_say(verdict, " others");
+    }
+}
+
+void verdict_say_status(struct verdict *verdict, const struct phase *phase, const struct http_reply *reply)
 {
     verdict_say(verdict, phase->name);
     verdict_say(verdict, " expected HTTP ");
-    verdict_say(verdict, expected);
+    say_expected(verdict, phase);
     verdict_say(verdict, ", got ");
     verdict_say_number(verdict, reply->code);
     if (reply->error == TRANSPORT_REDIRECT) {
@@ -76,8 +142,9 @@ void verdict_say_status(struct verdict *verdict, const struct phase *phase, cons
     } else {
         verdict_say_body(verdict, reply);
     }
-    if (phase->is_poll) {
-        verdict_say(verdict, " (polled ");
+    if (phase->asked != NULL) {
+        verdict_say(verdict, " (");
+        verdict_say(verdict, phase->asked);
         verdict_say_url(verdict, phase->url);
         verdict_say(verdict, ")");
     }

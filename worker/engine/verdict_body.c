@@ -1,0 +1,104 @@
+#include "engine/verdict_body.h"
+
+#include "engine/verdict_trouble.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct verdict_body verdict_body_read(const struct http_reply *reply)
+{
+    struct verdict_body body = {0};
+    body.is_json = json_check(reply->body, reply->body_bytes, JSON_KEYS_ANY, &body.fault) == 0;
+    if (body.is_json) {
+        body.document = json_document(reply->body, reply->body_bytes);
+    }
+    return body;
+}
+
+void verdict_body_refuse(struct verdict *verdict, const struct phase *phase, const struct verdict_body *body,
+                         const struct http_reply *reply)
+{
+    verdict_break(verdict, phase->not_json);
+    verdict_say(verdict, phase->name);
+    if (reply->body_bytes == 0) {
+        verdict_say(verdict, " response is not JSON: it is empty");
+        return;
+    }
+    verdict_say(verdict, " response is not JSON (");
+    verdict_say(verdict, body->fault.what);
+    verdict_say(verdict, " at byte ");
+    verdict_say_number(verdict, (long long)body->fault.at_byte);
+    verdict_say(verdict, ")");
+    verdict_say_body(verdict, reply);
+}
+
+enum verdict_word verdict_body_state(const struct verdict_body *body, struct verdict *verdict,
+                                     const struct rxp_http_plan *plan, struct json_slice *slice)
+{
+    if (!json_find(body->document, plan->status_path, slice)) {
+        return WORD_MISSING;
+    }
+    switch (json_type_of(*slice)) {
+    case JSON_NULL:
+        return WORD_NULL;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        return WORD_NOT_SCALAR;
+    case JSON_BOOL:
+    case JSON_NUMBER:
+    case JSON_STRING:
+        break;
+    }
+    size_t bytes;
+    verdict->state = json_text(*slice, &bytes);
+    return verdict->state != NULL ? WORD_HERE : WORD_NO_MEMORY;
+}
+
+void verdict_keep_result(struct verdict *verdict, const struct verdict_limits *limits, struct json_slice text)
+{
+    if (text.bytes <= limits->max_result_bytes) {
+        verdict->result = malloc(text.bytes + 1);
+    }
+    if (verdict->result == NULL) {
+        verdict->result_truncated = true;
+        return;
+    }
+    memcpy(verdict->result, text.at, text.bytes);
+    verdict->result[text.bytes] = '\0';
+}
+
+void verdict_body_keep_result(const struct verdict_body *body, struct verdict *verdict,
+                              const struct rxp_http_plan *plan, const struct verdict_limits *limits)
+{
+    struct json_slice slice;
+    if (plan->result_path != NULL && body->is_json && json_find(body->document, plan->result_path, &slice)) {
+        verdict_keep_result(verdict, limits, slice);
+    }
+}
+
+/* False: it is none. A want of memory costs the message, not the verdict. */
+static bool say_message(struct verdict *verdict, struct json_slice slice)
+{
+    if (json_type_of(slice) == JSON_NULL) {
+        return false;
+    }
+    size_t bytes;
+    char *text = json_text(slice, &bytes);
+    bool is_message = text != NULL && bytes > 0;
+    if (is_message) {
+        verdict_say(verdict, ": ");
+        verdict_say_bytes(verdict, text, bytes);
+    }
+    free(text);
+    return is_message;
+}
+
+void verdict_body_say_error(const struct verdict_body *body, struct verdict *verdict, const struct rxp_http_plan *plan)
+{
+    for (size_t i = 0; i < plan->error_paths.n; i++) {
+        struct json_slice slice;
+        if (json_find(body->document, plan->error_paths.word[i], &slice) && say_message(verdict, slice)) {
+            return;
+        }
+    }
+}
