@@ -1,9 +1,11 @@
 #include "backend/backend.h"
 
 #include "backend/course.h"
+#include "backend/parameters.h"
 #include "backend/record.h"
 #include "backend/script.h"
 #include "backend/seen.h"
+#include "backend/shape.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "ops/http_server.h"
@@ -26,13 +28,14 @@ struct backend {
     struct record *record; /* NULL: off */
     uint64_t salt;         /* so that a restarted backend gives other ids */
     _Atomic uint64_t runs;
+    _Atomic uint64_t conversations;
     _Atomic uint64_t requests;
     _Atomic uint64_t kickoffs;
     _Atomic uint64_t jobs;
     _Atomic uint64_t polls;
 };
 
-static const char help[] = COURSE_HELP;
+static const char help[] = COURSE_HELP "\n" SHAPE_HELP;
 
 const char *backend_help(void)
 {
@@ -44,66 +47,6 @@ static void answer_error(struct asked *asked, int code, const char *format, cons
     char text[COURSE_WHY_BYTES + 64];
     snprintf(text, sizeof(text), format, value);
     script_error(asked, code, text);
-}
-
-/* --- the kickoff's parameters --- */
-
-struct parameters {
-    struct course *course;
-    char *why;
-    bool failed;
-};
-
-static bool take_query(const char *name, const char *value, void *opaque)
-{
-    struct parameters *parameters = opaque;
-    parameters->failed = course_set(parameters->course, name, value ? value : "1", parameters->why) < 0;
-    return !parameters->failed;
-}
-
-/* The fields of "simulate" in a JSON body; any other body says nothing. */
-static int take_body(struct course *course, const char *body, size_t bytes, char why[COURSE_WHY_BYTES])
-{
-    struct json_fault fault;
-    struct json_slice simulate;
-    if (!memmem(body, bytes, "simulate", 8) || json_check(body, bytes, JSON_KEYS_ANY, &fault) < 0 ||
-        !json_find(json_document(body, bytes), "simulate", &simulate)) {
-        return 0;
-        }
-    if (json_type_of(simulate) != JSON_OBJECT) {
-        snprintf(why, COURSE_WHY_BYTES, "'simulate' must be an object of parameters");
-        return -1;
-    }
-    size_t cursor = 0;
-    struct json_slice key;
-    struct json_slice value;
-    while (json_next(simulate, &cursor, &key, &value)) {
-        size_t n;
-        char *name = json_text(key, &n);
-        /* A result is passed on as it was written. */
-        bool whole = name && strcmp(name, "result") == 0;
-        char *text = whole ? strndup(value.at, value.bytes) : json_text(value, &n);
-        int rc = name && text ? course_set(course, name, text, why) : -1;
-        free(name);
-        free(text);
-        if (rc < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int take_parameters(const struct asked *asked, struct course *course, char why[COURSE_WHY_BYTES])
-{
-    size_t bytes;
-    const char *body = http_exchange_body(asked->exchange, &bytes);
-    snprintf(why, COURSE_WHY_BYTES, "out of memory");
-    if (take_body(course, body, bytes, why) < 0) {
-        return -1;
-    }
-    struct parameters parameters = {course, why, false};
-    http_exchange_queries(asked->exchange, take_query, &parameters);
-    return parameters.failed ? -1 : 0;
 }
 
 /* --- kickoff --- */
@@ -131,12 +74,28 @@ static int name_run(struct backend *backend, const struct course *course, struct
     if (buf_failed(id) || buf_failed(&whole) ||
         (remembered && seen_remember(backend->seen, id->at ? id->at : "", whole.at) < 0)) {
         rc = -1;
-        }
+    }
     buf_deinit(&whole);
     return rc;
 }
 
-static void begin_run(struct backend *backend, struct asked *asked, struct course *course, bool job)
+/* Under a name that is not its id; NULL: not at all. */
+static int remember_course(struct backend *backend, const char *name, const struct course *course)
+{
+    if (!name) {
+        return 0;
+    }
+    struct buf whole;
+    buf_init(&whole, MAX_COURSE_BYTES);
+    course_write(course, &whole);
+    int rc = buf_failed(&whole) ? -1 : seen_remember(backend->seen, name, whole.at);
+    buf_deinit(&whole);
+    return rc;
+}
+
+/* job: it answers when it is done. conversation: the run can be found by it; NULL: none. */
+static void begin_run(struct backend *backend, struct asked *asked, struct course *course, bool job,
+                      const char *conversation)
 {
     const char *key = http_exchange_header(asked->exchange, "Idempotency-Key");
     uint64_t n = atomic_fetch_add(&backend->runs, 1);
@@ -156,7 +115,7 @@ static void begin_run(struct backend *backend, struct asked *asked, struct cours
 
     struct buf id;
     buf_init(&id, MAX_COURSE_BYTES);
-    if (name_run(backend, course, &id) < 0) {
+    if (name_run(backend, course, &id) < 0 || remember_course(backend, conversation, course) < 0) {
         script_error(asked, 500, "out of memory");
     } else {
         if (course->number[COURSE_CODE] < 300) {
@@ -167,20 +126,73 @@ static void begin_run(struct backend *backend, struct asked *asked, struct cours
     buf_deinit(&id);
 }
 
-static void kickoff(struct backend *backend, struct asked *asked, bool job)
+static void kickoff(struct backend *backend, struct asked *asked, const struct shape *shape, bool job,
+                    const char *conversation)
 {
     struct course course;
     char why[COURSE_WHY_BYTES];
     atomic_fetch_add(&backend->kickoffs, 1);
     course_init(&course);
-    if (take_parameters(asked, &course, why) < 0) {
+    asked->status_path = shape->status;
+    if (parameters_take(asked->exchange, &course, why) < 0) {
         script_error(asked, 400, why);
     } else if (course.number[COURSE_REDIRECTS] > 0 || course.text[COURSE_REDIRECT_TO]) {
         script_redirect(asked, &course);
     } else {
-        begin_run(backend, asked, &course, job);
+        shape_apply(shape, &course);
+        begin_run(backend, asked, &course, job, conversation);
     }
     course_deinit(&course);
+}
+
+/* --- conversations, and runs in them --- */
+
+/* Its id proves itself, so that none need be remembered before it has a run. */
+static void write_conversation(const struct backend *backend, uint64_t n, char id[48])
+{
+    snprintf(id, 48, "conv-%" PRIu64 "-%08" PRIx64, n,
+             seen_hash(&(uint64_t[]){backend->salt, n, 1}, sizeof(uint64_t[3])) >> 32);
+}
+
+static bool knows_conversation(const struct backend *backend, const char *id)
+{
+    char own[48];
+    if (strncmp(id, "conv-", 5) != 0) {
+        return false;
+    }
+    write_conversation(backend, strtoull(id + 5, NULL, 10), own);
+    return strcmp(id, own) == 0;
+}
+
+static void begin_conversation(struct backend *backend, struct asked *asked)
+{
+    char id[48];
+    char body[64];
+    write_conversation(backend, atomic_fetch_add(&backend->conversations, 1) + 1, id);
+    snprintf(body, sizeof(body), "{\"id\":\"%s\"}\n", id);
+    script_answer(asked, 201, "application/json", body);
+}
+
+static void begin_workflow(struct backend *backend, struct asked *asked, const struct shape *shape)
+{
+    size_t bytes;
+    struct json_fault fault;
+    struct json_slice found;
+    const char *body = http_exchange_body(asked->exchange, &bytes);
+    char *conversation = NULL;
+    if (json_check(body, bytes, JSON_KEYS_ANY, &fault) == 0 &&
+        json_find(json_document(body, bytes), "conversationId", &found)) {
+        conversation = json_text(found, &bytes);
+    }
+    asked->kickoff_body = "{\"accepted\":true,\"status\":\"started\"}\n";
+    if (!conversation) {
+        script_error(asked, 400, "the body has no 'conversationId'; POST /conversations gives one");
+    } else if (!knows_conversation(backend, conversation)) {
+        answer_error(asked, 404, "no conversation '%s' is known here", conversation);
+    } else {
+        kickoff(backend, asked, shape, false, conversation);
+    }
+    free(conversation);
 }
 
 /* --- poll --- */
@@ -195,7 +207,7 @@ static bool poll_goes_wrong(struct backend *backend, const struct asked *asked, 
     if (number[COURSE_POLL_FAIL_COUNT] &&
         seen_poll(backend->seen, id) >= (uint64_t)number[COURSE_POLL_FAIL_COUNT]) {
         return false;
-        }
+    }
     if (number[COURSE_POLL_FAIL_SECONDS] && asked->wall_ms - course->start_ms >= number[COURSE_POLL_FAIL_SECONDS]) {
         return false;
     }
@@ -206,21 +218,80 @@ static bool poll_goes_wrong(struct backend *backend, const struct asked *asked, 
     return true;
 }
 
+/* Reads the course of a run into an initialised one. A remembered one first: an id that somebody chose may look like one
+ * that holds a course. */
+static bool recall(struct backend *backend, const char *id, struct course *course)
+{
+    char *remembered = seen_recall(backend->seen, id);
+    bool known = course_read(course, remembered ? remembered : id);
+    free(remembered);
+    return known;
+}
+
+static void cancel_run(struct backend *backend, struct asked *asked, struct course *course, const char *id)
+{
+    char why[COURSE_WHY_BYTES];
+    int64_t age_ms = asked->wall_ms - course->start_ms;
+    if (age_ms < course->number[COURSE_SECONDS]) {
+        course->number[COURSE_SECONDS] = age_ms > 0 ? age_ms : 0;
+        course->number[COURSE_BARE] = 0;
+        (void)course_set(course, "outcome", "cancelled", why);
+        free(course->text[COURSE_RESULT]);
+        course->text[COURSE_RESULT] = NULL;
+        (void)remember_course(backend, id, course);
+    }
+    script_state(asked, course, id);
+}
+
+/* ID/cancel, ID/abandon, ID/output. False: it is none of these. */
+static bool act_on_run(struct backend *backend, struct asked *asked, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *action = slash ? slash + 1 : "";
+    bool cancels = strcmp(action, "cancel") == 0;
+    bool outputs = strcmp(action, "output") == 0;
+    struct course course;
+    course_init(&course);
+    char *id = slash && (cancels || outputs || strcmp(action, "abandon") == 0) ? strndup(path, (size_t)(slash - path)) : NULL;
+    bool known = id && recall(backend, id, &course);
+    if (known && cancels) {
+        cancel_run(backend, asked, &course, id);
+    } else if (known && outputs) {
+        script_output(asked, &course);
+    } else if (known) {
+        script_state(asked, &course, id);
+    }
+    free(id);
+    course_deinit(&course);
+    return known;
+}
+
 static void poll_run(struct backend *backend, struct asked *asked, const char *id)
 {
     struct course course;
-    atomic_fetch_add(&backend->polls, 1);
     course_init(&course);
-    /* A remembered one first: an id that somebody chose may look like one that holds a course. */
-    char *remembered = seen_recall(backend->seen, id);
-    bool known = course_read(&course, remembered ? remembered : id);
-    free(remembered);
-    if (known) {
+    if (recall(backend, id, &course)) {
+        atomic_fetch_add(&backend->polls, 1);
         script_poll(asked, &course, id, poll_goes_wrong(backend, asked, &course, id));
-    } else {
+    } else if (!act_on_run(backend, asked, id)) {
+        atomic_fetch_add(&backend->polls, 1);
         answer_error(asked, 404, "no run '%s' is known here", id);
     }
     course_deinit(&course);
+}
+
+/* The run that a conversation has, without what only the run's own page tells. */
+static void poll_conversation(struct backend *backend, struct asked *asked, const char *conversation)
+{
+    char *remembered = knows_conversation(backend, conversation) ? seen_recall(backend->seen, conversation) : NULL;
+    asked->without_result = true;
+    if (remembered) {
+        poll_run(backend, asked, remembered);
+    } else {
+        atomic_fetch_add(&backend->polls, 1);
+        answer_error(asked, 404, "conversation '%s' has no run", conversation);
+    }
+    free(remembered);
 }
 
 /* --- everything else --- */
@@ -240,18 +311,39 @@ static void answer_stats(struct backend *backend, struct asked *asked)
     script_answer(asked, 200, "application/json", text);
 }
 
+static bool has_key(const struct http_exchange *exchange)
+{
+    const char *key = http_exchange_header(exchange, "X-Api-Key");
+    const char *authorization = http_exchange_header(exchange, "Authorization");
+    return (key && *key) || (authorization && *authorization);
+}
+
 static void handle(struct http_exchange *exchange, void *opaque)
 {
     struct backend *backend = opaque;
     const char *path = http_exchange_path(exchange);
-    struct asked asked = {exchange, backend->record, clock_wall_ms(), NULL};
+    static const char by_conversation[] = "/runs/by-worker/";
+    struct asked asked = {.exchange = exchange, .record = backend->record, .wall_ms = clock_wall_ms()};
     atomic_fetch_add(&backend->requests, 1);
-    if (strcmp(path, "/runs") == 0) {
-        kickoff(backend, &asked, false);
-    } else if (strncmp(path, "/runs/", 6) == 0) {
-        poll_run(backend, &asked, path + 6);
+    const char *id = NULL;
+    const struct shape *kicked = shape_of_kickoff(path);
+    const struct shape *polled = shape_of_status(path, &id);
+    const struct shape *workflow = shape_of_workflow(path);
+    if (((kicked && kicked->needs_key) || (polled && polled->needs_key)) && !has_key(exchange)) {
+        script_error(&asked, 401, "this needs a header X-Api-Key or Authorization");
+    } else if (kicked) {
+        kickoff(backend, &asked, kicked, false, NULL);
+    } else if (strncmp(path, by_conversation, strlen(by_conversation)) == 0) {
+        poll_conversation(backend, &asked, path + strlen(by_conversation));
+    } else if (polled) {
+        asked.without_result = polled->output_apart;
+        poll_run(backend, &asked, id);
+    } else if (workflow) {
+        begin_workflow(backend, &asked, workflow);
+    } else if (strcmp(path, "/conversations") == 0) {
+        begin_conversation(backend, &asked);
     } else if (strcmp(path, "/jobs") == 0) {
-        kickoff(backend, &asked, true);
+        kickoff(backend, &asked, shape_of_kickoff("/runs"), true, NULL);
     } else if (strcmp(path, "/stats") == 0) {
         answer_stats(backend, &asked);
     } else if (strcmp(path, "/healthz") == 0) {
@@ -259,7 +351,8 @@ static void handle(struct http_exchange *exchange, void *opaque)
     } else if (strcmp(path, "/") == 0) {
         script_answer(&asked, 200, "text/plain; charset=utf-8", help);
     } else {
-        answer_error(&asked, 404, "nothing is at '%s': POST /runs, GET /runs/ID, POST /jobs, GET /stats, GET /healthz",
+        answer_error(&asked, 404, "nothing is at '%s': POST /runs, GET /runs/ID, POST /jobs, GET /stats, GET /healthz; GET / tells of "
+                     "all",
                      path);
     }
 }

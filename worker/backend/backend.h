@@ -6,6 +6,7 @@
  *   GET  /healthz         200
  *   GET  /stats           what was seen: requests, kickoffs, kickoffs repeated with the same Idempotency-Key, …
  *   GET  /                the parameters
+ *   …                     APIs of other shapes: shape.h
  *
  * The request chooses what happens: query parameters of the kickoff's URL, or the fields of the same names in a JSON
  * body under "simulate". The list stands in course.h and in `rxp-worker backend --help`. A run is remembered in its id:

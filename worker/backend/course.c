@@ -5,6 +5,7 @@
 #include "protocol/refusal.h"
 #include "protocol/vocab.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -166,12 +167,24 @@ static bool set_text(struct course *course, size_t i, const char *value, size_t 
     return true;
 }
 
-int course_set(struct course *course, const char *name, const char *value, char why[COURSE_WHY_BYTES])
+/* COURSE_N: unknown. */
+static size_t find_parameter(const char *name)
 {
     size_t i = 0;
     while (i < COURSE_N && strcmp(names[i], name) != 0) {
         i++;
     }
+    return i;
+}
+
+static bool is_given(const struct course *course, size_t i)
+{
+    return is_text(&parameters[i]) ? course->text[i] != NULL : course->number[i] != parameters[i].fallback;
+}
+
+int course_set(struct course *course, const char *name, const char *value, char why[COURSE_WHY_BYTES])
+{
+    size_t i = find_parameter(name);
     if (i == COURSE_N) {
         const char *nearest = rxp_nearest(name, names, COURSE_N);
         snprintf(why, COURSE_WHY_BYTES, "unknown parameter '%s'%s%s%s", rxp_show(name, strlen(name)).text,
@@ -203,6 +216,16 @@ int course_set(struct course *course, const char *name, const char *value, char 
     course->number[i] = number;
     course->span_ms = span_ms;
     return 0;
+}
+
+void course_default(struct course *course, const char *name, const char *value)
+{
+    char why[COURSE_WHY_BYTES];
+    size_t i = find_parameter(name);
+    assert(i < COURSE_N);
+    if (!is_given(course, i)) {
+        (void)course_set(course, name, value, why); /* without memory it stays unset */
+    }
 }
 
 void course_settle(struct course *course, int64_t now_ms, uint64_t serial, uint64_t seed)
@@ -249,8 +272,7 @@ void course_write(const struct course *course, struct buf *out)
     put_base36(out, course->serial);
     for (size_t i = 0; i < COURSE_N; i++) {
         const struct parameter *parameter = &parameters[i];
-        bool given = is_text(parameter) ? course->text[i] != NULL : course->number[i] != parameter->fallback;
-        if (!given || !*parameter->key) {
+        if (!is_given(course, i) || !*parameter->key) {
             continue;
         }
         buf_puts(out, ".");
@@ -290,6 +312,7 @@ static bool take_escaped(struct course *course, size_t i, const char *at, size_t
     for (size_t k = 0; valid && k < bytes; k++) {
         if (at[k] != '~') {
             text[n++] = at[k];
+            valid = (unsigned char)at[k] < 128 && isalnum((unsigned char)at[k]);
             continue;
         }
         int high = k + 2 < bytes ? hex_value(at[k + 1]) : -1;

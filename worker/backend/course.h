@@ -42,16 +42,22 @@ enum course_id_kind { ID_STRING, ID_NUMBER, ID_BOOL, ID_NULL, ID_OBJECT, ID_ARRA
       "outcome and running are JSON as they stand: outcome=true, running=0, outcome=null")                             \
     X(STATUS_FIELD, "sf", "status_field", VALUE_TEXT, 1, 200, 0, "PATH",                                              \
       "dotted path of the status in the answers (status): data.state")                                                 \
+    X(STATUS_LATE, "sl", "status_late", VALUE_SWITCH, 0, 1, 0, "1", "there is no status before the end")               \
     X(RESULT, "re", "result", VALUE_JSON, 0, 65536, 0, "JSON", "\"result\" of the finished run")                      \
     X(RESULT_BYTES, "rz", "result_bytes", VALUE_NUMBER, 0, 16777216, 0, "N", "or a string of so many bytes")          \
+    X(RESULT_FIELD, "xf", "result_field", VALUE_TEXT, 1, 200, 0, "PATH", "dotted path of the result (result)")        \
     X(MESSAGE, "ms", "message", VALUE_TEXT, 0, 1000, 0, "TEXT",                                                       \
       "\"error\" of the finished run; the whole body where a code is not 2xx")                                         \
+    X(MESSAGE_FIELD, "mf", "message_field", VALUE_TEXT, 1, 200, 0, "PATH", "dotted path of the message (error)")      \
     X(RUN_ID, "", "run_id", VALUE_TEXT, 0, 2000, 0, "TEXT",                                                           \
       "the run's id, as hostile as you like (made up); the newest 4,096 of such runs are remembered")                  \
     X(RUN_ID_TYPE, "", "run_id_type", VALUE_KIND, 0, 6, 0, "TYPE",                                                    \
       "JSON type of the id: string, number, bool, null, object, array, missing")                                       \
     X(RUN_ID_FIELD, "rf", "run_id_field", VALUE_TEXT, 1, 200, 0, "PATH",                                               \
       "dotted path of the id (run_id): data.run.id")                                                                   \
+    X(RUN_ID_PREFIX, "ip", "run_id_prefix", VALUE_TEXT, 0, 200, 0, "TEXT", "what the answers put before the id")      \
+    X(LOCATION, "", "location", VALUE_TEXT, 1, 100, 0, "HEADER",                                                      \
+      "the kickoff's answer names the status URL in this header, and has no body")                                    \
     X(POLL_DELAY, "pd", "poll_delay", VALUE_SECONDS, 0, 86400000, 0, "SECONDS", "answer polls so late")               \
     X(PENDING, "pc", "pending", VALUE_HTTP, 200, 599, 0, "CODE", "answer polls of the unfinished run with this code") \
     X(PENDING_SECONDS, "ps", "pending_seconds", VALUE_SECONDS, 0, 86400000, 0, "SECONDS",                             \
@@ -69,7 +75,7 @@ enum course_id_kind { ID_STRING, ID_NUMBER, ID_BOOL, ID_NULL, ID_OBJECT, ID_ARRA
     X(POLL_FAIL_SECONDS, "ns", "poll_fail_seconds", VALUE_SECONDS, 0, 86400000, 0, "SECONDS",                         \
       "only those in the run's first seconds")                                                                         \
     X(RETRY_AFTER, "ra", "retry_after", VALUE_NUMBER, 0, 86400, 0, "SECONDS",                                         \
-      "Retry-After of every answer but 200")                                                                           \
+      "Retry-After of every answer but the 200 of a run that has ended")                                                                           \
     X(REDIRECTS, "", "redirects", VALUE_NUMBER, 0, 100, 0, "N", "redirect the kickoff N times first")                 \
     X(POLL_REDIRECTS, "rp", "poll_redirects", VALUE_NUMBER, 0, 100, 0, "N", "redirect each poll N times first")       \
     X(REDIRECT_TO, "", "redirect_to", VALUE_TEXT, 1, 2000, 0, "URL", "redirect the kickoff there instead")            \
@@ -111,6 +117,9 @@ void course_deinit(struct course *course);
 /* Sets a parameter by its name. 0, or -1 with a sentence in why that names it, the value, and the nearest known
  * name. */
 int course_set(struct course *course, const char *name, const char *value, char why[COURSE_WHY_BYTES]);
+
+/* The same of what the program lays down, where it was not set: it is valid. */
+void course_default(struct course *course, const char *name, const char *value);
 
 /* Begins the run: now, and of a range of seconds the part that `seed` chooses. */
 void course_settle(struct course *course, int64_t now_ms, uint64_t serial, uint64_t seed);

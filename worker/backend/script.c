@@ -5,10 +5,12 @@
 
 #include <assert.h>
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define DAY_MS 86400000
 #define MAX_TARGET_BYTES 65536
@@ -85,11 +87,24 @@ static cJSON *make_string(const char *text)
     return item;
 }
 
+static const char *text_or(const struct course *course, enum course_parameter i, const char *otherwise)
+{
+    return course->text[i] ? course->text[i] : otherwise;
+}
+
+static cJSON *make_prefixed(const char *prefix, const char *id)
+{
+    char *whole = NULL;
+    cJSON *item = asprintf(&whole, "%s%s", prefix, id) < 0 ? NULL : make_string(whole);
+    free(whole);
+    return item;
+}
+
 static cJSON *make_id(const struct course *course, const char *id)
 {
     switch ((enum course_id_kind)course->number[COURSE_RUN_ID_TYPE]) {
     case ID_STRING:
-        return make_string(id);
+        return make_prefixed(text_or(course, COURSE_RUN_ID_PREFIX, ""), id);
     case ID_NUMBER:
     case ID_BOOL:
         return cJSON_CreateRaw(id);
@@ -105,48 +120,46 @@ static cJSON *make_id(const struct course *course, const char *id)
     return NULL;
 }
 
-static void put_ending(const struct course *course, cJSON *body)
+static void put_result(const struct course *course, cJSON *body)
 {
+    const char *field = text_or(course, COURSE_RESULT_FIELD, "result");
     int64_t bytes = course->number[COURSE_RESULT_BYTES];
     if (course->text[COURSE_RESULT]) {
-        put_at(body, "result", cJSON_CreateRaw(course->text[COURSE_RESULT]));
+        put_at(body, field, cJSON_CreateRaw(course->text[COURSE_RESULT]));
     } else if (bytes > 0) {
         char *text = malloc((size_t)bytes + 1);
         if (text) {
             memset(text, 'r', (size_t)bytes);
             text[bytes] = '\0';
-            put_at(body, "result", cJSON_CreateString(text));
+            put_at(body, field, cJSON_CreateString(text));
         }
         free(text);
-    }
-    if (course->text[COURSE_MESSAGE]) {
-        put_at(body, "error", make_string(course->text[COURSE_MESSAGE]));
     }
 }
 
 enum moment { QUEUED, UNDER_WAY, ENDED };
 
 /* The caller frees it; NULL for want of memory. */
-static char *make_body(const struct course *course, const char *id, enum moment moment)
+static char *make_body(struct asked *asked, const struct course *course, const char *id, enum moment moment)
 {
-    const char *outcome = course->text[COURSE_OUTCOME] ? course->text[COURSE_OUTCOME] : "completed";
-    const char *running = course->text[COURSE_RUNNING];
-    if (!running) {
-        running = moment == QUEUED ? "queued" : "running";
-    }
-    const char *word = moment == ENDED ? outcome : running;
-    const char *status_field = course->text[COURSE_STATUS_FIELD] ? course->text[COURSE_STATUS_FIELD] : "status";
-    const char *id_field = course->text[COURSE_RUN_ID_FIELD] ? course->text[COURSE_RUN_ID_FIELD] : "run_id";
+    asked->has_ended = moment == ENDED;
+    const char *word = moment == ENDED ? text_or(course, COURSE_OUTCOME, "completed")
+                                       : text_or(course, COURSE_RUNNING, moment == QUEUED ? "queued" : "running");
     bool bare = course->number[COURSE_BARE] &&
                 (moment == ENDED ? course->text[COURSE_OUTCOME] : course->text[COURSE_RUNNING]) != NULL;
     cJSON *body = cJSON_CreateObject();
     if (!body) {
         return NULL;
     }
-    put_at(body, id_field, make_id(course, id));
-    put_at(body, status_field, bare ? cJSON_CreateRaw(word) : make_string(word));
-    if (moment == ENDED) {
-        put_ending(course, body);
+    put_at(body, text_or(course, COURSE_RUN_ID_FIELD, "run_id"), make_id(course, id));
+    if (moment == ENDED || !course->number[COURSE_STATUS_LATE]) {
+        put_at(body, text_or(course, COURSE_STATUS_FIELD, "status"), bare ? cJSON_CreateRaw(word) : make_string(word));
+    }
+    if (moment == ENDED && !asked->without_result) {
+        put_result(course, body);
+    }
+    if (moment == ENDED && course->text[COURSE_MESSAGE]) {
+        put_at(body, text_or(course, COURSE_MESSAGE_FIELD, "error"), make_string(course->text[COURSE_MESSAGE]));
     }
     char *text = cJSON_PrintUnformatted(body);
     cJSON_Delete(body);
@@ -156,15 +169,15 @@ static char *make_body(const struct course *course, const char *id, enum moment 
 /* --- answers by the course --- */
 
 /* Name, value, … and NULL, in headers[MAX_HEADERS]; the values live in seconds and filler. */
-static void make_headers(const struct course *course, int code, const char *location, const char **headers,
-                         char seconds[24], char filler[FILLER_BYTES + 1])
+static void make_headers(const struct asked *asked, const struct course *course, int code, const char *location,
+                         const char **headers, char seconds[24], char filler[FILLER_BYTES + 1])
 {
     size_t n = 0;
     if (location) {
-        headers[n++] = "Location";
+        headers[n++] = code < 300 ? text_or(course, COURSE_LOCATION, "Location") : "Location";
         headers[n++] = location;
     }
-    if (course->number[COURSE_RETRY_AFTER] && code != 200) {
+    if (course->number[COURSE_RETRY_AFTER] && !(code == 200 && asked->has_ended)) {
         snprintf(seconds, 24, "%" PRId64, course->number[COURSE_RETRY_AFTER]);
         headers[n++] = "Retry-After";
         headers[n++] = seconds;
@@ -188,7 +201,7 @@ static void answer_plainly(struct asked *asked, const struct course *course, int
     const char *headers[MAX_HEADERS];
     char seconds[24];
     char filler[FILLER_BYTES + 1];
-    make_headers(course, code, location, headers, seconds, filler);
+    make_headers(asked, course, code, location, headers, seconds, filler);
     asked_record(asked, code);
     http_answer_send(asked->exchange, &(struct http_answer){.code = code, .content_type = type, .body = body,
                                                             .body_bytes = strlen(body), .headers = headers,
@@ -262,6 +275,23 @@ void script_redirect(struct asked *asked, const struct course *course)
     buf_deinit(&location);
 }
 
+/* A Location is relative to the URL that was asked, any other header has it whole. The caller frees it. */
+static char *make_location(const struct asked *asked, const struct course *course, const char *id)
+{
+    struct buf url;
+    buf_init(&url, MAX_TARGET_BYTES);
+    const char *host = http_exchange_header(asked->exchange, "Host");
+    if (strcasecmp(course->text[COURSE_LOCATION], "Location") != 0) {
+        buf_putf(&url, "http://%s", host ? host : "");
+    }
+    buf_puts(&url, asked->status_path);
+    for (; *id; id++) {
+        bool plain = (unsigned char)*id < 128 && (isalnum((unsigned char)*id) || strchr("-._~", *id));
+        buf_putf(&url, plain ? "%c" : "%%%02X", (unsigned char)*id);
+    }
+    return buf_take(&url);
+}
+
 void script_kickoff(struct asked *asked, const struct course *course, const char *id)
 {
     int code = (int)course->number[COURSE_CODE];
@@ -269,11 +299,17 @@ void script_kickoff(struct asked *asked, const struct course *course, const char
     bool accepted = code < 300;
     asked->run_id = accepted ? id : NULL;
     const char *message = course->text[COURSE_MESSAGE] ? course->text[COURSE_MESSAGE] : "simulated failure";
-    char *body = accepted ? make_body(course, id, course->number[COURSE_INSTANT] ? ENDED : QUEUED) : strdup(message);
-    const char *text = code == 204 || code == 205 || !body ? "" : body;
-    if (!answer_badly(asked, course, PHASE_KICKOFF, code, text, delay_ms)) {
-        answer_plainly(asked, course, code, accepted ? "application/json" : "text/plain", text, NULL, delay_ms);
+    bool elsewhere = accepted && course->text[COURSE_LOCATION];
+    char *location = elsewhere ? make_location(asked, course, id) : NULL;
+    char *body = accepted ? make_body(asked, course, id, course->number[COURSE_INSTANT] ? ENDED : QUEUED) : strdup(message);
+    const char *text = code == 204 || code == 205 || elsewhere || !body ? "" : body;
+    if (accepted && asked->kickoff_body) {
+        text = asked->kickoff_body;
     }
+    if (!answer_badly(asked, course, PHASE_KICKOFF, code, text, delay_ms)) {
+        answer_plainly(asked, course, code, accepted ? "application/json" : "text/plain", text, location, delay_ms);
+    }
+    free(location);
     free(body);
 }
 
@@ -302,6 +338,11 @@ static bool redirect_poll(struct asked *asked, const struct course *course)
     return true;
 }
 
+static bool has_ended(const struct asked *asked, const struct course *course)
+{
+    return asked->wall_ms - course->start_ms >= course->number[COURSE_SECONDS];
+}
+
 void script_poll(struct asked *asked, const struct course *course, const char *id, bool goes_wrong)
 {
     const int64_t *number = course->number;
@@ -310,10 +351,10 @@ void script_poll(struct asked *asked, const struct course *course, const char *i
     }
     int64_t age_ms = asked->wall_ms - course->start_ms;
     int64_t delay_ms = number[COURSE_POLL_DELAY];
-    bool ended = age_ms >= number[COURSE_SECONDS];
+    bool ended = has_ended(asked, course);
     bool pending = number[COURSE_PENDING] && !ended &&
                    (number[COURSE_PENDING_SECONDS] == 0 || age_ms < number[COURSE_PENDING_SECONDS]);
-    char *body = make_body(course, id, ended ? ENDED : UNDER_WAY);
+    char *body = make_body(asked, course, id, ended ? ENDED : UNDER_WAY);
     const char *text = body ? body : "";
     if (goes_wrong && answer_badly(asked, course, PHASE_POLL, 200, text, delay_ms)) {
         goto out;
@@ -327,4 +368,21 @@ void script_poll(struct asked *asked, const struct course *course, const char *i
     }
 out:
     free(body);
+}
+
+void script_state(struct asked *asked, const struct course *course, const char *id)
+{
+    char *body = make_body(asked, course, id, has_ended(asked, course) ? ENDED : UNDER_WAY);
+    script_answer(asked, 200, "application/json", body ? body : "");
+    free(body);
+}
+
+void script_output(struct asked *asked, const struct course *course)
+{
+    if (!has_ended(asked, course)) {
+        script_error(asked, 409, "the run has not ended");
+        return;
+    }
+    const char *result = course->text[COURSE_RESULT];
+    script_answer(asked, 200, "application/json", result ? result : "null");
 }

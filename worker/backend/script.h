@@ -16,6 +16,10 @@ struct asked {
     struct record *record; /* NULL: off */
     int64_t wall_ms;       /* when it came */
     const char *run_id;    /* of the run that it began; NULL: it began none */
+    const char *status_path;  /* where its status is, up to its id */
+    const char *kickoff_body; /* of an accepted kickoff; NULL: the run as it stands */
+    bool without_result;      /* the answer leaves it out */
+    bool has_ended;           /* script's own: the answer tells of a run that has */
 };
 
 void script_answer(struct asked *asked, int code, const char *content_type, const char *body);
@@ -30,5 +34,10 @@ void script_kickoff(struct asked *asked, const struct course *course, const char
 bool script_can_fail(const struct course *course);
 /* goes_wrong: this is one of the polls that they spoil. */
 void script_poll(struct asked *asked, const struct course *course, const char *id, bool goes_wrong);
+
+/* The run as it stands, whatever its course has for polls. */
+void script_state(struct asked *asked, const struct course *course, const char *id);
+/* Its result alone; 409 before the end. */
+void script_output(struct asked *asked, const struct course *course);
 
 #endif

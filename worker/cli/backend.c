@@ -2,6 +2,7 @@
 
 #include "backend/backend.h"
 #include "backend/course.h"
+#include "backend/shape.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -92,6 +93,6 @@ const struct command command_backend = {
              "  curl -X POST 'http://127.0.0.1:8080/runs?seconds=5&outcome=failed'\n"
              "  curl http://127.0.0.1:8080/runs/ID-FROM-THE-ANSWER\n"
              "\n"
-             COURSE_HELP,
+             COURSE_HELP "\n" SHAPE_HELP,
     .main = backend_main,
 };
