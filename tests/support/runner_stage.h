@@ -24,7 +24,9 @@ struct transfer {
     char url[256];
     char body[256];
     char content_type[64];
-    char header[2][128];
+    char header[8][128];
+    char want_header[64];
+    bool is_kickoff;
     size_t n_headers;
     int64_t timeout_ms;
     int64_t connect_timeout_ms;
@@ -55,6 +57,7 @@ static inline struct transfer *fake_start(struct transport *transport, const str
     *transfer = (struct transfer){.timeout_ms = request->timeout_ms,
                                   .connect_timeout_ms = request->connect_timeout_ms,
                                   .once = request->once,
+                                  .is_kickoff = request->is_kickoff,
                                   .begun = begun,
                                   .done = done,
                                   .opaque = opaque};
@@ -62,6 +65,8 @@ static inline struct transfer *fake_start(struct transport *transport, const str
     snprintf(transfer->url, sizeof transfer->url, "%s", request->url);
     snprintf(transfer->body, sizeof transfer->body, "%.*s", (int)request->body_bytes,
              request->body != NULL ? request->body : "");
+    snprintf(transfer->want_header, sizeof transfer->want_header, "%s",
+             request->want_header != NULL ? request->want_header : "");
     snprintf(transfer->content_type, sizeof transfer->content_type, "%s",
              request->content_type != NULL ? request->content_type : "");
     return transfer;
@@ -293,7 +298,7 @@ static inline void begin(struct transfer *transfer)
     struct http_headers headers = {0};
     enum transfer_go go = transfer->begun(transfer->opaque, now_ms, &headers);
     transfer->n_headers = headers.n;
-    for (size_t i = 0; i < headers.n && i < 2; i++) {
+    for (size_t i = 0; i < headers.n && i < 8; i++) {
         snprintf(transfer->header[i], sizeof transfer->header[i], "%s: %s", headers.header[i].name,
                  headers.header[i].value);
     }

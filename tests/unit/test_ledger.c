@@ -449,16 +449,16 @@ START_TEST(a_job_that_did_not_come_to_go_on_keeps_its_checkpoint)
     job->checkpoint = take(42, NULL);
     ck_assert_str_eq(job->checkpoint->run_id, "r-1");
     ck_assert_str_eq(job->checkpoint->prepared_id, "p-1");
-    /* One that went on is known better from its run, but for what only the checkpoint says. */
+    /* One that went on is known better from its run. */
     accept_job(job, 6);
-    job->run.resumed = true;
+    job->run.prepared_id = strdup("p-2");
     ledger_park(stage.ledger, job);
     end_job(job);
     reassign(9);
     come(assignment, NULL);
     struct checkpoint *checkpoint = take(42, NULL);
     ck_assert_str_eq(checkpoint->run_id, "r-9");
-    ck_assert_str_eq(checkpoint->prepared_id, "p-1");
+    ck_assert_str_eq(checkpoint->prepared_id, "p-2");
     free(checkpoint);
 }
 END_TEST

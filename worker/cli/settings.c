@@ -130,6 +130,7 @@ void settings_pool(const struct options *options, const struct egress *egress, s
         .poll_min_interval_ms = options_int(options, "poll-min-interval-ms"),
         .poll_jitter = options_decimal(options, "poll-jitter"),
         .poll_max_failures = (int)options_int(options, "poll-max-failures"),
+        .kickoff_max_retries = (int)options_int(options, "kickoff-max-retries"),
         .max_response_bytes = (size_t)options_int(options, "max-response-bytes"),
         .max_result_bytes = (size_t)options_int(options, "max-result-bytes"),
         .origin_max_connections = (int)options_int(options, "origin-max-connections"),

@@ -53,6 +53,7 @@ static int go_on(struct job *job)
     }
     job->resume = (struct run_resume){
         .run_id = checkpoint->run_id,
+        .prepared_id = checkpoint->prepared_id,
         .poll_url = checkpoint->poll_url,
         .started_at_ms = checkpoint->started_at_ms,
         .deadline_at_ms = checkpoint->deadline_ms,

@@ -13,7 +13,7 @@ static struct checkpoint describe(const struct ledger *ledger, const struct job 
         .invocation_id = job->run.invocation->invocation_id,
         .input_hash = job->input_hash,
         .run_id = note.run_id,
-        .prepared_id = job->run.resumed && job->checkpoint != NULL ? job->checkpoint->prepared_id : NULL,
+        .prepared_id = note.prepared_id,
         .poll_url = note.poll_url,
         .started_at_ms = note.started_at_ms,
         .deadline_ms = note.deadline_at_ms,

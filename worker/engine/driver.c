@@ -2,13 +2,16 @@
 
 #include "base/clock.h"
 #include "engine/outcome.h"
-#include "engine/run_headers.h"
+#include "engine/run_answer.h"
 #include "engine/run_request.h"
-#include "engine/verdict.h"
+#include "engine/sending.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What is new of a run is told so often at most. */
+#define NOTE_EVERY_S 5
 
 static void apply(struct run *run, struct cycle_action action, const struct verdict *verdict, int64_t now_ms);
 
@@ -32,29 +35,41 @@ static int64_t timeout_of(const struct run *run)
     return asked_ms > 0 && asked_ms < max_ms ? asked_ms : max_ms;
 }
 
-static struct cycle_config cycle_config_of(const struct run *run)
+/* A moment of the wall clock on the monotonic one, as they stand to each other now. */
+static int64_t mono_of_wall(int64_t wall_ms, int64_t now_ms)
+{
+    return wall_ms == INT64_MAX ? CLOCK_NEVER : now_ms + (wall_ms - clock_wall_ms());
+}
+
+static struct cycle_config cycle_config_of(const struct run *run, int64_t now_ms)
 {
     const struct pool_config *config = run->runner->config;
     const struct rxp_http_plan *plan = run->plan;
     return (struct cycle_config){
         .timeout_ms = timeout_of(run),
+        .start_before_ms = mono_of_wall(plan->start_before_ms, now_ms),
         .poll_timeout_ms = config->poll_timeout_ms,
         .poll_interval_ms = plan->poll_interval_ms > config->poll_min_interval_ms ? plan->poll_interval_ms
                                                                                   : config->poll_min_interval_ms,
-        .poll_jitter = config->poll_jitter,
-        .poll_max_failures = plan->poll_max_failures >= 0 ? plan->poll_max_failures : config->poll_max_failures,
-        .start_before_ms = CLOCK_NEVER,
         .poll_backoff_factor = plan->poll_backoff_factor,
         .poll_max_interval_ms = plan->poll_max_interval_ms,
+        .poll_jitter = config->poll_jitter,
+        .poll_max_failures = plan->poll_max_failures >= 0 ? plan->poll_max_failures : config->poll_max_failures,
+        .kickoff_max_retries = plan->kickoff_max_retries >= 0 ? plan->kickoff_max_retries : config->kickoff_max_retries,
+        .prepares = plan->prepare.url != NULL,
         .polls = plan->polls,
     };
 }
 
+static struct cycle_action step_with(struct run *run, struct cycle_event event, int64_t now_ms)
+{
+    const struct cycle_config config = cycle_config_of(run, now_ms);
+    return cycle_step(&run->cycle, &config, event, now_ms);
+}
+
 static struct cycle_action step(struct run *run, enum cycle_event_kind kind, int64_t now_ms)
 {
-    const struct cycle_config config = cycle_config_of(run);
-    const struct cycle_event event = {.kind = kind, .jitter = draw(run->runner)};
-    return cycle_step(&run->cycle, &config, event, now_ms);
+    return step_with(run, (struct cycle_event){.kind = kind, .jitter = draw(run->runner)}, now_ms);
 }
 
 bool driver_must_end(const struct runner *runner, const struct run *run)
@@ -76,6 +91,36 @@ static void count_request(struct runner *runner, int change)
     atomic_store_explicit(&runner->in_requests, runner->n_requests, memory_order_relaxed);
 }
 
+/* ---- what its owner hears ---- */
+
+static void set_noted(struct run *run, int64_t now_ms)
+{
+    run->has_news = false;
+    run->noted_s = (int)(now_ms / 1000);
+}
+
+static void tell_accepted(struct run *run, int64_t now_ms)
+{
+    const struct pool_hooks *hooks = run->runner->hooks;
+    struct rxp_refusal why;
+    if (run_request_address(run, &why) == RUN_REQUEST_UNFIT) {
+        return; /* nobody could go on with it */
+    }
+    set_noted(run, now_ms); /* without memory for the address the poll tries it again */
+    if (hooks->accepted != NULL) {
+        hooks->accepted(run, hooks->opaque);
+    }
+}
+
+static void tell_news(struct run *run, int64_t now_ms)
+{
+    const struct pool_hooks *hooks = run->runner->hooks;
+    if (run->has_news && run->cycle.accepted && run->poll_url != NULL && hooks->noted != NULL) {
+        set_noted(run, now_ms);
+        hooks->noted(run, hooks->opaque);
+    }
+}
+
 /* ---- the end ---- */
 
 /* The outcome stands. The run belongs to its owner afterwards, who may have freed it. */
@@ -87,7 +132,7 @@ static void end(struct runner *runner, struct run *run)
         run->transfer = NULL;
         count_request(runner, -1);
     }
-    run_headers_drop(run);
+    run_request_drop(run);
     heap_clear(&runner->timers, &run->timer);
     list_remove(&run->held_node);
     list_remove(&run->node);
@@ -98,6 +143,10 @@ static void end(struct runner *runner, struct run *run)
 
 void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms)
 {
+    bool is_over = run->tenure != NULL && tenure_read(run->tenure) == TENURE_OVER;
+    if (run->runner != NULL && !is_over) {
+        tell_news(run, now_ms); /* for whoever goes on with it */
+    }
     outcome_of_abandon(run, now_ms);
     end(runner, run);
 }
@@ -107,7 +156,11 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
     switch (how) {
     case CYCLE_FINISH_VERDICT:
         assert(verdict != NULL);
-        outcome_of_verdict(run, verdict, now_ms);
+        if (run->cycle.ended_in == CYCLE_FETCH) {
+            outcome_of_fetch(run, verdict, now_ms);
+        } else {
+            outcome_of_verdict(run, verdict, now_ms);
+        }
         break;
     case CYCLE_FINISH_TIMEOUT:
         outcome_of_timeout(run, timeout_of(run), now_ms);
@@ -124,51 +177,19 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
 
 /* ---- answers ---- */
 
-static void replace(char **kept, char **news)
-{
-    if (*news != NULL) {
-        free(*kept);
-        *kept = *news;
-        *news = NULL;
-    }
-}
-
-static void cut_state(struct verdict *verdict)
-{
-    if (verdict->state == NULL || strlen(verdict->state) <= RUN_STATE_MAX_BYTES) {
-        return;
-    }
-    size_t bytes = RUN_STATE_MAX_BYTES;
-    while (bytes > 0 && ((unsigned char)verdict->state[bytes] & 0xC0) == 0x80) { /* within a UTF-8 sequence */
-        bytes--;
-    }
-    verdict->state[bytes] = '\0';
-    char *shorter = realloc(verdict->state, bytes + 1);
-    verdict->state = shorter != NULL ? shorter : verdict->state;
-}
-
-static void keep(struct run *run, struct verdict *verdict)
-{
-    cut_state(verdict);
-    replace(&run->run_id, &verdict->run_id);
-    replace(&run->state, &verdict->state);
-    replace(&run->result, &verdict->result);
-    run->result_truncated = run->result_truncated || verdict->result_truncated;
-}
-
 static enum cycle_event_kind event_of(enum verdict_kind kind)
 {
     switch (kind) {
     case VERDICT_PREPARED:
         return CYCLE_EVENT_PREPARED;
-    case VERDICT_RETRY:
-        return CYCLE_EVENT_RETRY;
-    case VERDICT_FETCH:
-        return CYCLE_EVENT_FETCH;
     case VERDICT_ACCEPTED:
         return CYCLE_EVENT_ACCEPTED;
     case VERDICT_PENDING:
         return CYCLE_EVENT_PENDING;
+    case VERDICT_RETRY:
+        return CYCLE_EVENT_RETRY;
+    case VERDICT_FETCH:
+        return CYCLE_EVENT_FETCH;
     case VERDICT_TRANSIENT:
         return CYCLE_EVENT_TRANSIENT;
     case VERDICT_DONE:
@@ -178,46 +199,38 @@ static enum cycle_event_kind event_of(enum verdict_kind kind)
     return CYCLE_EVENT_ENDED;
 }
 
-static void tell_accepted(struct run *run)
+/* What was asked is answered. Takes what the verdict hands over. May end the run. */
+static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
 {
-    const struct pool_hooks *hooks = run->runner->hooks;
-    (void)run_request_address(run); /* without memory the poll tries it again */
-    if (hooks->accepted != NULL) {
-        hooks->accepted(run, hooks->opaque);
+    bool was_accepted = run->cycle.accepted;
+    run_request_drop(run);
+    run_answer_keep(run, verdict);
+    if (verdict->kind == VERDICT_FETCH) {
+        outcome_keep(run, verdict);
     }
-}
-
-/* May end the run. */
-static void judge(struct run *run, const struct http_reply *reply, int64_t now_ms)
-{
-    const struct runner *runner = run->runner;
-    const struct verdict_limits limits = {.max_result_bytes = runner->config->max_result_bytes,
-                                          .wall_ms = clock_wall_ms()};
-    struct verdict verdict;
-    if (run->cycle.state == CYCLE_KICKOFF) {
-        verdict_of_kickoff(run->plan, &limits, run->plan->kickoff.url, reply, &verdict);
-    } else {
-        assert(run->cycle.state == CYCLE_POLL);
-        const struct verdict_poll poll = {.url = run->poll_url, .has_run_id = run->run_id != NULL};
-        verdict_of_poll(run->plan, &limits, &poll, reply, &verdict);
+    const struct cycle_event event = {
+        .kind = event_of(verdict->kind), .jitter = draw(run->runner), .retry_after_ms = verdict->retry_after_ms};
+    struct cycle_action action = step_with(run, event, now_ms);
+    if (action.kind != CYCLE_FINISH && run->cycle.accepted) {
+        if (!was_accepted) {
+            tell_accepted(run, now_ms);
+        } else if (now_ms / 1000 - run->noted_s > NOTE_EVERY_S) {
+            tell_news(run, now_ms);
+        }
     }
-    keep(run, &verdict);
-    struct cycle_action action = step(run, event_of(verdict.kind), now_ms);
-    if (verdict.kind == VERDICT_ACCEPTED && action.kind != CYCLE_FINISH) {
-        tell_accepted(run);
-    }
-    apply(run, action, &verdict, now_ms);
-    verdict_deinit(&verdict);
+    apply(run, action, verdict, now_ms);
+    verdict_deinit(verdict);
 }
 
 static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms)
 {
     struct run *run = opaque;
+    struct verdict verdict;
     run->transfer = NULL;
     run->asking = false;
-    run_headers_drop(run);
     count_request(run->runner, -1);
-    judge(run, reply, now_ms);
+    run_answer_read(run, reply, now_ms, &verdict);
+    settle(run, &verdict, now_ms);
 }
 
 /* ---- requests ---- */
@@ -241,35 +254,54 @@ static bool is_permitted(struct run *run)
     }
     if (!run->permit_asked) {
         run->permit_asked = true;
-        return hooks->permit(run, hooks->opaque);
+        if (hooks->permit(run, hooks->opaque)) {
+            atomic_store_explicit(&run->permitted, true, memory_order_release); /* for a kickoff that is sent again */
+        }
     }
     return atomic_load_explicit(&run->permitted, memory_order_acquire);
 }
 
-static void reply_without_memory(struct run *run, int64_t now_ms);
+/* May end the run. */
+static void settle_without_memory(struct run *run, int64_t now_ms)
+{
+    struct verdict verdict;
+    run_answer_no_memory(run, now_ms, &verdict);
+    settle(run, &verdict, now_ms);
+}
+
+static enum transfer_go drop(struct run *run)
+{
+    run->transfer = NULL; /* gone when on_begun returns */
+    count_request(run->runner, -1);
+    return TRANSFER_DROP;
+}
 
 static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_headers *headers)
 {
     struct run *run = opaque;
     struct runner *runner = run->runner;
     if (driver_must_end(runner, run)) {
-        run->transfer = NULL; /* gone when this returns */
-        count_request(runner, -1);
+        drop(run);
         driver_abandon(runner, run, now_ms);
+        return TRANSFER_DROP;
+    }
+    const struct cycle_config config = cycle_config_of(run, now_ms);
+    if (cycle_is_expired(&run->cycle, &config, now_ms)) {
+        drop(run);
+        apply(run, step(run, CYCLE_EVENT_TIMER, now_ms), NULL, now_ms);
         return TRANSFER_DROP;
     }
     if (run->cycle.state == CYCLE_KICKOFF && !is_permitted(run)) {
         list_push(&runner->held, &run->held_node);
         return TRANSFER_HOLD;
     }
-    if (run_headers_make(run) != 0) {
-        run->transfer = NULL; /* gone when this returns */
-        count_request(runner, -1);
-        reply_without_memory(run, now_ms);
+    if (run_request_put_headers(run) != 0) {
+        drop(run);
+        settle_without_memory(run, now_ms);
         return TRANSFER_DROP;
     }
-    *headers = run_headers_list(run);
-    if (run->cycle.deadline_ms == CLOCK_NEVER) {
+    *headers = sending_headers(run->sending);
+    if (run->cycle.state == CYCLE_KICKOFF && run->cycle.deadline_ms == CLOCK_NEVER) {
         run->begun_mono_ms = now_ms;
         run->outcome.started_at_ms = clock_wall_ms();
     }
@@ -280,28 +312,24 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
     return TRANSFER_GO;
 }
 
-static void reply_without_memory(struct run *run, int64_t now_ms)
-{
-    const struct http_reply reply = {.error = TRANSPORT_MEMORY, .detail = "out of memory", .body = ""};
-    judge(run, &reply, now_ms);
-}
-
-/* May end the run: for want of memory. */
-static void send_request(struct run *run, bool is_kickoff, int64_t now_ms)
+/* May end the run. */
+static void send_request(struct run *run, int64_t now_ms)
 {
     struct runner *runner = run->runner;
     struct http_request request;
-    int failed = 0;
-    if (is_kickoff) {
-        run_request_kickoff(&request, run, runner->config);
-    } else {
-        failed = run_request_poll(&request, run, runner->config, now_ms);
+    struct rxp_refusal why;
+    enum run_request made = run_request_make(&request, run, now_ms, &why);
+    if (made == RUN_REQUEST_UNFIT) {
+        struct verdict verdict;
+        run_answer_refuse(&why, &verdict);
+        settle(run, &verdict, now_ms);
+        return;
     }
-    if (failed == 0) {
+    if (made == RUN_REQUEST_MADE) {
         run->transfer = runner->transport->start(runner->transport, &request, on_begun, on_done, run);
     }
     if (run->transfer == NULL) {
-        reply_without_memory(run, now_ms);
+        settle_without_memory(run, now_ms);
         return;
     }
     count_request(runner, 1);
@@ -322,11 +350,9 @@ static void apply(struct run *run, struct cycle_action action, const struct verd
     switch (action.kind) {
     case CYCLE_SEND_PREPARE:
     case CYCLE_SEND_KICKOFF:
-        send_request(run, true, now_ms);
-        break;
-    case CYCLE_SEND_FETCH:
     case CYCLE_SEND_POLL:
-        send_request(run, false, now_ms);
+    case CYCLE_SEND_FETCH:
+        send_request(run, now_ms);
         break;
     case CYCLE_WAIT:
     case CYCLE_FINISH:
@@ -341,11 +367,12 @@ static void apply(struct run *run, struct cycle_action action, const struct verd
 static void take_up(struct run *run, int64_t now_ms)
 {
     const struct run_resume *resume = run->resume;
+    struct rxp_refusal why;
     run->resumed = true;
     run->outcome.started_at_ms = resume->started_at_ms;
     run->begun_mono_ms = now_ms - (clock_wall_ms() - resume->started_at_ms);
     run->cycle.polls = resume->polls;
-    (void)run_request_address(run); /* without memory the poll tries it again */
+    (void)run_request_address(run, &why); /* without memory the poll tries it again */
 }
 
 bool driver_prepare(struct runner *runner, struct run *run, int64_t now_ms)
@@ -368,7 +395,7 @@ bool driver_prepare(struct runner *runner, struct run *run, int64_t now_ms)
 /* Clocks that disagree give a run no more time than it had at first. */
 static void resume(struct run *run, int64_t now_ms)
 {
-    const struct cycle_config config = cycle_config_of(run);
+    const struct cycle_config config = cycle_config_of(run, now_ms);
     int64_t left_ms = run->resume->deadline_at_ms - clock_wall_ms();
     const struct cycle_event event = {
         .kind = CYCLE_EVENT_RESUME,

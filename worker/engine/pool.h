@@ -30,6 +30,7 @@ struct pool_config {
     int64_t poll_min_interval_ms;
     double poll_jitter;
     int poll_max_failures;
+    int kickoff_max_retries;
     size_t max_response_bytes;
     size_t max_result_bytes;
     int origin_max_connections; /* per process and origin: shared out among the loops, at least one each */
@@ -51,6 +52,9 @@ struct pool_hooks {
      * What only the kickoff needed may be freed. Called also where the run is abandoned right after. Not of a run that
      * is resumed. NULL: not wanted. */
     void (*accepted)(struct run *run, void *opaque);
+    /* On the loop thread: what run_note says of an accepted run has changed: it is polled elsewhere, or its id came to
+     * light. Not oftener than every five seconds, but for a run that is abandoned right after. NULL: not wanted. */
+    void (*noted)(struct run *run, void *opaque);
     /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
      * returns. The loop has unlinked it and does not look at it again. */
     void (*ended)(struct run *run, void *opaque);

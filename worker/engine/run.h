@@ -31,10 +31,10 @@ struct outcome {
     /* No result is due: its assignment is gone or on its way out, or the process is. run_was_begun and cycle.accepted
      * say how far it came. */
     bool abandoned;
-    enum rxp_status status;
     bool has_exit_code;
+    enum rxp_status status : 8;
+    enum rxp_error error : 8;
     int exit_code;
-    enum rxp_error error;
     char *summary;          /* NULL on success; freed by run_deinit */
     int64_t started_at_ms;  /* Unix time */
     int64_t finished_at_ms; /* never before started_at_ms */
@@ -60,11 +60,13 @@ struct run {
     bool resumed; /* it went on from a run_resume */
     bool result_truncated;
     bool has_polled; /* a poll was answered with 200 */
+    bool has_news;   /* of what run_note says: a poll URL or run id that its owner was not told of */
+    int noted_s;     /* monotonic: when its owner was told last; 0: never, or not here */
     struct timer timer;
     struct cycle cycle;
     char *prepared_id; /* NULL: none known */
     struct transfer *transfer; /* NULL between requests */
-    struct run_headers *headers; /* of the request that has left the queue */
+    struct sending *sending;   /* what that takes along; NULL: nothing */
     char *poll_url;
     int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off. Of one that is
                             * resumed maybe before this machine's clock began */

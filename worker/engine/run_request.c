@@ -1,52 +1,210 @@
 #include "engine/run_request.h"
 
+#include "engine/runner.h"
+#include "engine/sending.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-void run_request_kickoff(struct http_request *request, const struct run *run, const struct pool_config *config)
+static const struct rxp_http_call *call_of(const struct run *run)
 {
     const struct rxp_http_plan *plan = run->plan;
-    *request = (struct http_request){
-        .method = plan->kickoff.method,
-        .url = plan->kickoff.url,
-        .body = plan->kickoff.body,
-        .body_bytes = plan->kickoff.body_bytes,
-        .content_type = rxp_http_call_content_type(&plan->kickoff),
-        .connect_timeout_ms = config->connect_timeout_ms,
-        .once = true,
-        .is_kickoff = true,
-    };
+    switch (run->cycle.state) {
+    case CYCLE_PREPARE:
+        return &plan->prepare;
+    case CYCLE_KICKOFF:
+        return &plan->kickoff;
+    case CYCLE_POLL:
+        return &plan->poll;
+    case CYCLE_FETCH:
+        return &plan->result;
+    case CYCLE_START:
+    case CYCLE_REST:
+    case CYCLE_DONE:
+        break;
+    }
+    assert(!"a request in this state");
+    return NULL;
 }
 
-int run_request_address(struct run *run)
+static struct rxp_fills fills_of(const struct run *run)
+{
+    return (struct rxp_fills){.run_id = run->run_id, .prepared_id = run->prepared_id};
+}
+
+/* ---- URLs ---- */
+
+/* What ends the run where the URL cannot be made: what was answered before it does not serve. */
+static enum rxp_error error_of(enum cycle_state state, enum rxp_error error)
+{
+    return state == CYCLE_KICKOFF ? RXP_ERROR_PREPARE_FAILED : state == CYCLE_FETCH ? RXP_ERROR_RESULT_FETCH : error;
+}
+
+static enum run_request make_url(const struct run *run, const struct rxp_http_call *call, char **out,
+                                 struct rxp_refusal *why)
+{
+    const struct rxp_fills fills = fills_of(run);
+    if (!rxp_http_call_is_ready(call, &fills)) {
+        bool wants_run_id = run->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
+        rxp_refuse(why, error_of(run->cycle.state, wants_run_id ? RXP_ERROR_RUN_ID_MISSING : RXP_ERROR_POLL_URL_MISSING),
+                   "%s wants the %s, and no answer named one",
+                   call == &run->plan->result ? "http.result_url_template" : "the poll URL",
+                   wants_run_id ? "run id" : call->url == NULL ? "URL" : "prepared id");
+        return RUN_REQUEST_UNFIT;
+    }
+    why->error = RXP_OK;
+    *out = rxp_http_call_url(call, &fills, why);
+    if (*out != NULL) {
+        return RUN_REQUEST_MADE;
+    }
+    if (why->error == RXP_OK) {
+        return RUN_REQUEST_NO_MEMORY;
+    }
+    why->error = error_of(run->cycle.state, why->error);
+    return RUN_REQUEST_UNFIT;
+}
+
+static int take(char **out, const char *text)
+{
+    if (*out == NULL && text != NULL) {
+        *out = strdup(text);
+        return *out != NULL ? 0 : -1;
+    }
+    return 0;
+}
+
+enum run_request run_request_address(struct run *run, struct rxp_refusal *why)
 {
     const struct run_resume *resume = run->resume;
-    if (run->run_id == NULL && resume != NULL && resume->run_id != NULL) {
-        run->run_id = strdup(resume->run_id);
-        if (run->run_id == NULL) {
+    if (resume != NULL &&
+        (take(&run->run_id, resume->run_id) != 0 || take(&run->prepared_id, resume->prepared_id) != 0 ||
+         take(&run->poll_url, resume->poll_url) != 0)) {
+        return RUN_REQUEST_NO_MEMORY;
+    }
+    return run->poll_url != NULL ? RUN_REQUEST_MADE : make_url(run, &run->plan->poll, &run->poll_url, why);
+}
+
+static bool is_filled(const struct rxp_http_call *call)
+{
+    return call->url_has_run_id || call->url_has_prepared_id || call->body_has_run_id || call->body_has_prepared_id;
+}
+
+const char *run_request_url(const struct run *run)
+{
+    const char *url = call_of(run)->url;
+    if (run->cycle.state == CYCLE_POLL) {
+        url = run->poll_url;
+    } else if (is_filled(call_of(run))) {
+        url = run->sending != NULL ? run->sending->url : NULL;
+    }
+    return url != NULL ? url : "";
+}
+
+/* ---- the request ---- */
+
+/* A method that may change something is sent once, whatever happens to the connection. */
+static bool is_once(const char *method)
+{
+    return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+}
+
+static int64_t timeout_of(const struct run *run, int64_t now_ms)
+{
+    int64_t most_ms = run->runner->config->poll_timeout_ms;
+    switch (run->cycle.state) {
+    case CYCLE_KICKOFF:
+        return 0;
+    case CYCLE_PREPARE:
+        return most_ms;
+    case CYCLE_POLL:
+    case CYCLE_FETCH:
+    case CYCLE_START:
+    case CYCLE_REST:
+    case CYCLE_DONE:
+        break;
+    }
+    int64_t left_ms = cycle_until_ms(&run->cycle) - now_ms;
+    return most_ms < left_ms ? most_ms : left_ms;
+}
+
+/* URL and body, filled where they have to be. */
+static enum run_request fill(struct http_request *request, struct run *run, const struct rxp_http_call *call,
+                             struct rxp_refusal *why)
+{
+    const struct rxp_fills fills = fills_of(run);
+    bool is_poll = run->cycle.state == CYCLE_POLL;
+    enum run_request made = is_poll ? run_request_address(run, why) : RUN_REQUEST_MADE;
+    bool has_filled_body = call->body_has_run_id || call->body_has_prepared_id;
+    if (made == RUN_REQUEST_MADE && (has_filled_body || (!is_poll && is_filled(call)))) {
+        run->sending = sending_new();
+        if (run->sending == NULL) {
+            return RUN_REQUEST_NO_MEMORY;
+        }
+        if (!is_poll && is_filled(call)) {
+            made = make_url(run, call, &run->sending->url, why);
+        }
+    }
+    if (made != RUN_REQUEST_MADE) {
+        return made;
+    }
+    request->url = run_request_url(run);
+    request->body = call->body;
+    request->body_bytes = call->body_bytes;
+    if (has_filled_body &&
+        rxp_http_call_body(call, &fills, &request->body, &request->body_bytes, &run->sending->body) != 0) {
+        return RUN_REQUEST_NO_MEMORY;
+    }
+    return RUN_REQUEST_MADE;
+}
+
+enum run_request run_request_make(struct http_request *request, struct run *run, int64_t now_ms,
+                                  struct rxp_refusal *why)
+{
+    assert(run->sending == NULL);
+    const struct rxp_http_call *call = call_of(run);
+    bool is_start = run->cycle.state == CYCLE_PREPARE || run->cycle.state == CYCLE_KICKOFF;
+    bool may_name_url = run->cycle.state == CYCLE_KICKOFF || run->cycle.state == CYCLE_POLL;
+    *request = (struct http_request){
+        .method = call->method,
+        .content_type = rxp_http_call_content_type(call),
+        .connect_timeout_ms = run->runner->config->connect_timeout_ms,
+        .timeout_ms = timeout_of(run, now_ms),
+        .once = is_once(call->method),
+        .is_kickoff = is_start,
+        .want_header = may_name_url ? run->plan->poll_url_header : NULL,
+    };
+    return fill(request, run, call, why);
+}
+
+/* ---- headers ---- */
+
+int run_request_put_headers(struct run *run)
+{
+    const struct rxp_http_plan *plan = run->plan;
+    const char *id_name = run->cycle.state == CYCLE_KICKOFF ? plan->idempotency_header : NULL;
+    if (id_name == NULL && plan->n_headers == 0) {
+        return 0;
+    }
+    if (run->sending == NULL) {
+        run->sending = sending_new();
+    }
+    if (run->sending == NULL ||
+        (id_name != NULL && sending_put_id(run->sending, id_name, run->invocation->invocation_id) != 0)) {
+        return -1;
+    }
+    const char *url = run_request_url(run);
+    for (size_t i = 0; i < plan->n_headers; i++) {
+        const struct rxp_http_header *header = &plan->headers[i];
+        if (rxp_http_plan_sends(plan, header, url) && sending_put(run->sending, header->name, header->value) != 0) {
             return -1;
         }
     }
-    if (run->poll_url == NULL) {
-        struct rxp_refusal why;
-        const struct rxp_fills fills = {.run_id = run->run_id};
-        run->poll_url = resume != NULL ? strdup(resume->poll_url)
-                                       : rxp_http_call_url(&run->plan->poll, &fills, &why);
-    }
-    return run->poll_url != NULL ? 0 : -1;
+    return 0;
 }
 
-int run_request_poll(struct http_request *request, struct run *run, const struct pool_config *config, int64_t now_ms)
+void run_request_drop(struct run *run)
 {
-    if (run_request_address(run) != 0) {
-        return -1;
-    }
-    int64_t left_ms = cycle_until_ms(&run->cycle) - now_ms;
-    *request = (struct http_request){
-        .method = "GET",
-        .url = run->poll_url,
-        .connect_timeout_ms = config->connect_timeout_ms,
-        .timeout_ms = config->poll_timeout_ms < left_ms ? config->poll_timeout_ms : left_ms,
-    };
-    return 0;
+    sending_free(run->sending);
+    run->sending = NULL;
 }

@@ -1,4 +1,4 @@
-/* run_request: the HTTP requests of a run, made from its plan.
+/* run_request: the HTTP requests of a run, made from its plan: which one, its cycle's state says.
  *
  * Loop thread; pure but for memory. */
 #ifndef RXP_ENGINE_RUN_REQUEST_H
@@ -7,12 +7,27 @@
 #include "engine/pool.h"
 #include "engine/run.h"
 
-/* The kickoff. It has no timeout of its own, since its answer may be the result: the run's deadline cuts it. */
-void run_request_kickoff(struct http_request *request, const struct run *run, const struct pool_config *config);
-/* Where it is polled: makes run->poll_url where there is none yet, from the plan or from run->resume (and run->run_id
- * from that, too). 0, or -1 for want of memory. */
-int run_request_address(struct run *run);
-/* A poll, at most as long as the run has left. Sees to its address first. 0, or -1 for want of memory. */
-int run_request_poll(struct http_request *request, struct run *run, const struct pool_config *config, int64_t now_ms);
+enum run_request {
+    RUN_REQUEST_MADE,
+    RUN_REQUEST_NO_MEMORY,
+    RUN_REQUEST_UNFIT, /* what is known makes no URL: `why` says it, with the code that ends the run */
+};
+
+/* The request that the state stands for, PREPARE, KICKOFF, POLL or FETCH. What had to be filled for it is in run->sending,
+ * which must be NULL. A prepare call, poll or fetch takes the poll timeout at most, and no longer than the run has left;
+ * a kickoff has no timeout of its own, since its answer may be the result: the run's deadline cuts it. */
+enum run_request run_request_make(struct http_request *request, struct run *run, int64_t now_ms,
+                                  struct rxp_refusal *why);
+/* Where it goes, or went; "" where that could not be made. */
+const char *run_request_url(const struct run *run);
+/* Its headers, as it leaves the queue: those of the plan that may go there, and with a kickoff the invocation_id in the
+ * idempotency header. In run->sending. 0, or -1 for want of memory. */
+int run_request_put_headers(struct run *run);
+/* It has been answered, or will not be. Harmless where there is none. */
+void run_request_drop(struct run *run);
+
+/* Where it is polled: makes run->poll_url where there is none yet, from run->resume (and the ids from that, too) or from the
+ * plan. */
+enum run_request run_request_address(struct run *run, struct rxp_refusal *why);
 
 #endif

@@ -91,6 +91,10 @@ static const struct option_spec table[] = {
     {.name = "poll-max-failures", .type = OPTION_INT, .value = "5", .metavar = "N", .min = 0, .max = 1000000,
      .commands = ENGINE, .group = "Runs",
      .help = "Transient poll failures in a row that a run survives, unless its invocation says otherwise."},
+    {.name = "kickoff-max-retries", .type = OPTION_INT, .value = "3", .metavar = "N", .min = 0, .max = 1000000,
+     .commands = ENGINE, .group = "Runs",
+     .help = "Times that a kickoff is sent again which provably never left, or which the backend put off with 429 or 503 and "
+             "Retry-After; unless its invocation says otherwise."},
     {.name = "drain-seconds", .type = OPTION_DECIMAL, .value = "25", .metavar = "S", .min = 0, .max = 86400,
      .commands = WORKER, .group = "Runs", .help = "Seconds after SIGTERM in which runs may still end."},
     {.name = "worker-id", .type = OPTION_TEXT, .value = "", .metavar = "NAME", .may_be_empty = true,

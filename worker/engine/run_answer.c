@@ -1,0 +1,98 @@
+#include "engine/run_answer.h"
+
+#include "base/clock.h"
+#include "engine/run_request.h"
+#include "engine/runner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading ---- */
+
+void run_answer_read(const struct run *run, const struct http_reply *reply, int64_t now_ms, struct verdict *verdict)
+{
+    const char *url = run_request_url(run);
+    const struct verdict_limits limits = {
+        .max_result_bytes = run->runner->config->max_result_bytes,
+        .wall_ms = reply->retry_after != NULL ? clock_wall_ms() : 0,
+    };
+    const struct verdict_poll poll = {
+        .url = url,
+        .has_run_id = run->run_id != NULL,
+        .saw_200 = run->has_polled,
+        .since_ms = now_ms - run->begun_mono_ms,
+    };
+    switch (run->cycle.state) {
+    case CYCLE_PREPARE:
+        verdict_of_prepare(run->plan, &limits, url, reply, verdict);
+        break;
+    case CYCLE_KICKOFF:
+        verdict_of_kickoff(run->plan, &limits, url, reply, verdict);
+        break;
+    case CYCLE_POLL:
+        verdict_of_poll(run->plan, &limits, &poll, reply, verdict);
+        break;
+    case CYCLE_FETCH:
+        verdict_of_fetch(run->plan, &limits, url, reply, verdict);
+        break;
+    case CYCLE_START:
+    case CYCLE_REST:
+    case CYCLE_DONE:
+        assert(!"an answer in this state");
+        break;
+    }
+}
+
+void run_answer_no_memory(const struct run *run, int64_t now_ms, struct verdict *verdict)
+{
+    const struct http_reply reply = {.error = TRANSPORT_MEMORY, .detail = "out of memory", .body = ""};
+    run_answer_read(run, &reply, now_ms, verdict);
+}
+
+void run_answer_refuse(const struct rxp_refusal *why, struct verdict *verdict)
+{
+    *verdict = (struct verdict){.kind = VERDICT_BROKEN, .error = why->error};
+    snprintf(verdict->text, sizeof verdict->text, "%s", why->text);
+}
+
+/* ---- keeping ---- */
+
+static bool replace(char **kept, char **news)
+{
+    if (*news == NULL) {
+        return false;
+    }
+    free(*kept);
+    *kept = *news;
+    *news = NULL;
+    return true;
+}
+
+static void cut_state(struct verdict *verdict)
+{
+    if (verdict->state == NULL || strlen(verdict->state) <= RUN_STATE_MAX_BYTES) {
+        return;
+    }
+    size_t bytes = RUN_STATE_MAX_BYTES;
+    while (bytes > 0 && ((unsigned char)verdict->state[bytes] & 0xC0) == 0x80) { /* within a UTF-8 sequence */
+        bytes--;
+    }
+    verdict->state[bytes] = '\0';
+    char *shorter = realloc(verdict->state, bytes + 1);
+    verdict->state = shorter != NULL ? shorter : verdict->state;
+}
+
+void run_answer_keep(struct run *run, struct verdict *verdict)
+{
+    cut_state(verdict);
+    bool has_run_id = replace(&run->run_id, &verdict->run_id);
+    bool has_poll_url = replace(&run->poll_url, &verdict->poll_url);
+    replace(&run->prepared_id, &verdict->prepared_id);
+    replace(&run->state, &verdict->state);
+    replace(&run->result, &verdict->result);
+    run->has_news = run->has_news || has_run_id || has_poll_url;
+    run->has_polled = run->has_polled || verdict->saw_200;
+    run->result_truncated = run->result_truncated || verdict->result_truncated;
+}
