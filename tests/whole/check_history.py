@@ -24,7 +24,7 @@ I5 A worker that is told to end has ended within its time, with status 0.
 I6 Memory, open files and threads are after the load what they were before it.
 I7 When a fault is over, something happens within a minute in each partition that has open inputs, and from then on
    again within each minute until these have their results: a kickoff, a poll or a result of one of its inputs. What a
-   worker still had in hand is no sign that the partition is read.
+   worker still had in hand is no sign that the partition is read. The time of a later fault does not count.
 
 Pure: no clock, no Kafka, no files.
 """
@@ -357,7 +357,19 @@ def _work(history):
     return work
 
 
+def _quiet(early_ms, late_ms, faults):
+    """The longest part of that time in which no fault was going on."""
+    longest = 0
+    for begun_ms, healed_ms in faults:
+        if healed_ms <= early_ms or begun_ms >= late_ms:
+            continue
+        longest = max(longest, begun_ms - early_ms)
+        early_ms = healed_ms
+    return max(longest, late_ms - early_ms)
+
+
 def _healing(history, mode, verdict):
+    faults = sorted((healing.begun_ms, healing.at_ms) for healing in history.healings if healing.begun_ms is not None)
     first = _first_results(history, mode)
     work = _work(history)
     still, waits, longest = [], [], 0
@@ -379,7 +391,7 @@ def _healing(history, mode, verdict):
                 times += [history.until_ms] if history.until_ms is not None else []
             else:
                 times = times[:bisect.bisect_right(times, max(done))]
-            gap = max(late - early for early, late in zip([healing.at_ms, *times], times))
+            gap = max(_quiet(early, late, faults) for early, late in zip([healing.at_ms, *times], times))
             longest = max(longest, gap)
             if gap > mode.heal_ms:
                 still.append(f"{gap / 1000:.1f} s without a sign of work after {where}")

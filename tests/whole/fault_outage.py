@@ -66,7 +66,7 @@ def befall(trio, fleets, kind, seconds):
     kind(node, seconds)
     named = f"broker {node.number}, which coordinates {what}, {kind.__name__} for {seconds:.0f} s"
     for each in fleets:
-        each.heal(named)
+        each.heal(named, begin)
     healed = time.monotonic()
     trio.wait_until_whole()
     wrong = []

@@ -192,8 +192,8 @@ class Fleet(Scene):
         """Something else made partitions move, perhaps, from then until now."""
         self.history.moves.append(Move(what, since_ms, now_ms()))
 
-    def heal(self, what):
-        self.history.healings.append(Healing(what, now_ms()))
+    def heal(self, what, begun_ms=None):
+        self.history.healings.append(Healing(what, now_ms(), begun_ms))
 
     def wait_for_kickoffs(self, count, seconds):
         wait_until(lambda: self.backend.stats()["kickoffs"] >= count, seconds, f"{count} kickoffs")

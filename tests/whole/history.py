@@ -115,9 +115,10 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Healing:
-    """From here on nothing was in the way of the work any more."""
+    """From here on nothing was in the way of the work any more; since begun_ms something was, if that is known."""
     what: str
     at_ms: int
+    begun_ms: int = None
 
 
 @dataclasses.dataclass
