@@ -44,6 +44,7 @@ struct seen {
     char retry_after[256]; /* "(none)" where it is NULL, like the next two */
     char wanted_raw[256];
     char wanted_url[256];
+    struct http_timing timing;
     int64_t begun_ms;
     int64_t done_ms;
     struct seen *start_then;  /* to be started in done, with then_url */
@@ -159,6 +160,7 @@ static inline void on_done(void *opaque, const struct http_reply *reply, int64_t
     seen->error = reply->error;
     seen->sent = reply->sent;
     seen->code = reply->code;
+    seen->timing = reply->timing;
     seen->body_bytes = reply->body_bytes;
     ck_assert_ptr_nonnull(reply->body);
     snprintf(seen->detail, sizeof seen->detail, "%s", reply->detail);

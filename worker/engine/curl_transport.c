@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "engine/origin.h"
 #include "engine/target.h"
+#include "engine/timing.h"
 #include "engine/transfer.h"
 #include "engine/wire.h"
 
@@ -122,6 +123,7 @@ static struct transfer *start(struct transport *base, const struct http_request 
     transfer->opaque = opaque;
     list_push(&transport->transfers, &transfer->node);
     transport->n_transfers++;
+    transfer->started_ms = transport->now_ms;
     char why[TRANSPORT_DETAIL_BYTES];
     switch (target_parse(&transfer->target, request->url, why, sizeof why)) {
     case TARGET_OK:
@@ -182,6 +184,7 @@ static void set_begun(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
     transfer->has_begun = true;
+    transfer->begun_ms = transport->now_ms;
     if (transfer->request.timeout_ms > 0) {
         int failed = heap_set(&transport->timers, &transfer->timer, transport->now_ms + transfer->request.timeout_ms);
         assert(failed == 0); /* start made room for it */
@@ -296,6 +299,7 @@ static void report(struct transfer *transfer)
     struct http_reply reply = {.body = ""};
     if (transfer->exchange != NULL && transfer->error == TRANSPORT_OK) {
         exchange_read(transfer->exchange, &reply);
+        timing_read(transfer->exchange->easy, &reply.timing);
         if (reply.error == TRANSPORT_OK && transfer_is_redirect(reply.code)) {
             follow(transfer, reply.code);
             return;
@@ -307,6 +311,8 @@ static void report(struct transfer *transfer)
     }
     reply.sent = transfer->sent;
     reply.moved = transfer->moved;
+    reply.timing.redirects = transfer->redirects;
+    reply.timing.queued_ms = transfer->has_begun ? transfer->begun_ms - transfer->started_ms : 0;
     heap_clear(&transport->timers, &transfer->timer);
     transfer->done(transfer->opaque, &reply, transport->now_ms);
     drop(transfer);

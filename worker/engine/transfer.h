@@ -28,6 +28,8 @@ struct transfer {
     transfer_begun_fn begun;
     transfer_done_fn done;
     void *opaque;
+    int64_t started_ms;
+    int64_t begun_ms; /* it left the queue */
     int redirects;
     bool has_begun;
     bool sent; /* the first hop may have left */

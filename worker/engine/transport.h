@@ -49,6 +49,18 @@ enum transport_error {
 
 #define TRANSPORT_DETAIL_BYTES 256
 
+/* Of the last hop, but for what is said otherwise; 0: it did not happen, or nothing is known of it. */
+struct http_timing {
+    int64_t queued_ms; /* from start until it left the queue, of the first hop */
+    int64_t resolve_us;
+    int64_t connect_us;
+    int64_t secure_us;     /* TLS */
+    int64_t first_byte_us; /* from the request's being sent to the first byte of the answer */
+    int64_t total_us;
+    bool is_reused; /* of a connection that stood already */
+    int redirects;
+};
+
 struct http_reply {
     enum transport_error error;
     char detail[TRANSPORT_DETAIL_BYTES]; /* a phrase for people, empty when OK */
@@ -61,6 +73,7 @@ struct http_reply {
     const char *wanted_url; /* the header that was wanted, resolved against the URL that answered; NULL: it is not there, or
                              * no URL. Lives like body */
     const char *wanted_raw; /* the same as it stands; NULL: it is not there */
+    struct http_timing timing;
 };
 
 struct transfer; /* one request under way; the transport's own */
