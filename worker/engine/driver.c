@@ -5,6 +5,7 @@
 #include "engine/run_answer.h"
 #include "engine/run_request.h"
 #include "engine/sending.h"
+#include "engine/trace.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -211,6 +212,7 @@ static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
     const struct cycle_event event = {
         .kind = event_of(verdict->kind), .jitter = draw(run->runner), .retry_after_ms = verdict->retry_after_ms};
     struct cycle_action action = step_with(run, event, now_ms);
+    trace_decided(run, verdict, &action, now_ms);
     if (action.kind != CYCLE_FINISH && run->cycle.accepted) {
         if (!was_accepted) {
             tell_accepted(run, now_ms);
@@ -229,6 +231,7 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
     run->transfer = NULL;
     run->asking = false;
     count_request(run->runner, -1);
+    trace_answered(run, reply, now_ms);
     run_answer_read(run, reply, now_ms, &verdict);
     settle(run, &verdict, now_ms);
 }
@@ -305,6 +308,7 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
         run->begun_mono_ms = now_ms;
         run->outcome.started_at_ms = clock_wall_ms();
     }
+    trace_sent(run, *headers, now_ms);
     run->asking = true;
     struct cycle_action action = step(run, CYCLE_EVENT_BEGUN, now_ms);
     assert(action.kind == CYCLE_WAIT); /* it must not end here: its transfer is in use */
@@ -326,6 +330,7 @@ static void send_request(struct run *run, int64_t now_ms)
         return;
     }
     if (made == RUN_REQUEST_MADE) {
+        trace_queued(run, &request, now_ms);
         run->transfer = runner->transport->start(runner->transport, &request, on_begun, on_done, run);
     }
     if (run->transfer == NULL) {

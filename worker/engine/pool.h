@@ -56,7 +56,7 @@ struct pool_hooks {
     /* On the loop thread: what run_note says of an accepted run has changed: it is polled elsewhere, or its id came to
      * light. Not oftener than every five seconds, but for a run that is abandoned right after. NULL: not wanted. */
     void (*noted)(struct run *run, void *opaque);
-    /* On the loop thread: an exchange of the run goes on (trace.h). NULL: not wanted. */
+    /* On the loop thread: an exchange of the run, or (run NULL) one after its end, goes on (trace.h). NULL: not wanted. */
     void (*trace)(struct run *run, const struct trace *trace, void *opaque);
     /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
      * returns. The loop has unlinked it and does not look at it again. */

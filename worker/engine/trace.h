@@ -5,6 +5,7 @@
 #define RXP_ENGINE_TRACE_H
 
 #include "engine/cycle.h"
+#include "engine/pool.h"
 #include "engine/transport.h"
 #include "engine/verdict.h"
 
@@ -22,8 +23,18 @@ struct trace {
     struct http_headers headers;
     const struct http_reply *reply;
     const struct verdict *verdict;
-    const struct cycle_action *action; /* NULL: nothing follows */
+    const struct cycle_action *action;
     int64_t now_ms;
 };
+
+/* Where somebody watches. `run` is NULL for what is sent after its end. */
+void trace_tell(const struct pool_hooks *hooks, struct run *run, const struct trace *trace);
+
+/* Of the run's own calls: its cycle's state says which. */
+void trace_queued(struct run *run, const struct http_request *request, int64_t now_ms);
+void trace_sent(struct run *run, struct http_headers headers, int64_t now_ms);
+void trace_answered(struct run *run, const struct http_reply *reply, int64_t now_ms);
+/* After the cycle has heard of it, before the action is carried out; the run has taken what the verdict hands over. */
+void trace_decided(struct run *run, const struct verdict *verdict, const struct cycle_action *action, int64_t now_ms);
 
 #endif

@@ -1,0 +1,54 @@
+#include "engine/trace.h"
+
+#include "engine/runner.h"
+
+static const char *call_of(const struct run *run)
+{
+    switch (run->cycle.state) {
+    case CYCLE_PREPARE:
+        return "prepare";
+    case CYCLE_KICKOFF:
+        return "kickoff";
+    case CYCLE_POLL:
+        return "poll";
+    case CYCLE_FETCH:
+        return "result fetch";
+    case CYCLE_START:
+    case CYCLE_REST:
+    case CYCLE_DONE:
+        return "run";
+    }
+    return "run";
+}
+
+void trace_tell(const struct pool_hooks *hooks, struct run *run, const struct trace *trace)
+{
+    if (hooks->trace != NULL) {
+        hooks->trace(run, trace, hooks->opaque);
+    }
+}
+
+void trace_queued(struct run *run, const struct http_request *request, int64_t now_ms)
+{
+    const struct trace trace = {.kind = TRACE_QUEUED, .call = call_of(run), .request = request, .now_ms = now_ms};
+    trace_tell(run->runner->hooks, run, &trace);
+}
+
+void trace_sent(struct run *run, struct http_headers headers, int64_t now_ms)
+{
+    const struct trace trace = {.kind = TRACE_SENT, .call = call_of(run), .headers = headers, .now_ms = now_ms};
+    trace_tell(run->runner->hooks, run, &trace);
+}
+
+void trace_answered(struct run *run, const struct http_reply *reply, int64_t now_ms)
+{
+    const struct trace trace = {.kind = TRACE_ANSWERED, .call = call_of(run), .reply = reply, .now_ms = now_ms};
+    trace_tell(run->runner->hooks, run, &trace);
+}
+
+void trace_decided(struct run *run, const struct verdict *verdict, const struct cycle_action *action, int64_t now_ms)
+{
+    const struct trace trace = {
+        .kind = TRACE_DECIDED, .call = call_of(run), .verdict = verdict, .action = action, .now_ms = now_ms};
+    trace_tell(run->runner->hooks, run, &trace);
+}
