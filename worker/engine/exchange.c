@@ -1,7 +1,5 @@
 #include "engine/exchange.h"
 
-#include "engine/excerpt.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <linux/tcp.h> /* the C library's tcp_info ends before the byte counts */
