@@ -16,7 +16,8 @@ static struct origins *origins;
 
 static inline void make(size_t max_active, size_t max_total)
 {
-    origins = origins_new(max_active, max_total);
+    const struct origins_config config = {.max_active = max_active, .max_total = max_total};
+    origins = origins_new(&config);
     ck_assert_ptr_nonnull(origins);
 }
 

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/list.h"
-#include "engine/exchange_answer.h"
 #include "engine/origin.h"
 #include "engine/target.h"
 #include "engine/timing.h"
@@ -16,13 +15,14 @@
 
 #define BEGIN_BATCH 64
 #define REPORTS_A_CLOCK 4
+#define OVERDUE_BATCH 1024
 
 struct curl_transport {
     struct transport base;
     const struct egress *egress;
-    const struct outlet *outlet;
     struct wire wire;
     struct origins *origins;
+    int64_t kickoff_max_wait_ms;
     struct heap timers;
     struct list transfers; /* queued, held and on the wire */
     struct list finished;
@@ -73,6 +73,7 @@ static void drop(struct transfer *transfer)
     if (transfer->exchange != NULL) {
         wire_give_back(&transport->wire, transfer->exchange);
     }
+    transfer_tell_gate(transfer, TRANSPORT_MEMORY, transport->now_ms);
     origins_leave(transport->origins, &transfer->claim);
     heap_clear(&transport->timers, &transfer->timer);
     list_remove(&transfer->node);
@@ -97,9 +98,7 @@ static void enqueue(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
     char why[EGRESS_WHY_BYTES];
-    const struct target *target = &transfer->target;
-    enum egress_way way = outlet_is_proxied(transport->outlet, target) ? EGRESS_BY_PROXY : EGRESS_DIRECT;
-    if (!egress_check_host(transport->egress, target->host, target->port, way, why)) {
+    if (!egress_check_host(transport->egress, transfer->target.host, transfer->target.port, why)) {
         fail(transfer, TRANSPORT_EGRESS, why);
         return;
     }
@@ -146,8 +145,10 @@ static struct transfer *start(struct transport *base, const struct http_request 
 
 static void cancel(struct transport *base, struct transfer *transfer, bool is_late)
 {
-    (void)is_late;
     assert(&transfer->transport->base == base);
+    if (is_late && transfer_is_on_wire(transfer)) {
+        transfer_tell_gate(transfer, TRANSPORT_TIMEOUT, transfer->transport->now_ms);
+    }
     drop(transfer);
 }
 
@@ -176,8 +177,11 @@ static void put_on_wire(struct transfer *transfer)
         .once = request->once,
         .opaque = transfer,
     };
+    transfer_hold_gate(transfer);
+    origins_went(transport->origins, &transfer->claim);
     transfer->exchange = wire_put(&transport->wire, &hop);
     if (transfer->exchange == NULL) {
+        transfer_tell_gate(transfer, TRANSPORT_MEMORY, transport->now_ms);
         origins_leave(transport->origins, &transfer->claim);
         fail(transfer, TRANSPORT_MEMORY, "out of memory");
     }
@@ -302,8 +306,9 @@ static void report(struct transfer *transfer)
     struct curl_transport *transport = transfer->transport;
     struct http_reply reply = {.body = ""};
     if (transfer->exchange != NULL && transfer->error == TRANSPORT_OK) {
-        exchange_answer_read(transfer->exchange, &reply);
+        exchange_read(transfer->exchange, &reply);
         timing_read(transfer->exchange->easy, &reply.timing);
+        transfer_tell_gate(transfer, reply.error, transport->now_ms);
         if (reply.error == TRANSPORT_OK && transfer_is_redirect(reply.code)) {
             follow(transfer, reply.code);
             return;
@@ -333,9 +338,22 @@ static void expire(struct curl_transport *transport)
         }
         if (transfer_is_on_wire(transfer)) {
             take_off_wire(transfer);
+            transfer_tell_gate(transfer, TRANSPORT_TIMEOUT, transport->now_ms);
         }
         origins_leave(transport->origins, &transfer->claim); /* where it was queued */
         fail_by_timeout(transfer);
+    }
+}
+
+/* Kickoffs whose origin lets none go. */
+static void give_up_overdue(struct curl_transport *transport)
+{
+    struct origin_claim *claim;
+    char detail[64];
+    snprintf(detail, sizeof detail, "its origin has let no kickoff go for %g s",
+             (double)transport->kickoff_max_wait_ms / 1000);
+    for (int i = 0; i < OVERDUE_BATCH && (claim = origins_take_overdue(transport->origins)) != NULL; i++) {
+        fail(list_entry(claim, struct transfer, claim), TRANSPORT_UNAVAILABLE, detail);
     }
 }
 
@@ -345,6 +363,7 @@ void curl_transport_report(struct curl_transport *transport, int64_t now_ms, int
     wire_serve_timer(&transport->wire);
     collect(transport);
     expire(transport);
+    give_up_overdue(transport);
     struct list *node;
     int64_t begun_ms = clock_mono_ms();
     for (int i = 1; (node = list_shift(&transport->finished)) != NULL; i++) {
@@ -357,7 +376,8 @@ void curl_transport_report(struct curl_transport *transport, int64_t now_ms, int
 
 int64_t curl_transport_next_ms(const struct curl_transport *transport)
 {
-    if (!list_is_empty(&transport->finished) || origins_has_next(transport->origins)) {
+    if (!list_is_empty(&transport->finished) || origins_has_next(transport->origins) ||
+        origins_have_overdue(transport->origins)) {
         return INT64_MIN;
     }
     int64_t timer_ms = heap_next_ms(&transport->timers);
@@ -387,7 +407,7 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
     }
     const struct wire_config wire = {
         .egress = config->egress,
-        .outlet = config->outlet,
+        .ca_file = config->ca_file,
         .max_response_bytes = config->max_response_bytes,
         .max_connections = config->max_connections,
         .epoll_fd = config->epoll_fd,
@@ -395,11 +415,17 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
     };
     transport->base = (struct transport){.start = start, .cancel = cancel, .release = release};
     transport->egress = config->egress;
-    transport->outlet = config->outlet;
     list_init(&transport->transfers);
     list_init(&transport->finished);
     heap_init(&transport->timers);
-    transport->origins = origins_new(config->origin_max_active, config->max_active);
+    const struct origins_config origins = {
+        .max_active = config->origin_max_active,
+        .max_total = config->max_active,
+        .gates = config->gates,
+        .kickoff_max_wait_ms = config->kickoff_max_wait_ms,
+    };
+    transport->origins = origins_new(&origins);
+    transport->kickoff_max_wait_ms = config->kickoff_max_wait_ms;
     if (wire_init(&transport->wire, &wire) != 0 || transport->origins == NULL) {
         curl_transport_free(transport);
         return NULL;

@@ -19,7 +19,6 @@
 #define RXP_ENGINE_CURL_TRANSPORT_H
 
 #include "engine/egress.h"
-#include "engine/outlet.h"
 #include "engine/transport.h"
 
 #include <stddef.h>
@@ -31,9 +30,11 @@ struct curl_transport;
 
 struct curl_transport_config {
     const struct egress *egress; /* outlives the transport */
-    const struct outlet *outlet; /* NULL: see outlet.h. Outlives the transport */
+    const char *ca_file;         /* NULL: curl's own. Outlives the transport */
     size_t max_response_bytes;
     size_t origin_max_active; /* requests on the wire to one origin, at least 1 */
+    struct gates *gates;      /* what other transports know of origins, too; outlives it. NULL: none */
+    int64_t kickoff_max_wait_ms; /* of one whose origin lets none go; 0: no limit */
     size_t max_active;        /* of all origins together: a bound for file descriptors */
     size_t max_connections;   /* kept open; above it idle ones are closed */
     int epoll_fd;             /* sockets are watched there; events with data FD_WATCH_OTHER are somebody else's */

@@ -16,6 +16,12 @@
  * and however long; but until it goes or leaves it counts as a kickoff where new ones are handed out, at its origin and
  * in all: no more are held than could go. RELEASED ones go before new ones.
  *
+ * What all loops share about an origin is its gate (gate.h), which each that goes is asked for; one that is handed out and
+ * does not go (HELD, or it leaves before origins_went) gives back what the gate gave it. Later hops of a kickoff count by
+ * the rates, but wait for nothing. A kickoff has waited too long (origins_take_overdue) where its origin made no progress
+ * (an HTTP answer, or a kickoff that went and was no probe) for kickoff_max_wait_ms while it was queued; but not where
+ * nothing but a rate keeps it.
+ *
  * Each claim that is OPENING may hold a name look-up, and with it a thread. So an origin of which nothing is known yet
  * has at most 4 of them, and all such origins together at most 128, of which kickoffs leave 32 to polls. Once a claim
  * was opened the origin is known, and stays so for a minute after its last claim but held ones (curl keeps the address
@@ -29,6 +35,7 @@
 #define RXP_ENGINE_ORIGIN_H
 
 #include "base/list.h"
+#include "engine/gate.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,13 +62,22 @@ struct origin_claim {
     struct origin *origin;
     enum origin_class class;
     enum origin_place place;
+    bool is_let;   /* by the gate, and it did not go yet */
+    bool is_probe; /* the same, while the breaker is open */
+    int64_t queued_ms;
 };
 
 struct origins;
 
-/* max_active: places of each origin, at least 1. max_total: of all together, at least 1; a bound for file descriptors
- * only. NULL for want of memory. */
-struct origins *origins_new(size_t max_active, size_t max_total);
+struct origins_config {
+    size_t max_active;           /* places of each origin, at least 1 */
+    size_t max_total;            /* of all together, at least 1; a bound for file descriptors only */
+    struct gates *gates;         /* outlive the origins. NULL: none */
+    int64_t kickoff_max_wait_ms; /* 0: no limit */
+};
+
+/* NULL for want of memory. */
+struct origins *origins_new(const struct origins_config *config);
 /* No claim may be left. */
 void origins_free(struct origins *origins);
 
@@ -77,6 +93,13 @@ int origins_enter(struct origins *origins, struct origin_claim *claim, const cha
 struct origin_claim *origins_next(struct origins *origins);
 /* Would origins_next return one? */
 bool origins_has_next(const struct origins *origins);
+/* It is OPENING and goes now. */
+void origins_went(struct origins *origins, struct origin_claim *claim);
+/* The gate of its origin, while it is somewhere; NULL: none. */
+struct gate *origin_claim_gate(const struct origin_claim *claim);
+/* A kickoff that has waited too long, now nowhere; NULL: no more of them. To be asked for after each turn. */
+struct origin_claim *origins_take_overdue(struct origins *origins);
+bool origins_have_overdue(const struct origins *origins);
 /* A kickoff that is OPENING, and of which nothing is sent or looked up yet, waits. */
 void origins_hold(struct origins *origins, struct origin_claim *claim);
 /* One that is HELD may go, as soon as there is a place: origins_next returns it again. */

@@ -56,6 +56,40 @@ void transfer_set_error(struct transfer *transfer, enum transport_error error, c
     transfer->detail = strdup(detail);
 }
 
+void transfer_hold_gate(struct transfer *transfer)
+{
+    struct gate *gate = origin_claim_gate(&transfer->claim);
+    transfer->gate = gate != NULL ? gate_hold(gate) : NULL;
+}
+
+void transfer_tell_gate(struct transfer *transfer, enum transport_error error, int64_t now_ms)
+{
+    if (transfer->gate == NULL) {
+        return;
+    }
+    switch (error) {
+    case TRANSPORT_OK:
+    case TRANSPORT_TOO_LARGE:
+        gate_answered(transfer->gate, now_ms);
+        break;
+    case TRANSPORT_RESOLVE:
+    case TRANSPORT_CONNECT:
+    case TRANSPORT_TLS:
+    case TRANSPORT_NETWORK:
+    case TRANSPORT_TIMEOUT:
+        gate_failed(transfer->gate, now_ms);
+        break;
+    case TRANSPORT_BAD_URL:
+    case TRANSPORT_EGRESS:
+    case TRANSPORT_REDIRECT:
+    case TRANSPORT_UNAVAILABLE:
+    case TRANSPORT_MEMORY:
+        break;
+    }
+    gate_release(transfer->gate, now_ms);
+    transfer->gate = NULL;
+}
+
 bool transfer_is_redirect(int code)
 {
     return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;

@@ -21,6 +21,7 @@ struct transfer {
     struct timer timer; /* timeout_ms */
     struct curl_transport *transport;
     struct exchange *exchange;
+    struct gate *gate; /* held from the wire until its end there is told; NULL */
     struct target target;        /* of this hop */
     struct http_request request; /* of this hop; method and content_type point into owned */
     struct http_headers headers; /* the caller's, from begun to done */
@@ -47,6 +48,12 @@ void transfer_free(struct transfer *transfer);
 bool transfer_is_on_wire(const struct transfer *transfer);
 /* Why it ends without an answer; `detail` is copied. */
 void transfer_set_error(struct transfer *transfer, enum transport_error error, const char *detail);
+
+/* It goes on the wire: whoever shares its origin is to be told how that ends. */
+void transfer_hold_gate(struct transfer *transfer);
+/* Tells them, once for each hop; later: harmless. TRANSPORT_OK for any answer; TRANSPORT_MEMORY where its end says nothing of
+ * the origin. */
+void transfer_tell_gate(struct transfer *transfer, enum transport_error error, int64_t now_ms);
 
 /* Is this an answer that sends the request elsewhere? */
 bool transfer_is_redirect(int code);

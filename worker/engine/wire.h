@@ -15,7 +15,7 @@
 
 struct wire_config {
     const struct egress *egress;
-    const struct outlet *outlet; /* NULL: see outlet.h */
+    const char *ca_file; /* NULL: curl's own */
     size_t max_response_bytes;
     size_t max_connections; /* kept open; above it idle ones are closed */
     int epoll_fd;
