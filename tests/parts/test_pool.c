@@ -704,29 +704,6 @@ END_TEST
 
 #define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
 
-static const struct {
-    const char *path;
-    const char *says;
-} bad_ca_files[] = {
-    {"/no/such/file.pem", "No such file"},
-    {"/etc", "it is no regular file"},
-    {"/dev/null", "it is no regular file"},
-    {SOURCE_DIR "/README.md", "holds no certificate"},
-};
-
-START_TEST(a_ca_file_without_a_certificate_is_named)
-{
-    char why[512] = "";
-    struct pool_config config = default_config();
-    const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended};
-    config.egress = egress;
-    config.ca_file = bad_ca_files[_i].path;
-    ck_assert_ptr_null(pool_new(&config, &hooks, why, sizeof why));
-    ck_assert_ptr_nonnull(strstr(why, bad_ca_files[_i].path));
-    ck_assert_msg(strstr(why, bad_ca_files[_i].says) != NULL, "%s", why);
-}
-END_TEST
-
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("pool");
@@ -748,7 +725,6 @@ Suite *test_suite(void)
     tcase_add_test(tests, kickoffs_go_as_they_are_permitted_and_each_once);
     tcase_add_test(tests, held_kickoffs_end_with_their_pool);
     tcase_add_test(tests, parked_runs_go_on_in_another_pool_without_a_second_kickoff);
-    tcase_add_loop_test(tests, a_ca_file_without_a_certificate_is_named, 0, COUNT(bad_ca_files));
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -260,7 +260,7 @@ START_TEST(judges_a_host)
     const struct host_row *row = &host_rows[_i];
     char why[EGRESS_WHY_BYTES] = "";
     struct egress *egress = make(row->allow, row->deny, false);
-    bool allowed = egress_check_host(egress, row->host, 8080, why);
+    bool allowed = egress_check_host(egress, row->host, 8080, EGRESS_DIRECT, why);
     expect(allowed, row->says, why, row->allow, row->host);
     egress_free(egress);
 }
@@ -270,7 +270,7 @@ START_TEST(loopback_may_be_allowed_as_a_whole)
 {
     char why[EGRESS_WHY_BYTES] = "";
     struct egress *egress = make("*", NULL, true);
-    ck_assert(egress_check_host(egress, "127.0.0.1", 80, why));
+    ck_assert(egress_check_host(egress, "127.0.0.1", 80, EGRESS_DIRECT, why));
     ck_assert(egress_check_address(egress, "localhost", 80, socket_address("::1", 80), why));
     ck_assert(egress_check_address(egress, "h", 80, socket_address("::ffff:127.0.0.1", 80), why));
     ck_assert(!egress_check_address(egress, "h", 80, socket_address("169.254.169.254", 80), why));
@@ -284,10 +284,10 @@ START_TEST(loopback_allowed_as_a_whole_is_still_under_the_lists)
 {
     char why[EGRESS_WHY_BYTES] = "";
     struct egress *egress = make("a.example", NULL, true);
-    ck_assert(!egress_check_host(egress, "127.0.0.1", 80, why));
+    ck_assert(!egress_check_host(egress, "127.0.0.1", 80, EGRESS_DIRECT, why));
     egress_free(egress);
     egress = make("*", "127.0.0.0/8", true);
-    ck_assert(!egress_check_host(egress, "127.0.0.1", 80, why));
+    ck_assert(!egress_check_host(egress, "127.0.0.1", 80, EGRESS_DIRECT, why));
     egress_free(egress);
 }
 END_TEST

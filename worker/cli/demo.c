@@ -34,6 +34,7 @@ struct demo {
     struct demo_broker *broker;
     struct backend *backend;
     struct egress *egress;
+    struct outlet *outlet;
     struct kafka_settings kafka;
     struct worker *worker;
     pthread_t worker_thread;
@@ -77,7 +78,7 @@ static int start_worker(struct demo *demo)
         .commit_interval_ms = COMMIT_INTERVAL_MS,
         .drain_ms = DRAIN_MS,
     };
-    settings_pool(demo->options, demo->egress, &config.pool);
+    settings_pool(demo->options, demo->egress, demo->outlet, &config.pool);
     demo->worker = worker_new(&config, demo->why);
     if (demo->worker == NULL) {
         return -1;
@@ -120,7 +121,8 @@ static int start_all(struct demo *demo)
     fprintf(stderr, "  broker     %s (embedded), topics %s and %s\n", demo->kafka.bootstrap_servers, INVOCATIONS_TOPIC,
             RESULTS_TOPIC);
     demo->egress = settings_egress(demo->options, true, demo->why);
-    if (demo->egress == NULL || start_backend(demo) != 0 || start_worker(demo) != 0) {
+    demo->outlet = demo->egress != NULL ? settings_outlet(demo->options, demo->why) : NULL;
+    if (demo->outlet == NULL || start_backend(demo) != 0 || start_worker(demo) != 0) {
         return -1;
     }
     demo->reader = reader_new(&demo->kafka, RESULTS_TOPIC, READER_END, BROKER_TIMEOUT_MS, demo->why);
@@ -259,6 +261,7 @@ static void demo_stop(struct demo *demo)
     }
     demo_broker_free(demo->broker);
     egress_free(demo->egress);
+    outlet_free(demo->outlet);
     tally_free(demo->tally);
 }
 

@@ -4,7 +4,6 @@
 #include "cli/settings.h"
 #include "core/answer.h"
 #include "core/intake.h"
-#include "engine/ca_file.h"
 #include "engine/pool.h"
 
 #include <assert.h>
@@ -154,21 +153,17 @@ static int exec_main(const struct options *options)
         return EXIT_USAGE;
     }
     struct egress *egress = settings_egress(options, true, why);
-    if (egress == NULL) {
-        fprintf(stderr, "rxp-worker exec: %s\n", why);
-        free(text);
-        return EXIT_USAGE;
-    }
-    struct pool_config config;
-    settings_pool(options, egress, &config);
-    config.threads = 1;
-    config.poll_min_interval_ms = 0;
-    if (config.ca_file != NULL && ca_file_check(config.ca_file, why, sizeof why) != 0) {
+    struct outlet *outlet = egress != NULL ? settings_outlet(options, why) : NULL;
+    if (outlet == NULL) {
         fprintf(stderr, "rxp-worker exec: %s\n", why);
         egress_free(egress);
         free(text);
         return EXIT_USAGE;
     }
+    struct pool_config config;
+    settings_pool(options, egress, outlet, &config);
+    config.threads = 1;
+    config.poll_min_interval_ms = 0;
     struct execution execution = {.ended_fd = -1};
     run_init(&execution.run);
     execution_read(&execution, options, text, bytes);
@@ -180,6 +175,7 @@ static int exec_main(const struct options *options)
     rxp_http_plan_deinit(&execution.plan);
     rxp_invocation_free(execution.invocation);
     egress_free(egress);
+    outlet_free(outlet);
     free(text);
     return status;
 }

@@ -138,6 +138,7 @@ static int run_main(const struct options *options)
     char name[300];
     struct worker_config config = {0};
     struct egress *egress = NULL;
+    struct outlet *outlet = NULL;
     const char **topics = NULL;
     const char **replies = NULL;
     int status = EXIT_USAGE;
@@ -154,11 +155,12 @@ static int run_main(const struct options *options)
         goto out;
     }
     egress = settings_egress(options, false, why);
-    if (egress == NULL) {
+    outlet = egress != NULL ? settings_outlet(options, why) : NULL;
+    if (outlet == NULL) {
         goto out;
     }
     config.topics = topics;
-    settings_pool(options, egress, &config.pool);
+    settings_pool(options, egress, outlet, &config.pool);
     config.settle.worker_id = worker_name(options, name, sizeof name);
     if (take_guarantees(options, &config, why, sizeof why) != 0 || take_outputs(options, &config, why, sizeof why) != 0) {
         goto out;
@@ -181,6 +183,7 @@ out:
         fprintf(stderr, "rxp-worker run: %s\n", why);
     }
     egress_free(egress);
+    outlet_free(outlet);
     free(topics);
     free(replies);
     settings_free_kafka(&config.kafka);

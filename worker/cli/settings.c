@@ -110,6 +110,16 @@ struct egress *settings_egress(const struct options *options, bool loopback_allo
     return egress_make(&config, why);
 }
 
+struct outlet *settings_outlet(const struct options *options, char why[SETTINGS_WHY_BYTES])
+{
+    const struct outlet_config config = {
+        .ca_file = options_text(options, "ca-file"),
+        .client_certificates = options_text(options, "client-certificates"),
+        .proxy = options_text(options, "proxy"),
+    };
+    return outlet_make(&config, why);
+}
+
 static int threads_by_default(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -119,7 +129,8 @@ static int threads_by_default(void)
     return cores < THREADS_BY_DEFAULT_AT_MOST ? (int)cores : THREADS_BY_DEFAULT_AT_MOST;
 }
 
-void settings_pool(const struct options *options, const struct egress *egress, struct pool_config *config)
+void settings_pool(const struct options *options, const struct egress *egress, const struct outlet *outlet,
+                   struct pool_config *config)
 {
     int threads = (int)options_int(options, "threads");
     *config = (struct pool_config){
@@ -134,7 +145,7 @@ void settings_pool(const struct options *options, const struct egress *egress, s
         .max_response_bytes = (size_t)options_int(options, "max-response-bytes"),
         .max_result_bytes = (size_t)options_int(options, "max-result-bytes"),
         .origin_max_connections = (int)options_int(options, "origin-max-connections"),
-        .ca_file = settings_text(options, "ca-file"),
         .egress = egress,
+        .outlet = outlet,
     };
 }

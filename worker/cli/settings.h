@@ -6,6 +6,7 @@
 
 #include "core/worker.h"
 #include "engine/egress.h"
+#include "engine/outlet.h"
 #include "ops/options.h"
 
 #include <stdbool.h>
@@ -31,7 +32,11 @@ const char **settings_replies(const struct options *options, struct reply_policy
 /* The policy; NULL with why. loopback_allowed: exec and demo. */
 struct egress *settings_egress(const struct options *options, bool loopback_allowed, char why[SETTINGS_WHY_BYTES]);
 
-/* Limits and times of runs. `egress` is borrowed. */
-void settings_pool(const struct options *options, const struct egress *egress, struct pool_config *config);
+/* TLS and the proxy. NULL with a sentence. */
+struct outlet *settings_outlet(const struct options *options, char why[SETTINGS_WHY_BYTES]);
+
+/* Limits and times of runs. `egress` and `outlet` are borrowed. */
+void settings_pool(const struct options *options, const struct egress *egress, const struct outlet *outlet,
+                   struct pool_config *config);
 
 #endif

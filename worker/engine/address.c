@@ -95,6 +95,13 @@ bool address_range_make(const struct address *base, int prefix_bits, struct addr
     return true;
 }
 
+void address_mask(struct address *address, int prefix_bits)
+{
+    for (int bit = prefix_bits; bit < family_bits(address->family); bit++) {
+        address->byte[bit / 8] &= (unsigned char)~(0x80 >> bit % 8);
+    }
+}
+
 bool address_range_has(const struct address_range *range, const struct address *address)
 {
     return range->base.family == address->family && same_prefix(range->base.byte, address->byte, range->prefix_bits);

@@ -41,6 +41,8 @@ void address_write(const struct address *address, char out[ADDRESS_TEXT_BYTES]);
 /* An IPv4-mapped range (::ffff:0:0/96 and within) is turned into the IPv4 range that it means. False where the prefix
  * is longer than the address, or bits beyond it are set. */
 bool address_range_make(const struct address *base, int prefix_bits, struct address_range *out);
+/* Sets the bits beyond the prefix to 0. */
+void address_mask(struct address *address, int prefix_bits);
 bool address_range_has(const struct address_range *range, const struct address *address);
 /* Does `inner` lie wholly in `outer`? */
 bool address_range_within(const struct address_range *inner, const struct address_range *outer);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "engine/exchange_answer.h"
 #include "engine/origin.h"
 #include "engine/target.h"
 #include "engine/timing.h"
@@ -20,6 +21,7 @@
 struct curl_transport {
     struct transport base;
     const struct egress *egress;
+    const struct outlet *outlet;
     struct wire wire;
     struct origins *origins;
     int64_t kickoff_max_wait_ms;
@@ -98,7 +100,9 @@ static void enqueue(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
     char why[EGRESS_WHY_BYTES];
-    if (!egress_check_host(transport->egress, transfer->target.host, transfer->target.port, why)) {
+    const struct target *target = &transfer->target;
+    enum egress_way way = outlet_is_proxied(transport->outlet, target) ? EGRESS_BY_PROXY : EGRESS_DIRECT;
+    if (!egress_check_host(transport->egress, target->host, target->port, way, why)) {
         fail(transfer, TRANSPORT_EGRESS, why);
         return;
     }
@@ -306,7 +310,7 @@ static void report(struct transfer *transfer)
     struct curl_transport *transport = transfer->transport;
     struct http_reply reply = {.body = ""};
     if (transfer->exchange != NULL && transfer->error == TRANSPORT_OK) {
-        exchange_read(transfer->exchange, &reply);
+        exchange_answer_read(transfer->exchange, &reply);
         timing_read(transfer->exchange->easy, &reply.timing);
         transfer_tell_gate(transfer, reply.error, transport->now_ms);
         if (reply.error == TRANSPORT_OK && transfer_is_redirect(reply.code)) {
@@ -407,7 +411,7 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
     }
     const struct wire_config wire = {
         .egress = config->egress,
-        .ca_file = config->ca_file,
+        .outlet = config->outlet,
         .max_response_bytes = config->max_response_bytes,
         .max_connections = config->max_connections,
         .epoll_fd = config->epoll_fd,
@@ -415,6 +419,7 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
     };
     transport->base = (struct transport){.start = start, .cancel = cancel, .release = release};
     transport->egress = config->egress;
+    transport->outlet = config->outlet;
     list_init(&transport->transfers);
     list_init(&transport->finished);
     heap_init(&transport->timers);

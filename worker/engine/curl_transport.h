@@ -19,6 +19,7 @@
 #define RXP_ENGINE_CURL_TRANSPORT_H
 
 #include "engine/egress.h"
+#include "engine/outlet.h"
 #include "engine/transport.h"
 
 #include <stddef.h>
@@ -30,7 +31,7 @@ struct curl_transport;
 
 struct curl_transport_config {
     const struct egress *egress; /* outlives the transport */
-    const char *ca_file;         /* NULL: curl's own. Outlives the transport */
+    const struct outlet *outlet; /* NULL: see outlet.h. Outlives the transport */
     size_t max_response_bytes;
     size_t origin_max_active; /* requests on the wire to one origin, at least 1 */
     struct gates *gates;      /* what other transports know of origins, too; outlives it. NULL: none */

@@ -215,7 +215,13 @@ static bool check_resolved(const struct egress *egress, struct egress_target *ta
     return true;
 }
 
-bool egress_check_host(const struct egress *egress, const char *host, int port, char *why)
+static bool is_localhost(const char *host)
+{
+    size_t bytes = strlen(host);
+    return strcasecmp(host, "localhost") == 0 || (bytes > 10 && strcasecmp(host + bytes - 10, ".localhost") == 0);
+}
+
+bool egress_check_host(const struct egress *egress, const char *host, int port, enum egress_way way, char *why)
 {
     struct egress_target target;
     if (!target_init(&target, host, port, why)) {
@@ -227,11 +233,15 @@ bool egress_check_host(const struct egress *egress, const char *host, int port, 
     if (!check_denied(egress, &target, why)) {
         return false;
     }
-    if (is_allowed(egress, &target) || may_be_allowed(egress, port)) {
-        return true;
-    }
     char what[WHAT_BYTES];
     snprintf(what, sizeof what, "host '%.*s'", SHOWN_HOST_BYTES, target.host);
+    bool by_proxy = way == EGRESS_BY_PROXY;
+    if (by_proxy && is_localhost(target.host) && !egress->loopback_allowed && !names_loopback(egress, &target)) {
+        return refuse_with_entry(egress, what, "is loopback", target.host, port, why);
+    }
+    if (is_allowed(egress, &target) || (!by_proxy && may_be_allowed(egress, port))) {
+        return true;
+    }
     return refuse_with_entry(egress, what, "is not in egress-allow", target.host, port, why);
 }
 

@@ -28,10 +28,16 @@ struct egress_config {
 struct egress *egress_make(const struct egress_config *config, char *why);
 void egress_free(struct egress *egress);
 
+enum egress_way {
+    EGRESS_DIRECT,
+    EGRESS_BY_PROXY, /* which looks the name up: nobody here sees its address */
+};
+
 /* May a request name this host (a name or address literal, with or without brackets) and port? Where not, a sentence in
  * why[EGRESS_WHY_BYTES] says which option would allow it. A literal, in any spelling that resolvers take, is decided
- * here; a name that only its address could allow passes here and is decided by egress_check_address. */
-bool egress_check_host(const struct egress *egress, const char *host, int port, char *why);
+ * here. A name that only its address could allow passes here and is decided by egress_check_address; by proxy it is
+ * refused, and so are, as loopback, localhost and the names below it (RFC 6761). */
+bool egress_check_host(const struct egress *egress, const char *host, int port, enum egress_way way, char *why);
 
 /* May a connection for `host`, the host of the URL, go to this address? IPv4-mapped, -compatible, -translated, NAT64,
  * 6to4 and Teredo forms are unwrapped. The port is the URL's. Where not, a sentence in why[EGRESS_WHY_BYTES]. */

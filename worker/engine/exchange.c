@@ -1,7 +1,5 @@
 #include "engine/exchange.h"
 
-#include "engine/excerpt.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <linux/tcp.h> /* the C library's tcp_info ends before the byte counts */
@@ -68,7 +66,7 @@ void exchange_set_fd(struct exchange *exchange, int fd)
     }
 }
 
-static size_t max_wire_bytes(const struct exchange *exchange)
+size_t exchange_max_wire_bytes(const struct exchange *exchange)
 {
     return EXCHANGE_MAX_HEADER_BYTES + EXCHANGE_WIRE_FACTOR * exchange->settings->max_response_bytes;
 }
@@ -82,7 +80,7 @@ static int on_progress(void *opaque, curl_off_t to_get, curl_off_t got, curl_off
         return 0;
     }
     uint64_t received = bytes_received(exchange->fd);
-    if (received > exchange->fd_received && received - exchange->fd_received > max_wire_bytes(exchange)) {
+    if (received > exchange->fd_received && received - exchange->fd_received > exchange_max_wire_bytes(exchange)) {
         exchange->too_large = true;
         exchange->wire_too_large = true;
         return 1;
@@ -112,7 +110,9 @@ static curl_socket_t on_open(void *opaque, curlsocktype purpose, struct curl_soc
     const struct exchange_settings *settings = exchange->settings;
     assert(purpose == CURLSOCKTYPE_IPCXN);
     settings->opened(exchange->opaque);
-    if (!egress_check_address(settings->egress, exchange->target->host, exchange->target->port, &address->addr,
+    /* The proxy was named by the operator, and where it goes from there is its own to filter. */
+    if (!exchange->is_proxied &&
+        !egress_check_address(settings->egress, exchange->target->host, exchange->target->port, &address->addr,
                               exchange->why)) {
         exchange->refusals++;
         return CURL_SOCKET_BAD;
@@ -161,18 +161,13 @@ static int set_up(struct exchange *exchange)
     SET(CURLOPT_USERAGENT, "rxp-worker/" RXP_VERSION);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_BUFFERSIZE, 4096L);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_MAXLIFETIME_CONN, MAX_LIFETIME_SECONDS);
-    if (settings->ca_file != NULL) {
-        /* With a CApath beside it curl reads the whole bundle again for every connection. */
-        SET(CURLOPT_CAINFO, settings->ca_file);
-        SET(CURLOPT_CAPATH, NULL);
-    }
+    failed |= outlet_set_up(settings->outlet, exchange->easy) != 0;
     return failed ? -1 : 0;
 }
 
@@ -301,6 +296,8 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     for (size_t i = 0; i < hop->n_headers; i++) {
         failed |= add_pair(exchange, hop->headers[i].name, hop->headers[i].value) != 0;
     }
+    exchange->is_proxied = outlet_is_proxied(exchange->settings->outlet, hop->target);
+    failed |= outlet_aim(exchange->settings->outlet, exchange->easy, hop->target) != 0;
     SET(CURLOPT_CURLU, hop->target->url);
     SET(CURLOPT_HTTPHEADER, exchange->headers);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)hop->connect_timeout_ms);
@@ -326,124 +323,4 @@ void exchange_end(struct exchange *exchange)
 const char *exchange_location(struct exchange *exchange)
 {
     return reply_header_find(exchange->easy, "Location");
-}
-
-/* ---- what became of it ---- */
-
-static enum transport_error error_before_sending(const struct exchange *exchange)
-{
-    switch (exchange->code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return TRANSPORT_BAD_URL;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return TRANSPORT_RESOLVE;
-    case CURLE_OPERATION_TIMEDOUT:
-        return exchange->sockets == 0 ? TRANSPORT_RESOLVE : TRANSPORT_CONNECT;
-    case CURLE_COULDNT_CONNECT:
-        return TRANSPORT_CONNECT;
-    case CURLE_OUT_OF_MEMORY:
-        return TRANSPORT_MEMORY;
-    default:
-        /* The connection stood, so it was the handshake; without TLS nothing lies between connecting and sending. */
-        return strncmp(exchange->target->origin, "https:", 6) == 0 ? TRANSPORT_TLS : TRANSPORT_CONNECT;
-    }
-}
-
-static enum transport_error error_after_sending(const struct exchange *exchange)
-{
-    return exchange->code == CURLE_OUT_OF_MEMORY || buf_failed(&exchange->body) ? TRANSPORT_MEMORY
-                                                                               : TRANSPORT_NETWORK;
-}
-
-/* A single header line without end never reaches on_header: curl gives up at 100 KB, and calls that (until 8.6) a want
- * of memory. */
-static bool is_line_too_large(const struct exchange *exchange)
-{
-    curl_off_t first_byte_us = 0;
-    bool is_refused = exchange->code == CURLE_OUT_OF_MEMORY;
-#if LIBCURL_VERSION_NUM >= 0x080600
-    is_refused = is_refused || exchange->code == CURLE_TOO_LARGE;
-#endif
-    return is_refused && !exchange->headers_end && !buf_failed(&exchange->body) &&
-           curl_easy_getinfo(exchange->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us) == CURLE_OK &&
-           first_byte_us > 0;
-}
-
-static void say(struct http_reply *reply, const char *text)
-{
-    excerpt_put(reply->detail, sizeof reply->detail, text, strlen(text), sizeof reply->detail);
-}
-
-static void say_failure(const struct exchange *exchange, struct http_reply *reply)
-{
-    if (exchange->code == CURLE_ABORTED_BY_CALLBACK) {
-        say(reply, "the connection closed before an answer came, and the request is not sent twice");
-        return;
-    }
-    if (reply->error == TRANSPORT_CONNECT && exchange->why[0] != '\0' && exchange->sockets == 0) {
-        say(reply, exchange->why);
-        return;
-    }
-    say(reply, exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(exchange->code));
-    if (exchange->refusals > 0 && exchange->sends == 0) {
-        say(reply, "; of its addresses some were refused: ");
-        say(reply, exchange->why);
-    }
-}
-
-static void say_too_large(const struct exchange *exchange, struct http_reply *reply)
-{
-    const char *what = "body exceeds";
-    size_t limit = exchange->settings->max_response_bytes;
-    if (exchange->headers_too_large) {
-        what = "headers exceed";
-        limit = EXCHANGE_MAX_HEADER_BYTES;
-    } else if (exchange->wire_too_large) {
-        what = "bytes on the wire, chunk extensions and all, exceed";
-        limit = max_wire_bytes(exchange);
-    }
-    snprintf(reply->detail, sizeof reply->detail, "the response's %s %zu bytes", what, limit);
-}
-
-static void read_answer(struct exchange *exchange, struct http_reply *reply)
-{
-    struct reply_headers *headers = &exchange->reply_headers;
-    long code = 0;
-    if (reply_headers_read(headers, exchange->easy, exchange->want_header, exchange->target) != 0) {
-        reply->error = TRANSPORT_MEMORY;
-        say(reply, "out of memory");
-        return;
-    }
-    curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
-    reply->code = (int)code;
-    reply->body = exchange->body.at != NULL ? exchange->body.at : "";
-    reply->body_bytes = exchange->body.bytes;
-    reply->retry_after = headers->retry_after;
-    reply->wanted_raw = headers->wanted_raw;
-    reply->wanted_url = headers->wanted_url;
-}
-
-void exchange_read(struct exchange *exchange, struct http_reply *reply)
-{
-    *reply = (struct http_reply){.sent = exchange->sends > 0, .body = ""};
-    if (is_line_too_large(exchange)) {
-        exchange->too_large = true;
-        exchange->headers_too_large = true;
-    }
-    if (exchange->code == CURLE_OK && !exchange->headers_end) {
-        reply->error = TRANSPORT_NETWORK;
-        say(reply, "the connection closed within the headers of the answer");
-    } else if (exchange->code == CURLE_OK) {
-        read_answer(exchange, reply);
-    } else if (exchange->too_large) {
-        reply->error = TRANSPORT_TOO_LARGE;
-        say_too_large(exchange, reply);
-    } else if (exchange->refusals > 0 && exchange->sockets == 0) {
-        reply->error = TRANSPORT_EGRESS;
-        say(reply, exchange->why);
-    } else {
-        reply->error = exchange->sends > 0 ? error_after_sending(exchange) : error_before_sending(exchange);
-        say_failure(exchange, reply);
-    }
 }

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "engine/egress.h"
 #include "engine/fd_watch.h"
+#include "engine/outlet.h"
 #include "engine/reply_headers.h"
 #include "engine/target.h"
 #include "engine/transport.h"
@@ -24,7 +25,7 @@
 /* Shared by the exchanges of a loop; outlives them. */
 struct exchange_settings {
     const struct egress *egress;
-    const char *ca_file; /* NULL: curl's own */
+    const struct outlet *outlet; /* NULL: see outlet.h */
     size_t max_response_bytes;
     struct fd_watch *watch;
     /* Its host is looked up: an address was chosen, or a connection is reused. Within a curl call; opaque is that of
@@ -42,6 +43,7 @@ struct exchange {
     struct curl_slist *headers;
     const char *want_header;
     bool once;
+    bool is_proxied;
     /* What happened. */
     int sends;    /* how often it was about to be written to a connection */
     int sockets;  /* opened */
@@ -83,12 +85,13 @@ void exchange_free(struct exchange *exchange);
 /* Sets the handle up; exchange->easy may then be added to a multi handle. 0, or -1 for want of memory (exchange_end
  * all the same). */
 int exchange_begin(struct exchange *exchange, const struct hop *hop);
-/* After exchange->code was set and the handle was taken out of its multi handle. The reply's body points in here. */
-void exchange_read(struct exchange *exchange, struct http_reply *reply);
 /* The Location of the answer, or NULL; lives as long as the answer. */
 const char *exchange_location(struct exchange *exchange);
 /* Forgets the request; the handle may be used for the next one. */
 void exchange_end(struct exchange *exchange);
+
+/* Of an answer whole, headers, chunk extensions and all. */
+size_t exchange_max_wire_bytes(const struct exchange *exchange);
 
 /* Its connection's socket is this. */
 void exchange_set_fd(struct exchange *exchange, int fd);

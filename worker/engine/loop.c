@@ -138,7 +138,7 @@ static struct curl_transport *make_transport(const struct loop *loop, const stru
 {
     const struct curl_transport_config transport = {
         .egress = config->pool->egress,
-        .ca_file = config->ca_file,
+        .outlet = config->pool->outlet,
         .max_response_bytes = config->pool->max_response_bytes,
         .origin_max_active = config->origin_max_active,
         .max_active = config->max_active,

@@ -19,7 +19,6 @@ struct loop;
 struct loop_config {
     const struct pool_config *pool; /* outlives the loop, like the hooks */
     const struct pool_hooks *hooks;
-    const char *ca_file; /* NULL: curl's own */
     size_t origin_max_active;
     size_t max_active;
     size_t max_connections;

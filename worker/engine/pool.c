@@ -1,7 +1,6 @@
 #include "engine/pool.h"
 
 #include "base/clock.h"
-#include "engine/ca_file.h"
 #include "engine/loop.h"
 
 #include <assert.h>
@@ -12,9 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 /* File descriptors that are not the loops': Kafka's, the log, listeners. */
 #define RESERVED_FDS ((size_t)256)
 #define MAX_CONNECTIONS 4096
@@ -22,7 +19,6 @@
 struct pool {
     struct pool_config config;
     struct pool_hooks hooks;
-    char *ca_file;
     atomic_size_t next;
     size_t n_loops; /* that stand */
     struct loop *loop[];
@@ -43,28 +39,6 @@ static size_t raise_fd_limit(void)
         }
     }
     return limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > 1000000 ? 1000000 : (size_t)limit.rlim_cur;
-}
-
-/* NULL: curl's own. Returns 0, or -1 with why. */
-static int choose_ca_file(const char *asked, char **out, char *why, size_t why_bytes)
-{
-    *out = NULL;
-    if (asked != NULL && ca_file_check(asked, why, why_bytes) != 0) {
-        return -1;
-    }
-    const char *chosen = asked;
-    if (chosen == NULL && access(SYSTEM_CA_FILE, R_OK) == 0) {
-        chosen = SYSTEM_CA_FILE;
-    }
-    if (chosen == NULL) {
-        return 0;
-    }
-    *out = strdup(chosen);
-    if (*out == NULL) {
-        snprintf(why, why_bytes, "out of memory");
-        return -1;
-    }
-    return 0;
 }
 
 static uint64_t make_seed(size_t index)
@@ -88,7 +62,6 @@ static int start_loops(struct pool *pool, char *why, size_t why_bytes)
         const struct loop_config config = {
             .pool = &pool->config,
             .hooks = &pool->hooks,
-            .ca_file = pool->ca_file,
             .origin_max_active = origin_share > 0 ? origin_share : 1,
             .max_active = share > max_connections + 1 ? share - max_connections : 1,
             .max_connections = max_connections > 0 ? max_connections : 1,
@@ -118,8 +91,7 @@ struct pool *pool_new(const struct pool_config *config, const struct pool_hooks 
     }
     pool->config = *config;
     pool->hooks = *hooks;
-    if (choose_ca_file(config->ca_file, &pool->ca_file, why, why_bytes) != 0 ||
-        start_loops(pool, why, why_bytes) != 0) {
+    if (start_loops(pool, why, why_bytes) != 0) {
         pool_free(pool);
         return NULL;
     }
@@ -134,7 +106,6 @@ void pool_free(struct pool *pool)
     for (size_t i = 0; i < pool->n_loops; i++) {
         loop_free(pool->loop[i]);
     }
-    free(pool->ca_file);
     free(pool);
     curl_global_cleanup();
 }

@@ -14,6 +14,7 @@
 #define RXP_ENGINE_POOL_H
 
 #include "engine/egress.h"
+#include "engine/outlet.h"
 #include "engine/run.h"
 
 #include <stdbool.h>
@@ -35,8 +36,8 @@ struct pool_config {
     size_t max_response_bytes;
     size_t max_result_bytes;
     int origin_max_connections; /* per process and origin: shared out among the loops, at least one each */
-    const char *ca_file;        /* NULL: the system's */
     const struct egress *egress; /* outlives the pool */
+    const struct outlet *outlet; /* the same; NULL: see outlet.h */
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 

@@ -157,7 +157,7 @@ int wire_init(struct wire *wire, const struct wire_config *config)
     *wire = (struct wire){
         .multi = curl_multi_init(),
         .settings = {.egress = config->egress,
-                     .ca_file = config->ca_file,
+                     .outlet = config->outlet,
                      .max_response_bytes = config->max_response_bytes,
                      .watch = &wire->watch,
                      .opened = config->opened},

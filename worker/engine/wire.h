@@ -15,7 +15,7 @@
 
 struct wire_config {
     const struct egress *egress;
-    const char *ca_file; /* NULL: curl's own */
+    const struct outlet *outlet; /* NULL: see outlet.h */
     size_t max_response_bytes;
     size_t max_connections; /* kept open; above it idle ones are closed */
     int epoll_fd;

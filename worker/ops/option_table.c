@@ -124,6 +124,15 @@ static const struct option_spec table[] = {
     {.name = "ca-file", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
      .commands = ENGINE, .group = "Where requests may go",
      .help = "PEM file of the authorities that backends' certificates are verified with; empty: the system's."},
+    {.name = "client-certificates", .type = OPTION_TEXT, .value = "", .metavar = "LIST", .may_be_empty = true,
+     .commands = ENGINE, .group = "Where requests may go",
+     .help = "Comma list of host[:port]=CERTIFICATE[:KEY], PEM files: what is shown to that host when it asks for a client "
+             "certificate; without KEY the key stands in the same file; empty: none."},
+    {.name = "proxy", .type = OPTION_TEXT, .value = "", .metavar = "URL", .may_be_empty = true, .secret = true,
+     .commands = ENGINE, .group = "Where requests may go",
+     .help = "HTTP proxy that requests go through, http://[user:password@]host:port or https://…; 'environment': as http_proxy, "
+             "https_proxy, all_proxy and no_proxy say; empty: none, whatever the environment says. The proxy then looks names "
+             "up and filters addresses."},
 
     {.name = "config", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true, .commands = ALL,
      .group = "Process", .help = "File of 'name = value' lines, one for each option; empty: none."},
