@@ -167,20 +167,7 @@ static void release(struct transport *base, struct transfer *transfer)
 static void put_on_wire(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
-    const struct http_request *request = &transfer->request;
-    const struct hop hop = {
-        .target = &transfer->target,
-        .method = request->method,
-        .body = request->body,
-        .body_bytes = request->body_bytes,
-        .content_type = request->content_type,
-        .headers = transfer->headers.header,
-        .n_headers = transfer->headers.n,
-        .want_header = request->want_header,
-        .connect_timeout_ms = request->connect_timeout_ms,
-        .once = request->once,
-        .opaque = transfer,
-    };
+    const struct hop hop = transfer_hop(transfer);
     transfer_hold_gate(transfer);
     origins_went(transport->origins, &transfer->claim);
     transfer->exchange = wire_put(&transport->wire, &hop);

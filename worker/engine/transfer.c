@@ -56,6 +56,24 @@ void transfer_set_error(struct transfer *transfer, enum transport_error error, c
     transfer->detail = strdup(detail);
 }
 
+struct hop transfer_hop(struct transfer *transfer)
+{
+    const struct http_request *request = &transfer->request;
+    return (struct hop){
+        .target = &transfer->target,
+        .method = request->method,
+        .body = request->body,
+        .body_bytes = request->body_bytes,
+        .content_type = request->content_type,
+        .headers = transfer->headers.header,
+        .n_headers = transfer->headers.n,
+        .want_header = request->want_header,
+        .connect_timeout_ms = request->connect_timeout_ms,
+        .once = request->once,
+        .opaque = transfer,
+    };
+}
+
 void transfer_hold_gate(struct transfer *transfer)
 {
     struct gate *gate = origin_claim_gate(&transfer->claim);

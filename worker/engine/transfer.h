@@ -49,6 +49,8 @@ bool transfer_is_on_wire(const struct transfer *transfer);
 /* Why it ends without an answer; `detail` is copied. */
 void transfer_set_error(struct transfer *transfer, enum transport_error error, const char *detail);
 
+/* What goes on the wire: it points into the transfer. */
+struct hop transfer_hop(struct transfer *transfer);
 /* It goes on the wire: whoever shares its origin is to be told how that ends. */
 void transfer_hold_gate(struct transfer *transfer);
 /* Tells them, once for each hop; later: harmless. TRANSPORT_OK for any answer; TRANSPORT_MEMORY where its end says nothing of
