@@ -51,18 +51,23 @@ int fuzz_number(struct fuzz_part part)
     return number < 1000000 ? number : 1000000;
 }
 
+static bool is_sentence(const char *text)
+{
+    size_t room = strlen(text);
+    bool is_fit = room > 0;
+    for (size_t i = 0, n; i < room && is_fit; i += n) {
+        const unsigned char *at = (const unsigned char *)text + i;
+        n = utf8_length(text + i, room - i);
+        is_fit = n > 0 && *at >= ' ' && *at != 0x7f && !(*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0 /* C1 */);
+    }
+    return is_fit;
+}
+
 void must_be_sentence(const char *text)
 {
-    must(text[0] != '\0');
-    size_t room = strlen(text);
-    for (size_t i = 0, n; i < room; i += n) {
-        n = utf8_length(text + i, room - i);
-        must(n > 0);
-    }
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        must(*at >= ' ' && *at != 0x7f);
-        must(!(*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)); /* C1 */
-    }
+    if (!is_sentence(text))
+        fprintf(stderr, "no sentence: '%s'\n", text);
+    must(is_sentence(text));
 }
 
 bool fuzz_same(const char *a, const char *b)

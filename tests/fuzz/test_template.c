@@ -53,6 +53,7 @@ static char *message_of(const char *url, const char *body, const char *var, cons
 /* An id, as it is taken from an answer. NULL: refused. */
 static char *id_of(const char *id)
 {
+    static const struct rxp_id_source source = {"kickoff", "run id", "id"};
     struct rxp_refusal why = {RXP_OK, ""};
     struct json_writer writer;
     char *taken = NULL;
@@ -63,7 +64,7 @@ static char *id_of(const char *id)
     json_put(&writer, "}");
     char *text = json_writer_take(&writer, &bytes);
     must(text != NULL && must_be_json_or_not(text, bytes));
-    if (rxp_run_id_take(json_document(text, bytes), "id", &taken, &why) != 0) {
+    if (rxp_id_take(json_document(text, bytes), &source, &taken, &why) != 0) {
         must(taken == NULL && why.error == RXP_ERROR_RUN_ID_INVALID);
         must_be_sentence(why.text);
     } else {

@@ -1,5 +1,7 @@
 #include "engine/egress_list.h"
 
+#include "protocol/refusal.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +151,12 @@ static char *trim(char *item)
     return item;
 }
 
+/* The list may come from the environment, which can hold any bytes. */
+static struct rxp_shown shown_entry(const char *text)
+{
+    return rxp_show(text, strnlen(text, SHOWN_ENTRY_BYTES));
+}
+
 int egress_list_parse(struct egress_list *list, const char *option, const char *text, char *why, size_t why_bytes)
 {
     *list = (struct egress_list){0};
@@ -172,9 +180,9 @@ int egress_list_parse(struct egress_list *list, const char *option, const char *
         return 0;
     case PARSE_NO_ENTRY:
         snprintf(why, why_bytes,
-                 "%s: '%.*s' is not an entry; write *, a name, *.name, an address or network/bits, each with :port "
+                 "%s: '%s' is not an entry; write *, a name, *.name, an address or network/bits, each with :port "
                  "where wanted, IPv6 then as [address]:port",
-                 option, SHOWN_ENTRY_BYTES, list->entry[list->n - 1].text);
+                 option, shown_entry(list->entry[list->n - 1].text).text);
         break;
     case PARSE_NO_MEMORY:
         snprintf(why, why_bytes, "%s: out of memory", option);

@@ -38,6 +38,15 @@ static char *write_origin(const char *scheme, const char *host, int port, const 
     return block;
 }
 
+/* libcurl decodes percent escapes in a host, and lets some of what they hide pass. */
+static bool has_control(const char *text)
+{
+    while ((unsigned char)*text > ' ' && *text != 0x7f) {
+        text++;
+    }
+    return *text != '\0';
+}
+
 /* Fills origin, host and port from target->url. */
 static enum target_error read_origin(struct target *target, char *why, size_t why_bytes)
 {
@@ -58,6 +67,11 @@ static enum target_error read_origin(struct target *target, char *why, size_t wh
     if (curl_url_get(target->url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
         error = TARGET_MALFORMED;
         snprintf(why, why_bytes, "the URL names no host");
+        goto out;
+    }
+    if (has_control(host)) {
+        error = TARGET_MALFORMED;
+        snprintf(why, why_bytes, "the host name holds a control character");
         goto out;
     }
     if (strlen(host) > HOST_MAX_BYTES) {
