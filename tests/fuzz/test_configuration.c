@@ -138,7 +138,7 @@ static void must_be_policy(const struct egress *egress, const struct egress *all
         struct sockaddr_in address = {.sin_family = AF_INET};
         const struct sockaddr *at = (const struct sockaddr *)(const void *)&address;
         must(inet_pton(AF_INET, hosts[i].address, &address.sin_addr) == 1);
-        bool passes = egress_check_host(egress, hosts[i].host, 80, why);
+        bool passes = egress_check_host(egress, hosts[i].host, 80, EGRESS_DIRECT, why);
         if (!passes)
             must_be_sentence(why);
         bool connects = egress_check_address(egress, hosts[i].host, 80, at, why);

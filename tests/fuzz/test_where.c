@@ -46,9 +46,10 @@ static void must_be_refused_where_due(const struct egress *egress, const char *h
     struct addrinfo *found = NULL;
     char why[EGRESS_WHY_BYTES] = "";
     char why_address[EGRESS_WHY_BYTES] = "";
-    bool passes = egress_check_host(egress, host, port, why);
+    bool passes = egress_check_host(egress, host, port, EGRESS_DIRECT, why);
     if (!passes)
         must_be_sentence(why);
+    must(passes || !egress_check_host(egress, host, port, EGRESS_BY_PROXY, why_address));
     if (getaddrinfo(host, NULL, &hints, &found) != 0)
         return;
     bool is_refused = found->ai_family == AF_INET
