@@ -24,7 +24,7 @@ static bool begin_fetch(struct secrets *secrets, struct token *token, int64_t no
 {
     const struct token_settings settings = {
         .egress = secrets->config.egress,
-        .ca_file = secrets->ca_file,
+        .outlet = secrets->config.outlet,
         .connect_timeout_ms = secrets->config.connect_timeout_ms,
         .timeout_ms = secrets->config.fetch_timeout_ms > 0 ? secrets->config.fetch_timeout_ms : FETCH_TIMEOUT_MS,
     };

@@ -22,8 +22,7 @@ static int copy_config(struct secrets *secrets, const struct secrets_config *con
 {
     secrets->config = *config;
     snprintf(why, SECRETS_WHY_BYTES, "out of memory");
-    if ((config->dir != NULL && (secrets->dir = strdup(config->dir)) == NULL) ||
-        (config->ca_file != NULL && (secrets->ca_file = strdup(config->ca_file)) == NULL)) {
+    if (config->dir != NULL && (secrets->dir = strdup(config->dir)) == NULL) {
         return -1;
     }
     if (config->environment != NULL && secret_store_read_variables(config->environment, &secrets->variables) != 0) {
@@ -73,7 +72,6 @@ void secrets_free(struct secrets *secrets)
     pthread_mutex_destroy(&secrets->lock);
     pthread_mutex_destroy(&secrets->watch_lock);
     free(secrets->dir);
-    free(secrets->ca_file);
     free(secrets);
 }
 

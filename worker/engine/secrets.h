@@ -19,6 +19,7 @@
 #define SECRETS_WHY_BYTES 384
 
 struct secrets;
+struct outlet;
 
 struct secrets_config {
     const char *dir;          /* NULL: no files. It need not exist */
@@ -26,7 +27,7 @@ struct secrets_config {
     const char *hosts;        /* secrets-hosts: NAME=host[:port][,host…];NAME2=…; NULL: none */
     /* For token requests; what they point to outlives the secrets. */
     const struct egress *egress;
-    const char *ca_file; /* NULL: the system's */
+    const struct outlet *outlet; /* NULL: see outlet.h */
     int64_t connect_timeout_ms;
     int64_t fetch_timeout_ms; /* of a token request; 0: 30 s */
 };

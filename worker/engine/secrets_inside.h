@@ -13,7 +13,6 @@
 struct secrets {
     struct secrets_config config;
     char *dir; /* NULL: no files */
-    char *ca_file;
     struct secret_bindings bindings; /* never changes */
     pthread_mutex_t lock;            /* of what follows */
     struct secret_store files;

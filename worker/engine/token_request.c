@@ -20,6 +20,7 @@ struct token_request {
     struct curl_slist *headers;
     struct target target;
     const struct egress *egress;
+    bool is_proxied; /* the proxy resolves and filters then */
     char *form;
     void *opaque;
     size_t header_bytes;
@@ -57,7 +58,8 @@ static curl_socket_t on_open(void *opaque, curlsocktype purpose, struct curl_soc
 {
     struct token_request *request = opaque;
     assert(purpose == CURLSOCKTYPE_IPCXN);
-    if (!egress_check_address(request->egress, request->target.host, request->target.port, &address->addr,
+    if (!request->is_proxied &&
+        !egress_check_address(request->egress, request->target.host, request->target.port, &address->addr,
                               request->refusal)) {
         return CURL_SOCKET_BAD;
     }
@@ -111,7 +113,6 @@ static int set_up(struct token_request *request, const struct token_settings *se
     SET(CURLOPT_USERAGENT, "rxp-worker/" RXP_VERSION);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_FORBID_REUSE, 1L);
@@ -122,10 +123,8 @@ static int set_up(struct token_request *request, const struct token_settings *se
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(request->form));
     SET(CURLOPT_POSTFIELDS, request->form);
     SET(CURLOPT_POST, 1L);
-    if (settings->ca_file != NULL) {
-        SET(CURLOPT_CAINFO, settings->ca_file);
-        SET(CURLOPT_CAPATH, NULL);
-    }
+    failed |= outlet_set_up(settings->outlet, request->easy) != 0;
+    failed |= outlet_aim(settings->outlet, request->easy, &request->target) != 0;
     return failed ? -1 : 0;
 }
 
@@ -146,8 +145,10 @@ struct token_request *token_request_start(CURLM *multi, const struct token_setti
     if (request->form == NULL || request->easy == NULL || parsed == TARGET_MEMORY) {
         goto out;
     }
+    request->is_proxied = parsed == TARGET_OK && outlet_is_proxied(settings->outlet, &request->target);
+    enum egress_way way = request->is_proxied ? EGRESS_BY_PROXY : EGRESS_DIRECT;
     if (parsed != TARGET_OK ||
-        !egress_check_host(request->egress, request->target.host, request->target.port, fault)) {
+        !egress_check_host(request->egress, request->target.host, request->target.port, way, fault)) {
         snprintf(why, OAUTH_WHY_BYTES, "its token_url: %.180s", fault);
         goto out;
     }

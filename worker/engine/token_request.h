@@ -7,13 +7,14 @@
 
 #include "engine/egress.h"
 #include "engine/oauth_grant.h"
+#include "engine/outlet.h"
 
 #include <curl/curl.h>
 #include <stdint.h>
 
 struct token_settings {
     const struct egress *egress;
-    const char *ca_file; /* NULL: curl's own */
+    const struct outlet *outlet; /* NULL: see outlet.h */
     int64_t connect_timeout_ms;
     int64_t timeout_ms;
 };
