@@ -1,448 +1,407 @@
 #include "protocol/http_plan.h"
 
-#include "protocol/comma_list.h"
-#include "protocol/decimal.h"
-#include "protocol/form.h"
+#include "protocol/plan_call.h"
+#include "protocol/plan_headers.h"
+#include "protocol/plan_source.h"
+#include "protocol/plan_value.h"
+#include "protocol/rfc3339.h"
 #include "protocol/token.h"
-#include "protocol/url.h"
 
-#include <assert.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-enum key {
-    KEY_URL,
-    KEY_METHOD,
-    KEY_BODY,
-    KEY_BODY_FORMAT,
-    KEY_IDEMPOTENCY_HEADER,
-    KEY_POLL_URL_TEMPLATE,
-    KEY_POLL_RUN_ID_PATH,
-    KEY_POLL_STATUS_PATH,
-    KEY_POLL_TERMINAL_STATES,
-    KEY_POLL_SUCCESS_STATES,
-    KEY_POLL_INTERVAL_SECONDS,
-    KEY_POLL_PENDING_CODES,
-    KEY_POLL_MAX_FAILURES,
-    KEY_RESULT_PATH,
-    KEYS,
-};
-
-static const char *const keys[KEYS] = {
-    [KEY_URL] = "http.url",
-    [KEY_METHOD] = "http.method",
-    [KEY_BODY] = "http.body",
-    [KEY_BODY_FORMAT] = "http.body_format",
-    [KEY_IDEMPOTENCY_HEADER] = "http.idempotency_header",
-    [KEY_POLL_URL_TEMPLATE] = "http.poll_url_template",
-    [KEY_POLL_RUN_ID_PATH] = "http.poll_run_id_path",
-    [KEY_POLL_STATUS_PATH] = "http.poll_status_path",
-    [KEY_POLL_TERMINAL_STATES] = "http.poll_terminal_states",
-    [KEY_POLL_SUCCESS_STATES] = "http.poll_success_states",
-    [KEY_POLL_INTERVAL_SECONDS] = "http.poll_interval_seconds",
-    [KEY_POLL_PENDING_CODES] = "http.poll_pending_codes",
-    [KEY_POLL_MAX_FAILURES] = "http.poll_max_failures",
-    [KEY_RESULT_PATH] = "http.result_path",
-};
-
-#define METHOD_MAX_BYTES 32
-#define HEADER_NAME_MAX_BYTES 128
 #define MAX_FAILURES_LIMIT 1000000
-/* Of a comma list: far more than any API has states, and few enough to compare each with each. */
-#define LIST_MAX_ITEMS 256
-/* Servers seldom take more than 8 KiB of headers. */
-#define HEADER_VALUE_MAX_BYTES 4096
+#define MAX_RETRIES_LIMIT 1000000
+#define HEADER_NAME_MAX_BYTES 128
 #define DEFAULT_POLL_INTERVAL_MS 2000
+#define DEFAULT_POLL_MAX_INTERVAL_MS 60000
+#define EARLY ((unsigned)TEMPLATE_INVOCATION_ID | TEMPLATE_VAR)
 
 static const char *const default_success_states[] = {"completed"};
 static const int default_accept_codes[] = {200, 202};
 
-/* A plan in the making. */
-struct draft {
-    const struct rxp_invocation *invocation;
-    const char *value[KEYS]; /* NULL: not given */
-    struct json_slice form;  /* the body, where it is to be sent as a form */
-    char *free_at;           /* what is left of plan->owned */
-    char *free_end;
-    struct rxp_refusal *why;
-};
-
-static void *take(struct draft *draft, size_t bytes, size_t align)
+static bool is_given(const struct plan_source *source, enum plan_key key)
 {
-    char *at = draft->free_at + (align - (uintptr_t)draft->free_at % align) % align;
-
-    assert(bytes <= (size_t)(draft->free_end - at));
-    draft->free_at = at + bytes;
-    return at;
+    return source->value[key].text != NULL;
 }
 
-static int refuse_value(struct draft *draft, enum key key, const char *what)
+/* NULL where it is empty or not given. */
+static const char *text_of(const struct plan_source *source, enum plan_key key)
 {
-    return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "%s '%s' %s", keys[key],
-                      rxp_show(draft->value[key], strlen(draft->value[key])).text, what);
+    return plan_source_is_missing(source, key) ? NULL : source->value[key].text;
 }
 
-static int refuse_missing(struct draft *draft, enum key key)
+/* Who says half of a call expects the whole. An empty URL turns a profile's call off, with all that belongs to it. */
+static int check_orphans(struct plan_source *source, bool polls)
 {
-    return rxp_refuse(draft->why, RXP_ERROR_MISSING_METADATA, "missing metadata '%s'", keys[key]);
-}
+    static const enum plan_key calls[][5] = {
+        {KEY_PREPARE_URL, KEY_PREPARE_METHOD, KEY_PREPARE_BODY, KEY_PREPARE_ID_PATH, PLAN_KEYS},
+        {KEY_RESULT_URL_TEMPLATE, KEY_RESULT_STATES, PLAN_KEYS},
+        {KEY_CANCEL_URL_TEMPLATE, KEY_CANCEL_METHOD, KEY_CANCEL_BODY, PLAN_KEYS},
+        {KEY_AFTER_URL_TEMPLATE, KEY_AFTER_METHOD, KEY_AFTER_BODY, KEY_AFTER_STATES, PLAN_KEYS},
+    };
 
-/* What is required must not be empty either. */
-static bool is_missing(const struct draft *draft, enum key key)
-{
-    return draft->value[key] == NULL || draft->value[key][0] == '\0';
-}
-
-static int collect(struct draft *draft)
-{
-    const struct rxp_invocation *invocation = draft->invocation;
-
-    for (size_t i = 0; i < invocation->n_metadata; i++) {
-        const char *key = invocation->metadata[i].key;
-        if (strncmp(key, "http.", 5) != 0 && strncmp(key, "rxp.", 4) != 0)
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        enum plan_key url = calls[i][0];
+        if (is_given(source, url) || (!polls && plan_key_is(url, PLAN_POLLS)))
             continue;
-        size_t k = 0;
-        while (k < KEYS && strcmp(key, keys[k]) != 0)
-            k++;
-        if (k == KEYS)
-            return rxp_refuse_unknown(draft->why, RXP_ERROR_INVALID_METADATA, "metadata key", key, keys, KEYS);
-        draft->value[k] = invocation->metadata[i].value;
-    }
-    return 0;
-}
-
-static int check_method(struct draft *draft)
-{
-    const char *method = draft->value[KEY_METHOD];
-
-    if (method == NULL)
-        return 0;
-    if (!token_is(method, METHOD_MAX_BYTES))
-        return refuse_value(draft, KEY_METHOD, "is no HTTP method");
-    /* It asks for a tunnel, not for the URL. */
-    if (strcasecmp(method, "CONNECT") == 0)
-        return refuse_value(draft, KEY_METHOD, "starts no run: use POST, PUT, PATCH or GET");
-    return 0;
-}
-
-/* The invocation_id as the header's value: visible ASCII as it stands, the rest and '%' percent-encoded. */
-static int check_idempotency_key(struct draft *draft, const char *name)
-{
-    const char *id = draft->invocation->invocation_id;
-    size_t bytes = strlen(id);
-    size_t sent_bytes = 0;
-
-    for (size_t i = 0; i < bytes; i++)
-        sent_bytes += id[i] > 0x20 && id[i] < 0x7F && id[i] != '%' ? 1 : 3;
-    if (sent_bytes > HEADER_VALUE_MAX_BYTES)
-        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                          "invocation_id needs %zu bytes, percent-encoded, more than the %d that may be sent in the "
-                          "header %s: shorten it, or set http.idempotency_header to \"\"",
-                          sent_bytes, HEADER_VALUE_MAX_BYTES, name);
-    for (size_t i = 0; i < bytes; i++) {
-        if ((unsigned char)id[i] < 0x20 || id[i] == 0x7F)
-            return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                              "invocation_id '%s' holds a control character, so it can't be sent in the header %s: "
-                              "change it, or set http.idempotency_header to \"\"",
-                              rxp_show(id, bytes).text, name);
-    }
-    return 0;
-}
-
-static int check_idempotency_header(struct draft *draft)
-{
-    /* They frame the message, or are the worker's to set. */
-    static const char *const refused[] = {"Host",   "Content-Length", "Transfer-Encoding", "Connection",
-                                          "Expect", "Upgrade",        "Content-Type",      "User-Agent"};
-    const char *name = draft->value[KEY_IDEMPOTENCY_HEADER];
-
-    if (name != NULL && name[0] == '\0')
-        return 0;
-    if (name != NULL) {
-        if (!token_is(name, HEADER_NAME_MAX_BYTES))
-            return refuse_value(draft, KEY_IDEMPOTENCY_HEADER, "is no header name");
-        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-            if (strcasecmp(name, refused[i]) == 0)
-                return refuse_value(draft, KEY_IDEMPOTENCY_HEADER, "is a header that a message may not set");
+        for (const enum plan_key *key = calls[i] + 1; *key != PLAN_KEYS; key++) {
+            if (!is_given(source, *key))
+                continue;
+            rxp_refuse(source->why, RXP_ERROR_MISSING_METADATA, "missing metadata '%s', without which %s means nothing",
+                       plan_key_name(url), plan_key_name(*key));
+            return plan_source_blame(source, *key, PLAN_KEYS);
         }
     }
-    return check_idempotency_key(draft, name != NULL ? name : RXP_IDEMPOTENCY_HEADER);
-}
-
-static int check_body(struct draft *draft, struct rxp_http_plan *plan)
-{
-    const char *format = draft->value[KEY_BODY_FORMAT];
-    const char *body = draft->value[KEY_BODY];
-    struct json_fault fault;
-    bool form = false;
-
-    if (format != NULL) {
-        form = strcmp(format, "form") == 0;
-        if (!form && strcmp(format, "json") != 0)
-            return refuse_value(draft, KEY_BODY_FORMAT, "is neither 'json' nor 'form'");
-    }
-    if (body == NULL)
-        return 0;
-    if (body[0] == '\0')
-        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                          "http.body is empty, which is no JSON text: leave it out to send no body");
-    /* Its own repeated keys are the backend's business: it is sent byte for byte. */
-    if (json_check(body, strlen(body), JSON_KEYS_ANY, &fault) < 0)
-        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "http.body is not valid JSON: %s, at its byte %zu",
-                          fault.what, fault.at_byte);
-    plan->kickoff.body = body;
-    plan->kickoff.body_bytes = strlen(body);
-    plan->kickoff.body_is_form = form;
-    if (!form)
-        return 0;
-    draft->form = json_document(body, plan->kickoff.body_bytes);
-    if (form_check(keys[KEY_BODY], draft->form, draft->why) < 0)
-        return -1;
-    plan->kickoff.body_bytes = form_write(draft->form, NULL);
     return 0;
 }
 
-static int check_kickoff(struct draft *draft, struct rxp_http_plan *plan)
+static int read_kickoff(struct plan_source *source, struct rxp_http_plan *plan)
 {
-    const char *header = draft->value[KEY_IDEMPOTENCY_HEADER];
+    const char *format = source->value[KEY_BODY_FORMAT].text;
+    const bool has_prepare = !plan_source_is_missing(source, KEY_PREPARE_URL);
+    struct plan_call_rules rules = {
+        .url = KEY_URL,
+        .method = KEY_METHOD,
+        .body = KEY_BODY,
+        .default_method = "POST",
+        .url_fills = EARLY | TEMPLATE_PREPARED_ID,
+        .body_fills = TEMPLATE_VAR | (has_prepare ? (unsigned)TEMPLATE_PREPARED_ID : 0),
+        .body_is_free = true,
+    };
 
-    if (is_missing(draft, KEY_URL))
-        return refuse_missing(draft, KEY_URL);
-    plan->kickoff.url = draft->value[KEY_URL];
-    if (url_check(keys[KEY_URL], plan->kickoff.url, URL_PLAIN, draft->why) < 0 || check_method(draft) < 0 ||
-        check_body(draft, plan) < 0 || check_idempotency_header(draft) < 0)
+    if (plan_source_is_missing(source, KEY_URL))
+        return plan_source_refuse_missing(source, KEY_URL, NULL);
+    if (format != NULL && strcmp(format, "form") != 0 && strcmp(format, "json") != 0)
+        return plan_source_refuse(source, KEY_BODY_FORMAT, "is neither 'json' nor 'form'");
+    rules.body_is_form = format != NULL && strcmp(format, "form") == 0;
+    /* What an operator wrote is a template; a message's own body is what it is. */
+    if (source->value[KEY_BODY].from_defaults)
+        rules.body_fills |= TEMPLATE_INVOCATION_ID;
+    return plan_call_read(source, &rules, &plan->kickoff);
+}
+
+/* All calls but the kickoff. */
+static int read_calls(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    /* Only an answer to a poll, or to a kickoff that polls follow, names a run id. */
+    const unsigned all = EARLY | TEMPLATE_PREPARED_ID | (plan->polls ? (unsigned)TEMPLATE_RUN_ID : 0);
+    const struct plan_call_rules prepare = {KEY_PREPARE_URL, KEY_PREPARE_METHOD, KEY_PREPARE_BODY, "POST",
+                                            EARLY,           EARLY,              false,            false};
+    const struct plan_call_rules poll = {KEY_POLL_URL_TEMPLATE, KEY_POLL_METHOD, PLAN_KEYS, "GET", all, 0, false, false};
+    const struct plan_call_rules result = {KEY_RESULT_URL_TEMPLATE, PLAN_KEYS, PLAN_KEYS, "GET", all, 0, false, false};
+    const struct plan_call_rules cancel = {KEY_CANCEL_URL_TEMPLATE, KEY_CANCEL_METHOD, KEY_CANCEL_BODY, "POST", all, all,
+                                           false,                   false};
+    const struct plan_call_rules after = {KEY_AFTER_URL_TEMPLATE, KEY_AFTER_METHOD, KEY_AFTER_BODY, "POST", all, all,
+                                          false,                  false};
+
+    if (plan_call_read(source, &prepare, &plan->prepare) < 0 || plan_call_read(source, &cancel, &plan->cancel) < 0)
         return -1;
-    plan->idempotency_header = header == NULL ? RXP_IDEMPOTENCY_HEADER : header[0] == '\0' ? NULL : header;
-    plan->result_path = draft->value[KEY_RESULT_PATH];
+    if (plan->polls &&
+        (plan_call_read(source, &poll, &plan->poll) < 0 || plan_call_read(source, &result, &plan->result) < 0 ||
+         plan_call_read(source, &after, &plan->after) < 0))
+        return -1;
+    if (plan->polls && strcmp(plan->poll.method, "HEAD") == 0)
+        return plan_source_refuse(source, KEY_POLL_METHOD, "is answered without a body to read a status from");
     return 0;
 }
 
-static int check_list(struct draft *draft, enum key key)
-{
-    const char *list = draft->value[key];
-    size_t n = list == NULL ? 0 : comma_list_count(list);
+struct wanted {
+    enum plan_key url;
+    enum plan_key body;
+    const struct rxp_http_call *call;
+};
 
-    if (n <= LIST_MAX_ITEMS)
+/* The key that holds {run_id}; PLAN_KEYS: none. */
+static enum plan_key wants_run_id(const struct wanted *wanted)
+{
+    return wanted->call->url_has_run_id    ? wanted->url
+           : wanted->call->body_has_run_id ? wanted->body
+                                           : PLAN_KEYS;
+}
+
+static enum plan_key wants_prepared_id(const struct wanted *wanted)
+{
+    return wanted->call->url_has_prepared_id    ? wanted->url
+           : wanted->call->body_has_prepared_id ? wanted->body
+                                                : PLAN_KEYS;
+}
+
+static int refuse_unfilled(struct plan_source *source, enum plan_key missing, const char *mark, enum plan_key key)
+{
+    char what_for[96];
+
+    snprintf(what_for, sizeof(what_for), "for %s in %s", mark, plan_key_name(key));
+    return plan_source_refuse_missing(source, missing, what_for);
+}
+
+static int check_prepared_id(struct plan_source *source, struct rxp_http_plan *plan, enum plan_key key)
+{
+    if (key == PLAN_KEYS)
         return 0;
-    return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "%s has %zu items, more than %d", keys[key], n,
-                      LIST_MAX_ITEMS);
+    if (plan->prepare.url == NULL)
+        return refuse_unfilled(source, KEY_PREPARE_URL, "{prepared_id}", key);
+    if (plan->prepared_id_path == NULL)
+        return refuse_unfilled(source, KEY_PREPARE_ID_PATH, "{prepared_id}", key);
+    return 0;
 }
 
-static struct rxp_words take_words(struct draft *draft, enum key key)
+static int check_run_id(struct plan_source *source, struct rxp_http_plan *plan, enum plan_key key)
 {
-    const char *list = draft->value[key];
-    size_t n = comma_list_count(list);
-    const char **word = take(draft, n * sizeof(*word), _Alignof(const char *));
-    const char *item;
-    size_t bytes;
+    const char *path = text_of(source, KEY_POLL_RUN_ID_PATH);
 
-    for (size_t i = 0; comma_list_next(&list, &item, &bytes); i++) {
-        char *copy = take(draft, bytes + 1, 1);
-        memcpy(copy, item, bytes);
-        copy[bytes] = '\0';
-        word[i] = copy;
+    if (key == PLAN_KEYS)
+        return 0;
+    plan->run_id_path = path;
+    if (path != NULL || (plan->late_run_id_path != NULL && key != KEY_POLL_URL_TEMPLATE))
+        return 0;
+    if (plan->late_run_id_path == NULL)
+        return refuse_unfilled(source, KEY_POLL_RUN_ID_PATH, "{run_id}", key);
+    return plan_source_refuse_missing(
+        source, KEY_POLL_RUN_ID_PATH,
+        "for {run_id} in http.poll_url_template: what http.late_run_id_path leads to is only seen by polls");
+}
+
+/* Each id that a call names is one that some answer holds. */
+static int check_ids(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    const struct wanted wanted[] = {
+        {KEY_URL, KEY_BODY, &plan->kickoff},
+        {KEY_POLL_URL_TEMPLATE, PLAN_KEYS, &plan->poll},
+        {KEY_RESULT_URL_TEMPLATE, PLAN_KEYS, &plan->result},
+        {KEY_CANCEL_URL_TEMPLATE, KEY_CANCEL_BODY, &plan->cancel},
+        {KEY_AFTER_URL_TEMPLATE, KEY_AFTER_BODY, &plan->after},
+    };
+
+    plan->prepared_id_path = plan->prepare.url == NULL ? NULL : text_of(source, KEY_PREPARE_ID_PATH);
+    plan->late_run_id_path = plan->polls ? text_of(source, KEY_LATE_RUN_ID_PATH) : NULL;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (check_prepared_id(source, plan, wants_prepared_id(&wanted[i])) < 0 ||
+            check_run_id(source, plan, wants_run_id(&wanted[i])) < 0)
+            return -1;
     }
-    return (struct rxp_words){.word = word, .n = n};
+    return 0;
 }
 
-static int read_states(struct draft *draft, struct rxp_http_plan *plan)
+static int read_states(struct plan_source *source, struct rxp_http_plan *plan)
 {
-    if (is_missing(draft, KEY_POLL_TERMINAL_STATES))
-        return refuse_missing(draft, KEY_POLL_TERMINAL_STATES);
-    if (check_list(draft, KEY_POLL_TERMINAL_STATES) < 0 || check_list(draft, KEY_POLL_SUCCESS_STATES) < 0)
+    if (plan_source_is_missing(source, KEY_POLL_TERMINAL_STATES))
+        return plan_source_refuse_missing(source, KEY_POLL_TERMINAL_STATES, NULL);
+    if (plan_value_words(source, KEY_POLL_TERMINAL_STATES, &plan->terminal_states) < 0)
         return -1;
-    plan->terminal_states = take_words(draft, KEY_POLL_TERMINAL_STATES);
     if (plan->terminal_states.n == 0)
-        return refuse_value(draft, KEY_POLL_TERMINAL_STATES, "names no state");
+        return plan_source_refuse(source, KEY_POLL_TERMINAL_STATES, "names no state");
     plan->success_states = (struct rxp_words){.word = default_success_states, .n = 1};
-    if (draft->value[KEY_POLL_SUCCESS_STATES] != NULL)
-        plan->success_states = take_words(draft, KEY_POLL_SUCCESS_STATES);
+    if (is_given(source, KEY_POLL_SUCCESS_STATES) &&
+        plan_value_words(source, KEY_POLL_SUCCESS_STATES, &plan->success_states) < 0)
+        return -1;
     for (size_t i = 0; i < plan->success_states.n; i++) {
         if (rxp_words_has(&plan->terminal_states, plan->success_states.word[i]))
             return 0;
     }
-    const char *success = draft->value[KEY_POLL_SUCCESS_STATES];
-    const char *terminal = draft->value[KEY_POLL_TERMINAL_STATES];
-    return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                      "no run could ever succeed: none of http.poll_success_states '%s'%s is among "
-                      "http.poll_terminal_states '%s'",
-                      success == NULL ? default_success_states[0] : rxp_show(success, strlen(success)).text,
-                      success == NULL ? " (the default)" : "", rxp_show(terminal, strlen(terminal)).text);
+    const char *success = source->value[KEY_POLL_SUCCESS_STATES].text;
+    const char *terminal = source->value[KEY_POLL_TERMINAL_STATES].text;
+    rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+               "no run could ever succeed: none of http.poll_success_states '%s'%s is among "
+               "http.poll_terminal_states '%s'",
+               success == NULL ? default_success_states[0] : rxp_show(success, strlen(success)).text,
+               success == NULL ? " (the default)" : "", rxp_show(terminal, strlen(terminal)).text);
+    return plan_source_blame(source, KEY_POLL_TERMINAL_STATES, KEY_POLL_SUCCESS_STATES);
 }
 
-static int read_pending_codes(struct draft *draft, struct rxp_http_plan *plan)
+/* A list of terminal states, or '*' for all of them. */
+static int read_chosen_states(struct plan_source *source, const struct rxp_http_plan *plan, enum plan_key key,
+                              struct rxp_words *out, bool *all)
 {
-    const char *list = draft->value[KEY_POLL_PENDING_CODES];
-    const char *item;
-    size_t bytes;
+    if (plan_value_words(source, key, out) < 0)
+        return -1;
+    if (out->n == 0)
+        return plan_source_refuse(source, key, "names no state: '*' stands for all");
+    *all = rxp_words_has(out, "*");
+    for (size_t i = 0; i < out->n && !*all; i++) {
+        if (rxp_words_has(&plan->terminal_states, out->word[i]))
+            continue;
+        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s has '%s', which is not among http.poll_terminal_states",
+                   plan_key_name(key), rxp_show(out->word[i], strlen(out->word[i])).text);
+        return plan_source_blame(source, key, KEY_POLL_TERMINAL_STATES);
+    }
+    return 0;
+}
 
-    if (list == NULL)
+static int read_later_states(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    plan->result_states = plan->success_states;
+    if (plan->result.url != NULL && is_given(source, KEY_RESULT_STATES) &&
+        read_chosen_states(source, plan, KEY_RESULT_STATES, &plan->result_states, &plan->result_states_all) < 0)
+        return -1;
+    plan->after_states_all = true;
+    if (plan->after.url != NULL && is_given(source, KEY_AFTER_STATES) &&
+        read_chosen_states(source, plan, KEY_AFTER_STATES, &plan->after_states, &plan->after_states_all) < 0)
+        return -1;
+    return 0;
+}
+
+static int read_codes(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    /* They are followed: what they lead to answers. */
+    static const int followed[] = {301, 302, 303, 307, 308};
+
+    if (is_given(source, KEY_POLL_PENDING_CODES) &&
+        plan_value_codes(source, KEY_POLL_PENDING_CODES, 100, &plan->pending_codes) < 0)
+        return -1;
+    if (!is_given(source, KEY_KICKOFF_ACCEPT_CODES))
         return 0;
-    if (check_list(draft, KEY_POLL_PENDING_CODES) < 0)
+    if (plan_value_codes(source, KEY_KICKOFF_ACCEPT_CODES, 200, &plan->accept_codes) < 0)
         return -1;
-    size_t n = comma_list_count(list);
-    int *code = take(draft, n * sizeof(*code), _Alignof(int));
-    for (size_t i = 0; comma_list_next(&list, &item, &bytes); i++) {
-        if (bytes != 3 || item[0] < '1' || item[0] > '5' || item[1] < '0' || item[1] > '9' || item[2] < '0' ||
-            item[2] > '9')
-            return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                              "http.poll_pending_codes has '%s', which is no HTTP status code from 100 to 599",
-                              rxp_show(item, bytes).text);
-        code[i] = (item[0] - '0') * 100 + (item[1] - '0') * 10 + (item[2] - '0');
-    }
-    plan->pending_codes = (struct rxp_codes){.code = code, .n = n};
-    return 0;
-}
-
-static int read_numbers(struct draft *draft, struct rxp_http_plan *plan)
-{
-    const char *interval = draft->value[KEY_POLL_INTERVAL_SECONDS];
-    const char *failures = draft->value[KEY_POLL_MAX_FAILURES];
-    struct decimal number;
-    int64_t held;
-
-    plan->poll_interval_ms = DEFAULT_POLL_INTERVAL_MS;
-    if (interval != NULL) {
-        /* Beyond 308 powers of ten most readers would see infinity. */
-        if (!decimal_parse(interval, strlen(interval), &number) || number.negative || number.magnitude > 308)
-            return refuse_value(draft, KEY_POLL_INTERVAL_SECONDS, "is no decimal number of seconds, 0 or more");
-        plan->poll_interval_ms = decimal_to_ms(&number, RXP_MAX_MS);
-    }
-    plan->poll_max_failures = -1;
-    if (failures != NULL) {
-        if (failures[strspn(failures, "0123456789")] != '\0' || !decimal_parse(failures, strlen(failures), &number))
-            return refuse_value(draft, KEY_POLL_MAX_FAILURES, "is no whole number, 0 or more");
-        plan->poll_max_failures =
-            decimal_to_int(&number, 0, MAX_FAILURES_LIMIT, &held) ? (int)held : MAX_FAILURES_LIMIT;
+    if (plan->accept_codes.n == 0)
+        return plan_source_refuse(source, KEY_KICKOFF_ACCEPT_CODES, "names no code, so no kickoff could be accepted");
+    for (size_t i = 0; i < sizeof(followed) / sizeof(followed[0]); i++) {
+        if (!rxp_codes_has(&plan->accept_codes, followed[i]))
+            continue;
+        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+                   "http.kickoff_accept_codes has %d, a redirect, which is followed: name the codes of the answer that "
+                   "it leads to",
+                   followed[i]);
+        return plan_source_blame(source, KEY_KICKOFF_ACCEPT_CODES, PLAN_KEYS);
     }
     return 0;
 }
 
-static int read_polls(struct draft *draft, struct rxp_http_plan *plan)
+static int read_pace(struct plan_source *source, struct rxp_http_plan *plan)
 {
-    const char *id = draft->invocation->invocation_id;
-
-    if (is_missing(draft, KEY_POLL_URL_TEMPLATE))
-        return refuse_missing(draft, KEY_POLL_URL_TEMPLATE);
-    const char *url = draft->value[KEY_POLL_URL_TEMPLATE];
-    if (url_check(keys[KEY_POLL_URL_TEMPLATE], url, URL_TEMPLATE, draft->why) < 0)
+    if (is_given(source, KEY_POLL_INTERVAL_SECONDS) &&
+        plan_value_seconds(source, KEY_POLL_INTERVAL_SECONDS, &plan->poll_interval_ms) < 0)
         return -1;
-    size_t longest = url_longest(url, id);
-    if (longest > URL_MAX_BYTES)
-        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                          "http.poll_url_template could become %zu bytes with its placeholders filled, more than %d",
-                          longest, URL_MAX_BYTES);
-    /* As a path segment these would name another resource. */
-    if (url_has_invocation_id(url) && (strcmp(id, ".") == 0 || strcmp(id, "..") == 0))
-        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA,
-                          "http.poll_url_template names {invocation_id}, but the id '%s' is a step in a path", id);
-    char *filled = take(draft, url_write(NULL, url, NULL, id) + 1, 1);
-    filled[url_write(filled, url, NULL, id)] = '\0';
-    plan->poll = (struct rxp_http_call){.url = filled, .method = "GET", .url_has_run_id = url_has_run_id(url)};
-    if (url_has_run_id(url)) {
-        if (is_missing(draft, KEY_POLL_RUN_ID_PATH))
-            return refuse_missing(draft, KEY_POLL_RUN_ID_PATH);
-        plan->run_id_path = draft->value[KEY_POLL_RUN_ID_PATH];
-    }
-    if (is_missing(draft, KEY_POLL_STATUS_PATH))
-        return refuse_missing(draft, KEY_POLL_STATUS_PATH);
-    plan->status_path = draft->value[KEY_POLL_STATUS_PATH];
-    if (read_states(draft, plan) < 0 || read_numbers(draft, plan) < 0)
+    if (is_given(source, KEY_POLL_MAX_INTERVAL_SECONDS) &&
+        plan_value_seconds(source, KEY_POLL_MAX_INTERVAL_SECONDS, &plan->poll_max_interval_ms) < 0)
         return -1;
-    return read_pending_codes(draft, plan);
+    if (is_given(source, KEY_POLL_PENDING_SECONDS) &&
+        plan_value_seconds(source, KEY_POLL_PENDING_SECONDS, &plan->poll_pending_ms) < 0)
+        return -1;
+    if (is_given(source, KEY_POLL_BACKOFF_FACTOR) &&
+        plan_value_factor(source, KEY_POLL_BACKOFF_FACTOR, &plan->poll_backoff_factor) < 0)
+        return -1;
+    return is_given(source, KEY_POLL_MAX_FAILURES) ? plan_value_count(source, KEY_POLL_MAX_FAILURES, MAX_FAILURES_LIMIT,
+                                                                      &plan->poll_max_failures)
+                                                   : 0;
 }
 
-/* One block for all that is not in the invocation as it is needed. */
-static int reserve(struct draft *draft, struct rxp_http_plan *plan)
+static int read_polls(struct plan_source *source, struct rxp_http_plan *plan)
 {
-    static const enum key lists[] = {KEY_POLL_TERMINAL_STATES, KEY_POLL_SUCCESS_STATES, KEY_POLL_PENDING_CODES};
-    size_t bytes = METHOD_MAX_BYTES + 1 + 2 * sizeof(struct rxp_named_url) + _Alignof(max_align_t);
+    const char *missing_status = source->value[KEY_POLL_MISSING_STATUS].text;
 
-    if (draft->form.bytes > 0)
-        bytes += plan->kickoff.body_bytes + 1;
-    if (plan->polls && draft->value[KEY_POLL_URL_TEMPLATE] != NULL)
-        bytes += url_write(NULL, draft->value[KEY_POLL_URL_TEMPLATE], NULL, draft->invocation->invocation_id) + 1;
-    for (size_t i = 0; plan->polls && i < sizeof(lists) / sizeof(lists[0]); i++) {
-        const char *list = draft->value[lists[i]];
-        if (list != NULL)
-            bytes += comma_list_count(list) * sizeof(char *) + strlen(list) + 1 + _Alignof(max_align_t);
-    }
-    plan->owned = malloc(bytes);
-    if (plan->owned == NULL)
-        return rxp_refuse(draft->why, RXP_ERROR_INVALID_METADATA, "no memory for a plan of %zu bytes", bytes);
-    draft->free_at = plan->owned;
-    draft->free_end = draft->free_at + bytes;
-    return 0;
+    plan->poll_url_header = text_of(source, KEY_POLL_URL_HEADER);
+    if (plan->poll.url == NULL && plan->poll_url_header == NULL)
+        return plan_source_refuse_missing(source, KEY_POLL_URL_TEMPLATE, NULL);
+    if (plan->poll_url_header != NULL && !token_is(plan->poll_url_header, HEADER_NAME_MAX_BYTES))
+        return plan_source_refuse(source, KEY_POLL_URL_HEADER, "is no header name");
+    plan->status_path = text_of(source, KEY_POLL_STATUS_PATH);
+    if (plan->status_path == NULL)
+        return plan_source_refuse_missing(source, KEY_POLL_STATUS_PATH, NULL);
+    plan->missing_status_is_pending = missing_status != NULL && strcmp(missing_status, "pending") == 0;
+    if (missing_status != NULL && !plan->missing_status_is_pending && strcmp(missing_status, "fail") != 0)
+        return plan_source_refuse(source, KEY_POLL_MISSING_STATUS, "is neither 'fail' nor 'pending'");
+    if (is_given(source, KEY_POLL_ERROR_PATH) &&
+        plan_value_words(source, KEY_POLL_ERROR_PATH, &plan->error_paths) < 0)
+        return -1;
+    if (read_states(source, plan) < 0 || read_later_states(source, plan) < 0 || read_codes(source, plan) < 0)
+        return -1;
+    return read_pace(source, plan);
 }
 
-static void take_kickoff(struct draft *draft, struct rxp_http_plan *plan)
+static const char *default_of(const struct rxp_defaults *defaults, enum plan_key key)
 {
-    const char *method = draft->value[KEY_METHOD];
-    struct rxp_named_url *named = take(draft, 2 * sizeof(*named), _Alignof(struct rxp_named_url));
+    for (size_t i = 0; defaults != NULL && i < defaults->n_metadata; i++) {
+        if (strcmp(defaults->metadata[i].key, plan_key_name(key)) == 0)
+            return defaults->metadata[i].value;
+    }
+    return NULL;
+}
 
-    named[plan->n_named++] = (struct rxp_named_url){.url = plan->kickoff.url};
-    if (plan->polls && draft->value[KEY_POLL_URL_TEMPLATE] != NULL)
-        named[plan->n_named++] = (struct rxp_named_url){.url = draft->value[KEY_POLL_URL_TEMPLATE]};
+/* What the message and the profile name, those that the message overrides included. */
+static int take_named(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    const struct rxp_defaults *defaults = source->defaults;
+    struct rxp_named_url list[2 * PLAN_KEYS];
+    size_t n = 0;
+
+    for (enum plan_key key = 0; key < PLAN_KEYS; key++) {
+        const char *text = text_of(source, key);
+        if (!plan_key_is(key, PLAN_URL) || (!plan->polls && plan_key_is(key, PLAN_POLLS)))
+            continue;
+        if (text != NULL && !source->value[key].from_defaults)
+            list[n++] = (struct rxp_named_url){.url = text};
+        text = default_of(defaults, key);
+        if (text != NULL && text[0] != '\0')
+            list[n++] = (struct rxp_named_url){.url = text, .from_defaults = true};
+    }
+    struct rxp_named_url *named = arena_take(&source->arena, n * sizeof(*named));
+    if (named == NULL)
+        return plan_source_no_memory(source);
+    memcpy(named, list, n * sizeof(*named));
     plan->named = named;
-    plan->kickoff.method = "POST";
-    if (method != NULL) {
-        size_t bytes = strlen(method) + 1;
-        char *upper = take(draft, bytes, 1);
-        memcpy(upper, method, bytes);
-        for (char *at = upper; *at != '\0'; at++) {
-            if (*at >= 'a' && *at <= 'z')
-                *at = (char)(*at - 'a' + 'A');
-        }
-        plan->kickoff.method = upper;
-    }
-    if (draft->form.bytes > 0) {
-        char *body = take(draft, plan->kickoff.body_bytes + 1, 1);
-        form_write(draft->form, body);
-        body[plan->kickoff.body_bytes] = '\0';
-        plan->kickoff.body = body;
-    }
+    plan->n_named = n;
+    return 0;
+}
+
+static int read_plan(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    const char *start_before = source->value[KEY_START_BEFORE].text;
+
+    if (read_kickoff(source, plan) < 0 || check_orphans(source, plan->polls) < 0 || read_calls(source, plan) < 0 ||
+        check_ids(source, plan) < 0 || plan_headers_read(source, plan) < 0)
+        return -1;
+    if (is_given(source, KEY_KICKOFF_MAX_RETRIES) &&
+        plan_value_count(source, KEY_KICKOFF_MAX_RETRIES, MAX_RETRIES_LIMIT, &plan->kickoff_max_retries) < 0)
+        return -1;
+    if (start_before != NULL && !rfc3339_parse(start_before, &plan->start_before_ms))
+        return plan_source_refuse(source, KEY_START_BEFORE, "is no RFC 3339 time such as 2026-07-31T12:00:00Z");
+    plan->result_path = source->value[KEY_RESULT_PATH].text;
+    if (plan->polls && read_polls(source, plan) < 0)
+        return -1;
+    return take_named(source, plan);
 }
 
 int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
                        struct rxp_http_plan *out, struct rxp_refusal *why)
 {
-    (void)defaults;
-    struct draft draft = {.invocation = invocation, .form = {.at = "", .bytes = 0}, .why = why};
+    struct plan_source source;
 
     *out = (struct rxp_http_plan){
         .polls = invocation->kind == RXP_KIND_HTTP_ASYNC,
         .start_before_ms = INT64_MAX,
         .accept_codes = {default_accept_codes, 2},
-        .kickoff_max_retries = 0,
+        .kickoff_max_retries = -1,
         .poll_pending_ms = INT64_MAX,
+        .poll_interval_ms = DEFAULT_POLL_INTERVAL_MS,
         .poll_backoff_factor = 1.0,
-        .poll_max_interval_ms = 60000,
+        .poll_max_interval_ms = DEFAULT_POLL_MAX_INTERVAL_MS,
         .poll_max_failures = -1,
     };
-    if (invocation->kind != RXP_KIND_HTTP_ASYNC && invocation->kind != RXP_KIND_HTTP)
-        return rxp_refuse(why, RXP_ERROR_UNSUPPORTED_KIND,
-                          "runtime_kind '%s' is not run here: this worker runs http_async and http",
-                          rxp_kind_name(invocation->kind));
-    if (collect(&draft) < 0 || check_kickoff(&draft, out) < 0 || reserve(&draft, out) < 0)
-        goto refused;
-    take_kickoff(&draft, out);
-    if (out->polls && read_polls(&draft, out) < 0)
-        goto refused;
-    return 0;
-refused:
-    rxp_http_plan_deinit(out);
-    return -1;
+    if (invocation->kind != RXP_KIND_HTTP_ASYNC && invocation->kind != RXP_KIND_HTTP) {
+        rxp_refuse(why, RXP_ERROR_UNSUPPORTED_KIND,
+                   "runtime_kind '%s' is not run here: this worker runs http_async and http",
+                   rxp_kind_name(invocation->kind));
+        rxp_http_plan_deinit(out);
+        return -1;
+    }
+    if (defaults != NULL) {
+        out->kickoffs_per_second = defaults->kickoffs_per_second;
+        out->secret_bindings = defaults->secret_bindings;
+        out->n_secret_bindings = defaults->n_secret_bindings;
+    }
+    int status = plan_source_init(&source, invocation, defaults, why);
+    if (status == 0)
+        status = read_plan(&source, out);
+    out->owned = source.arena.chunks;
+    plan_source_deinit(&source);
+    if (status != 0)
+        rxp_http_plan_deinit(out);
+    return status;
 }
 
 void rxp_http_plan_deinit(struct rxp_http_plan *plan)
 {
-    free(plan->owned);
+    arena_free(plan->owned);
     *plan = (struct rxp_http_plan){.owned = NULL};
-}
-
-const char *const *rxp_http_plan_keys(size_t *n)
-{
-    *n = KEYS;
-    return keys;
 }

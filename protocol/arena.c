@@ -1,0 +1,61 @@
+#include "protocol/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Most plans fit into one. */
+#define CHUNK_BYTES 480
+
+struct chunk {
+    struct chunk *next;
+    max_align_t memory[];
+};
+
+void *arena_take(struct arena *arena, size_t bytes)
+{
+    const size_t align = _Alignof(max_align_t);
+
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = bytes == 0 ? align : (bytes + align - 1) / align * align;
+    if (bytes > arena->left_bytes) {
+        size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+        struct chunk *chunk = malloc(sizeof(*chunk) + size);
+        if (chunk == NULL)
+            return NULL;
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
+        /* What is larger than a chunk has its own, and the present one goes on. */
+        if (bytes > CHUNK_BYTES)
+            return chunk->memory;
+        arena->at = (char *)chunk->memory;
+        arena->left_bytes = size;
+    }
+    char *at = arena->at;
+    arena->at += bytes;
+    arena->left_bytes -= bytes;
+    return at;
+}
+
+char *arena_copy(struct arena *arena, const char *text, size_t bytes)
+{
+    char *copy = arena_take(arena, bytes + 1);
+
+    if (copy != NULL) {
+        memcpy(copy, text, bytes);
+        copy[bytes] = '\0';
+    }
+    return copy;
+}
+
+void arena_free(void *chunks)
+{
+    struct chunk *chunk = chunks;
+
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}

@@ -1,0 +1,211 @@
+#include "protocol/plan_call.h"
+
+#include "protocol/form.h"
+#include "protocol/json.h"
+#include "protocol/plan_value.h"
+#include "protocol/url.h"
+
+#include <string.h>
+
+/* What is known only when the run is under way. */
+#define LATER ((unsigned)TEMPLATE_RUN_ID | TEMPLATE_PREPARED_ID)
+
+static int refuse_about(struct plan_source *source, enum plan_key key, const char *what)
+{
+    rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s %s", plan_key_name(key), what);
+    return plan_source_blame(source, key, PLAN_KEYS);
+}
+
+static int refuse_variable(struct plan_source *source, enum plan_key key, const struct template_mark *mark)
+{
+    bool from_defaults = source->value[key].from_defaults;
+    struct rxp_shown name = rxp_show(mark->name, mark->name_bytes);
+
+    return rxp_refuse(source->why, RXP_ERROR_MISSING_METADATA, "missing metadata 'var.%s', for %s%s%s%s", name.text,
+                      plan_key_name(key), from_defaults ? " of profile '" : "",
+                      from_defaults ? source->defaults->name : "", from_defaults ? "'" : "");
+}
+
+/* Every variable that is named has a value. */
+static int check_variables(struct plan_source *source, enum plan_key key)
+{
+    const char *text = source->value[key].text;
+    const char *end = text + strlen(text);
+    struct template_mark mark;
+
+    for (; template_mark_next(text, (size_t)(end - text), TEMPLATE_VAR, &mark); text = mark.at + mark.bytes) {
+        if (plan_source_variable(source, mark.name, mark.name_bytes) == NULL)
+            return refuse_variable(source, key, &mark);
+    }
+    return 0;
+}
+
+/* In a URL a line feed could only be an attempt at something else. The values are no longer than a URL may be. */
+static int check_url_values(struct plan_source *source, enum plan_key key)
+{
+    const char *text = source->value[key].text;
+    const char *end = text + strlen(text);
+    struct template_mark mark;
+
+    for (; template_mark_next(text, (size_t)(end - text), TEMPLATE_VAR, &mark); text = mark.at + mark.bytes) {
+        const struct plan_variable *variable = plan_source_variable(source, mark.name, mark.name_bytes);
+        for (const char *at = variable->value; *at != '\0'; at++) {
+            if ((unsigned char)*at >= 0x20 && *at != 0x7F)
+                continue;
+            rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+                       "var.%s holds a control character, so it can't stand in %s", variable->name, plan_key_name(key));
+            return variable->from_defaults ? plan_source_blame_defaults(source) : -1;
+        }
+    }
+    return 0;
+}
+
+static int check_segments(struct plan_source *source, enum plan_key key, unsigned marks,
+                          const struct template_fills *fills)
+{
+    const char *at;
+    size_t bytes;
+    const char *comes_out_as;
+
+    if (template_segments_hold(source->value[key].text, marks, fills, &at, &bytes, &comes_out_as))
+        return 0;
+    return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+                      "%s has the path segment '%s', which comes out as '%s' and would name another resource",
+                      plan_key_name(key), rxp_show(at, bytes).text, comes_out_as);
+}
+
+/* NULL with *why for want of memory; the text itself where nothing is filled. */
+static const char *fill(struct plan_source *source, const char *text, enum template_form form, unsigned marks,
+                        const struct template_fills *fills, size_t *bytes)
+{
+    size_t text_bytes = strlen(text);
+    size_t n;
+
+    *bytes = text_bytes;
+    if (template_marks(text, text_bytes, marks, &n) == 0)
+        return text;
+    *bytes = template_write(NULL, text, text_bytes, form, marks, fills, SIZE_MAX);
+    char *filled = arena_take(&source->arena, *bytes + 1);
+    if (filled == NULL) {
+        plan_source_no_memory(source);
+        return NULL;
+    }
+    template_write(filled, text, text_bytes, form, marks, fills, SIZE_MAX);
+    filled[*bytes] = '\0';
+    return filled;
+}
+
+static int read_url(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
+{
+    const char *text = source->value[rules->url].text;
+    const struct template_fills fills = plan_source_fills(source);
+    const unsigned now = rules->url_fills & ~LATER;
+    size_t bytes;
+    size_t n;
+
+    if (url_check(plan_key_name(rules->url), text, rules->url_fills, source->why) < 0)
+        return plan_source_blame(source, rules->url, PLAN_KEYS);
+    if (check_variables(source, rules->url) < 0)
+        return -1;
+    bytes = template_write(NULL, text, strlen(text), TEMPLATE_URL, now, &fills, URL_MAX_BYTES);
+    bytes += template_longest(text, strlen(text), TEMPLATE_URL, rules->url_fills) - strlen(text);
+    if (bytes > URL_MAX_BYTES)
+        return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+                          "%s could become longer than %d bytes with its placeholders filled",
+                          plan_key_name(rules->url), URL_MAX_BYTES);
+    if (check_url_values(source, rules->url) < 0 || check_segments(source, rules->url, now, &fills) < 0)
+        return -1;
+    unsigned later = template_marks(text, strlen(text), rules->url_fills & LATER, &n);
+    out->url_has_run_id = (later & TEMPLATE_RUN_ID) != 0;
+    out->url_has_prepared_id = (later & TEMPLATE_PREPARED_ID) != 0;
+    out->url = fill(source, text, TEMPLATE_URL, now, &fills, &bytes);
+    return out->url == NULL ? -1 : 0;
+}
+
+static int check_body(struct plan_source *source, const struct plan_call_rules *rules)
+{
+    const char *text = source->value[rules->body].text;
+    const char *key = plan_key_name(rules->body);
+    struct json_fault fault;
+    const char *at;
+    size_t bytes;
+
+    if (text[0] == '\0')
+        return refuse_about(source, rules->body, "is empty, which is no JSON text: leave it out to send no body");
+    /* Its own repeated keys are the backend's business: it is sent byte for byte. */
+    if (json_check(text, strlen(text), JSON_KEYS_ANY, &fault) < 0) {
+        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s is not valid JSON: %s, at its byte %zu", key, fault.what,
+                   fault.at_byte);
+        return plan_source_blame(source, rules->body, PLAN_KEYS);
+    }
+    if (!rules->body_is_free && template_has_other(text, strlen(text), rules->body_fills, &at, &bytes)) {
+        template_refuse(source->why, key, at, bytes, rules->body_fills);
+        return plan_source_blame(source, rules->body, PLAN_KEYS);
+    }
+    if (rules->body_is_form && form_check(key, json_document(text, strlen(text)), source->why) < 0)
+        return plan_source_blame(source, rules->body, PLAN_KEYS);
+    /* A message's own kickoff body may look like a template by chance; no other can. */
+    if (rules->body_is_free && !source->value[rules->body].from_defaults)
+        return 0;
+    return check_variables(source, rules->body);
+}
+
+static int take_form(struct plan_source *source, struct rxp_http_call *out)
+{
+    struct json_slice object = json_document(out->body, out->body_bytes);
+    size_t bytes = form_write(object, NULL);
+    char *form = arena_take(&source->arena, bytes + 1);
+
+    if (form == NULL)
+        return plan_source_no_memory(source);
+    form_write(object, form);
+    form[bytes] = '\0';
+    out->body = form;
+    out->body_bytes = bytes;
+    return 0;
+}
+
+static int read_body(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
+{
+    const char *text = source->value[rules->body].text;
+    const struct template_fills fills = plan_source_fills(source);
+    const unsigned now = rules->body_fills & ~LATER;
+    size_t bytes;
+    size_t n;
+    size_t n_filled;
+
+    if (check_body(source, rules) < 0)
+        return -1;
+    unsigned later = template_marks(text, strlen(text), rules->body_fills & LATER, &n);
+    unsigned filled = template_marks(text, strlen(text), now, &n_filled);
+    bytes = template_write(NULL, text, strlen(text), TEMPLATE_JSON, now, &fills, PLAN_BODY_MAX_BYTES);
+    bytes += template_longest(text, strlen(text), TEMPLATE_JSON, later) - strlen(text);
+    /* As a form, each byte may become three. */
+    if ((filled | later) != 0 && bytes > PLAN_BODY_MAX_BYTES / (rules->body_is_form ? 3 : 1))
+        return refuse_about(source, rules->body, "could become longer than 8 MiB with its placeholders filled");
+    out->body = fill(source, text, TEMPLATE_JSON, now, &fills, &out->body_bytes);
+    if (out->body == NULL)
+        return -1;
+    /* A value can't hold one, but the text around it might close to one. */
+    template_marks(out->body, out->body_bytes, later, &n_filled);
+    if (n_filled != n)
+        return refuse_about(source, rules->body, "has a variable within braces that would make it a placeholder");
+    out->body_is_form = rules->body_is_form;
+    out->body_has_run_id = (later & TEMPLATE_RUN_ID) != 0;
+    out->body_has_prepared_id = (later & TEMPLATE_PREPARED_ID) != 0;
+    return rules->body_is_form && later == 0 ? take_form(source, out) : 0;
+}
+
+int plan_call_read(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
+{
+    *out = (struct rxp_http_call){.url = NULL};
+    if (rules->method == PLAN_KEYS)
+        out->method = rules->default_method;
+    else if (plan_value_method(source, rules->method, rules->default_method, &out->method) < 0)
+        return -1;
+    if (plan_source_is_missing(source, rules->url))
+        return 0;
+    if (read_url(source, rules, out) < 0)
+        return -1;
+    return rules->body == PLAN_KEYS || source->value[rules->body].text == NULL ? 0 : read_body(source, rules, out);
+}

@@ -1,0 +1,60 @@
+/* plan_source: what a plan is read from: the metadata of a message over the defaults of its profile, and what the plan
+ * shall keep.
+ *
+ * A sentence about a value of the profile begins with the profile's name: who may read the sentence and who can mend the
+ * value are often two people. One thread at a time. Not for use outside protocol/. */
+#ifndef RXP_PROTOCOL_PLAN_SOURCE_H
+#define RXP_PROTOCOL_PLAN_SOURCE_H
+
+#include "protocol/arena.h"
+#include "protocol/http_plan.h"
+#include "protocol/plan_keys.h"
+#include "protocol/template.h"
+
+struct plan_value {
+    const char *text; /* NULL: not given */
+    bool from_defaults;
+};
+
+struct plan_variable {
+    const char *name;
+    const char *value;
+    bool from_defaults;
+};
+
+struct plan_source {
+    const struct rxp_invocation *invocation;
+    const struct rxp_defaults *defaults; /* NULL: none */
+    struct rxp_refusal *why;
+    struct plan_value value[PLAN_KEYS]; /* empty for families */
+    struct plan_variable *variables;    /* by name; of two with one name the message's is first */
+    size_t n_variables;
+    struct arena arena; /* whose chunks the plan takes over */
+};
+
+/* Reads all keys. Returns 0, or -1 with *why: a key that there is not, or that its maker may not say. To be deinitialised in
+ * both cases; that leaves the arena. */
+int plan_source_init(struct plan_source *source, const struct rxp_invocation *invocation,
+                     const struct rxp_defaults *defaults, struct rxp_refusal *why);
+void plan_source_deinit(struct plan_source *source);
+
+/* What is required must not be empty either. */
+bool plan_source_is_missing(const struct plan_source *source, enum plan_key key);
+/* NULL where there is no such var.NAME. */
+const struct plan_variable *plan_source_variable(const struct plan_source *source, const char *name, size_t bytes);
+/* The invocation_id and the variables. */
+struct template_fills plan_source_fills(const struct plan_source *source);
+
+/* All that follow return -1, with *why filled. */
+
+/* "KEY 'VALUE' what" */
+int plan_source_refuse(struct plan_source *source, enum plan_key key, const char *what);
+/* "missing metadata 'KEY'", and what for, if that is not NULL. */
+int plan_source_refuse_missing(struct plan_source *source, enum plan_key key, const char *what_for);
+/* After *why was filled: it is about the value of this key, and perhaps of another (else PLAN_KEYS). Names the profile where
+ * none of it is the message's. */
+int plan_source_blame(struct plan_source *source, enum plan_key key, enum plan_key other);
+int plan_source_blame_defaults(struct plan_source *source);
+int plan_source_no_memory(struct plan_source *source);
+
+#endif
