@@ -55,7 +55,8 @@ struct rxp_shown rxp_show(const char *text, size_t bytes)
     for (size_t i = 0; i < bytes;) {
         size_t length = utf8_length(text + i, bytes - i);
         unsigned char c = (unsigned char)text[i];
-        bool escape = length == 0 || c < 0x20 || c == 0x7F;
+        bool is_c1 = length == 2 && c == 0xC2 && (unsigned char)text[i + 1] < 0xA0; /* its second byte alone is no UTF-8 */
+        bool escape = length == 0 || c < 0x20 || c == 0x7F || is_c1;
         if (n + (escape ? 4 : length) > room) {
             memcpy(shown.text + n, ELLIPSIS, sizeof(ELLIPSIS));
             return shown;

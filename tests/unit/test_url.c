@@ -65,6 +65,7 @@ static const struct row urls[] = {
     {"http://h/a\nb", "control character"},
     {"http://h/\x7F", "control character"},
     {"http://h/caf\xC3\xA9", "beyond ASCII"},
+    {"http://h/\xC2\x9B", "\\xc2\\x9b"}, /* a control character of C1, which some terminals obey */
     {"http://b\xC3\xBC" "cher/", "beyond ASCII"},
     {"http://h\\@evil/", "@"},
     {"http://h/a\\b", "backslash"},
