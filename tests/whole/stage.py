@@ -63,19 +63,20 @@ class Request(collections.namedtuple("Request", "connection line headers body at
 
 
 class Stage:
-    def __init__(self, certificate=None, key=None):
+    def __init__(self, certificate=None, key=None, context=None):
         self._script = {}
         self._requests = collections.defaultdict(list)
         self._sent_at = collections.defaultdict(list)
         self._lock = threading.Lock()
         self._connections = 0
-        self._tls = None
+        self._clients = []
+        self._tls = context
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(certificate, key)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
-        self.origin = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self.origin = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, path):
@@ -95,6 +96,11 @@ class Stage:
         with self._lock:
             return list(self._sent_at[path])
 
+    def clients(self):
+        """Of each connection with TLS the name in the client's certificate; None where it showed none."""
+        with self._lock:
+            return list(self._clients)
+
     def paths(self):
         with self._lock:
             return [path for path, requests in self._requests.items() if requests]
@@ -110,6 +116,9 @@ class Stage:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
+                shown = dict(pair for part in (connection.getpeercert() or {}).get("subject", ()) for pair in part)
+                with self._lock:
+                    self._clients.append(shown.get("commonName"))
             with connection, connection.makefile("rb") as stream:
                 while True:
                     request = self._read(stream, number)

@@ -124,6 +124,8 @@ int outlet_aim(const struct outlet *outlet, CURL *easy, const struct target *tar
         const struct client_certificate *own = client_certificates_find(&outlet->certificates, target->host, target->port);
         SET(CURLOPT_SSLCERT, own != NULL ? own->certificate : NULL);
         SET(CURLOPT_SSLKEY, own != NULL ? own->key : NULL);
+        /* A session that is taken up again goes on with the certificate that began it, be it renewed or not. */
+        SET(CURLOPT_SSL_SESSIONID_CACHE, own != NULL ? 0L : 1L);
     }
     if (outlet->proxy != NULL) {
         const char *proxy = find_proxy(outlet, target);
