@@ -86,6 +86,16 @@ static void must_be_shown_without_secrets(const char *url)
         must_be_sentence(shown);
 }
 
+/* Caller headers go by the one's opinion, redirects and connections by the other's. */
+static void must_agree_about_origins(const char *url, const char *other, const struct target *target)
+{
+    char why[EGRESS_WHY_BYTES] = "";
+    struct target of_other;
+    if (target_parse(&of_other, other, why, sizeof why) == TARGET_OK)
+        must(!url_has_same_origin(url, other) || target_same_origin(target, &of_other));
+    target_deinit(&of_other);
+}
+
 /* A URL that a message may name is one that goes where it seems to go. */
 static void try_url(const struct egress *egress, const char *url, const char *location)
 {
@@ -93,7 +103,7 @@ static void try_url(const struct egress *egress, const char *url, const char *lo
     struct rxp_refusal refusal;
     struct target from;
     struct target to;
-    bool may_be_named = url_check("http.url", url, URL_PLAIN, &refusal) == 0;
+    bool may_be_named = url_check("http.url", url, 0, &refusal) == 0;
     if (!may_be_named)
         must_be_sentence(refusal.text);
     must_be_shown_without_secrets(url);
@@ -105,6 +115,7 @@ static void try_url(const struct egress *egress, const char *url, const char *lo
         return;
     }
     must_be_target(egress, &from);
+    must_agree_about_origins(url, location, &from);
     error = target_follow(&to, &from, location, why, sizeof why);
     if (error == TARGET_OK)
         must_be_target(egress, &to);
