@@ -200,7 +200,6 @@ static struct cycle_action on_retry(struct cycle *cycle, const struct cycle_conf
     if (cycle->failures > config->kickoff_max_retries || is_endless) {
         return finish(cycle, CYCLE_FINISH_VERDICT);
     }
-    cycle->kicked_off = false;
     return rest(cycle, config, cycle->state, backoff_ms(cycle->failures, event->jitter), event->retry_after_ms, now_ms);
 }
 
@@ -310,6 +309,9 @@ struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *c
     }
     if (cycle_is_expired(cycle, config, now_ms)) {
         return finish(cycle, CYCLE_FINISH_EXPIRED);
+    }
+    if (event.kind == CYCLE_EVENT_RETRY) {
+        cycle->kicked_off = false; /* but this answer is no reason to call the run one that came too late */
     }
     if (now_ms >= cycle_until_ms(cycle)) {
         return finish(cycle, CYCLE_FINISH_TIMEOUT);
