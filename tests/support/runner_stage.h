@@ -99,6 +99,7 @@ struct subject {
     atomic_int tenure;
     bool rejects;
     bool holds; /* its kickoff is not permitted at once */
+    double kickoffs_per_second; /* of its profile */
     const struct run_resume *resume;
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
@@ -174,6 +175,7 @@ static inline int on_prepare(struct run *run, void *opaque)
     ck_assert_msg(rxp_http_plan_make(subject->invocation, NULL, &subject->plan, &why) == 0, "%s", why.text);
     free(text);
     run->invocation = subject->invocation;
+    subject->plan.kickoffs_per_second = subject->kickoffs_per_second;
     run->plan = &subject->plan;
     run->resume = subject->resume;
     return 0;

@@ -145,6 +145,10 @@ void settings_pool(const struct options *options, const struct egress *egress, c
         .max_response_bytes = (size_t)options_int(options, "max-response-bytes"),
         .max_result_bytes = (size_t)options_int(options, "max-result-bytes"),
         .origin_max_connections = (int)options_int(options, "origin-max-connections"),
+        .origin_kickoffs_per_second = options_decimal(options, "origin-max-kickoffs-per-second"),
+        .origin_requests_per_second = options_decimal(options, "origin-max-requests-per-second"),
+        .origin_breaker_failures = (int)options_int(options, "origin-breaker-failures"),
+        .kickoff_max_wait_ms = options_ms(options, "kickoff-max-wait-seconds"),
         .egress = egress,
         .outlet = outlet,
     };

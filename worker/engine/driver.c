@@ -1,6 +1,7 @@
 #include "engine/driver.h"
 
 #include "base/clock.h"
+#include "engine/departure.h"
 #include "engine/outcome.h"
 #include "engine/run_answer.h"
 #include "engine/run_request.h"
@@ -125,7 +126,7 @@ static void tell_news(struct run *run, int64_t now_ms)
 /* ---- the end ---- */
 
 /* The outcome stands. The run belongs to its owner afterwards, who may have freed it. */
-static void end(struct runner *runner, struct run *run)
+static void end(struct runner *runner, struct run *run, int64_t now_ms)
 {
     if (run->transfer != NULL) {
         bool is_late = !run->outcome.abandoned && run->outcome.status == RXP_STATUS_TIMED_OUT;
@@ -138,6 +139,7 @@ static void end(struct runner *runner, struct run *run)
     list_remove(&run->held_node);
     list_remove(&run->node);
     runner->n_runs--;
+    departure_end(run, now_ms);
     atomic_fetch_sub_explicit(&runner->in_flight, 1, memory_order_relaxed);
     runner->hooks->ended(run, runner->hooks->opaque);
 }
@@ -149,7 +151,7 @@ void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms)
         tell_news(run, now_ms); /* for whoever goes on with it */
     }
     outcome_of_abandon(run, now_ms);
-    end(runner, run);
+    end(runner, run, now_ms);
 }
 
 static void finish(struct run *run, enum cycle_finish how, const struct verdict *verdict, int64_t now_ms)
@@ -173,7 +175,7 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
         outcome_of_cancel(run, now_ms);
         break;
     }
-    end(run->runner, run);
+    end(run->runner, run, now_ms);
 }
 
 /* ---- answers ---- */
@@ -313,6 +315,7 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
     struct cycle_action action = step(run, CYCLE_EVENT_BEGUN, now_ms);
     assert(action.kind == CYCLE_WAIT); /* it must not end here: its transfer is in use */
     set_wake(run, action.wake_at_ms);
+    departure_follow(run, now_ms);
     return TRANSFER_GO;
 }
 
@@ -351,6 +354,8 @@ static void apply(struct run *run, struct cycle_action action, const struct verd
         driver_abandon(run->runner, run, now_ms);
         return;
     }
+    departure_follow(run, now_ms);
+    departure_delay(run, &action, now_ms);
     set_wake(run, action.wake_at_ms);
     switch (action.kind) {
     case CYCLE_SEND_PREPARE:
@@ -387,7 +392,7 @@ bool driver_prepare(struct runner *runner, struct run *run, int64_t now_ms)
         return false;
     }
     if (runner->hooks->prepare(run, runner->hooks->opaque) != 0) {
-        end(runner, run);
+        end(runner, run, now_ms);
         return false;
     }
     run->runner = runner;
@@ -420,7 +425,9 @@ void driver_start(struct run *run, int64_t now_ms)
 
 void driver_wake(struct run *run, int64_t now_ms)
 {
-    apply(run, step(run, CYCLE_EVENT_TIMER, now_ms), NULL, now_ms);
+    struct cycle_action action = step(run, CYCLE_EVENT_TIMER, now_ms);
+    departure_go_on(run, &action);
+    apply(run, action, NULL, now_ms);
 }
 
 void driver_cancel(struct run *run, int64_t now_ms)

@@ -141,6 +141,8 @@ static struct curl_transport *make_transport(const struct loop *loop, const stru
         .outlet = config->pool->outlet,
         .max_response_bytes = config->pool->max_response_bytes,
         .origin_max_active = config->origin_max_active,
+        .gates = config->pool->gates,
+        .kickoff_max_wait_ms = config->pool->kickoff_max_wait_ms,
         .max_active = config->max_active,
         .max_connections = config->max_connections,
         .epoll_fd = loop->epoll_fd,

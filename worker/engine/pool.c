@@ -15,10 +15,12 @@
 /* File descriptors that are not the loops': Kafka's, the log, listeners. */
 #define RESERVED_FDS ((size_t)256)
 #define MAX_CONNECTIONS 4096
+#define BREAKER_PROBE_MS 5000
 
 struct pool {
     struct pool_config config;
     struct pool_hooks hooks;
+    struct gates *own_gates;
     atomic_size_t next;
     size_t n_loops; /* that stand */
     struct loop *loop[];
@@ -48,6 +50,25 @@ static uint64_t make_seed(size_t index)
         seed = (uint64_t)clock_wall_ms() * 2654435761u + index;
     }
     return seed;
+}
+
+static int make_gates(struct pool *pool, char *why, size_t why_bytes)
+{
+    const struct gates_config gates = {
+        .kickoffs_per_second = pool->config.origin_kickoffs_per_second,
+        .requests_per_second = pool->config.origin_requests_per_second,
+        .breaker_failures = pool->config.origin_breaker_failures,
+        .breaker_probe_ms = BREAKER_PROBE_MS,
+    };
+    if (pool->config.gates != NULL) {
+        return 0;
+    }
+    pool->config.gates = pool->own_gates = gates_new(&gates);
+    if (pool->own_gates == NULL) {
+        snprintf(why, why_bytes, "out of memory");
+        return -1;
+    }
+    return 0;
 }
 
 static int start_loops(struct pool *pool, char *why, size_t why_bytes)
@@ -91,7 +112,7 @@ struct pool *pool_new(const struct pool_config *config, const struct pool_hooks 
     }
     pool->config = *config;
     pool->hooks = *hooks;
-    if (start_loops(pool, why, why_bytes) != 0) {
+    if (make_gates(pool, why, why_bytes) != 0 || start_loops(pool, why, why_bytes) != 0) {
         pool_free(pool);
         return NULL;
     }
@@ -106,6 +127,7 @@ void pool_free(struct pool *pool)
     for (size_t i = 0; i < pool->n_loops; i++) {
         loop_free(pool->loop[i]);
     }
+    gates_free(pool->own_gates);
     free(pool);
     curl_global_cleanup();
 }

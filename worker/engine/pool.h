@@ -15,6 +15,7 @@
 
 #include "engine/egress.h"
 #include "engine/outlet.h"
+#include "engine/gate.h"
 #include "engine/run.h"
 
 #include <stdbool.h>
@@ -36,6 +37,12 @@ struct pool_config {
     size_t max_response_bytes;
     size_t max_result_bytes;
     int origin_max_connections; /* per process and origin: shared out among the loops, at least one each */
+    double origin_kickoffs_per_second; /* of each origin; 0: no limit */
+    double origin_requests_per_second; /* the same */
+    int origin_breaker_failures;       /* in a row, then kickoffs wait (gate.h); 0: no breaker */
+    int64_t kickoff_max_wait_ms;       /* of one whose origin makes no progress; 0: no limit */
+    size_t crowd_above;  /* so many runs may wait to be kicked off at one origin before hooks.crowded is told; 0: any number */
+    struct gates *gates; /* outlive the pool. NULL: it has its own */
     const struct egress *egress; /* outlives the pool */
     const struct outlet *outlet; /* the same; NULL: see outlet.h */
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
@@ -50,6 +57,9 @@ struct pool_hooks {
      * could go. Asked once a kickoff. The run may end before it was permitted, or in spite of
      * it: run_was_begun says whether it left. NULL: always. */
     bool (*permit)(struct run *run, void *opaque);
+    /* On the loop thread: the run waits to be kicked off at this gate's origin, as more than crowd_above do. Once for each that
+     * begins to wait. To look at the gate later it must be held. NULL: not wanted. */
+    void (*crowded)(struct run *run, struct gate *gate, void *opaque);
     /* On the loop thread: the kickoff was accepted and its answer does not end the run; run_note holds from now on.
      * What only the kickoff needed may be freed. Called also where the run is abandoned right after. Not of a run that
      * is resumed. NULL: not wanted. */

@@ -62,6 +62,10 @@ struct run {
     bool has_polled; /* a poll was answered with 200 */
     bool has_news;   /* of what run_note says: a poll URL or run id that its owner was not told of */
     int noted_s;     /* monotonic: when its owner was told last; 0: never, or not here */
+    bool prepares;   /* `gate` is that of its prepare call */
+    bool has_slot;   /* of its profile's rate */
+    bool is_resting; /* until that, with a prepare call or kickoff due */
+    struct gate *gate; /* it counts in the crowd there; NULL: nowhere */
     struct timer timer;
     struct cycle cycle;
     char *prepared_id; /* NULL: none known */

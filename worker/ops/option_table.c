@@ -113,6 +113,20 @@ static const struct option_spec table[] = {
     {.name = "origin-max-connections", .type = OPTION_INT, .value = "64", .metavar = "N", .min = 1, .max = 65535,
      .commands = ENGINE, .group = "Limits", .help = "Connections to one backend origin at most, shared out among the threads, of which each may "
                                            "have one."},
+    {.name = "origin-max-kickoffs-per-second", .type = OPTION_DECIMAL, .value = "", .metavar = "N", .min = 0.001,
+     .max = 1000000, .may_be_empty = true, .commands = ENGINE, .group = "Limits",
+     .help = "Kickoffs a second to one backend origin at most, redirects included; empty: no limit."},
+    {.name = "origin-max-requests-per-second", .type = OPTION_DECIMAL, .value = "", .metavar = "N", .min = 0.001,
+     .max = 1000000, .may_be_empty = true, .commands = ENGINE, .group = "Limits",
+     .help = "Requests of any kind a second to one backend origin at most; polls go first; empty: no limit."},
+    {.name = "origin-breaker-failures", .type = OPTION_INT, .value = "20", .metavar = "N", .min = 0, .max = 1000000,
+     .commands = ENGINE, .group = "Limits",
+     .help = "Network failures in a row of one backend origin, after which its kickoffs wait, but for one every 5 s, until "
+             "it answers; 0: never."},
+    {.name = "kickoff-max-wait-seconds", .type = OPTION_DECIMAL, .value = "300", .metavar = "S", .min = 0.01,
+     .max = 31536000, .may_be_empty = true, .commands = ENGINE, .group = "Limits",
+     .help = "Seconds that a kickoff waits at an origin that neither answers nor takes any; then its run fails with "
+             "origin_unavailable; empty: as long as it takes."},
 
     {.name = "egress-allow", .type = OPTION_TEXT, .value = "*", .metavar = "LIST", .commands = ENGINE,
      .group = "Where requests may go",
