@@ -104,6 +104,10 @@ static void begin_run(struct backend *backend, struct asked *asked, struct cours
     if (key) {
         seen_key(backend->seen, key);
     }
+    struct buf id;
+    buf_init(&id, MAX_COURSE_BYTES);
+    bool named = name_run(backend, course, &id) == 0 && remember_course(backend, conversation, course) == 0;
+    shape_apply(course);
     if (job) {
         atomic_fetch_add(&backend->jobs, 1);
         course->number[COURSE_INSTANT] = 1;
@@ -112,10 +116,7 @@ static void begin_run(struct backend *backend, struct asked *asked, struct cours
     if (course->number[COURSE_CODE] == 0) {
         course->number[COURSE_CODE] = job ? 200 : 202;
     }
-
-    struct buf id;
-    buf_init(&id, MAX_COURSE_BYTES);
-    if (name_run(backend, course, &id) < 0 || remember_course(backend, conversation, course) < 0) {
+    if (!named) {
         script_error(asked, 500, "out of memory");
     } else {
         if (course->number[COURSE_CODE] < 300) {
@@ -139,7 +140,7 @@ static void kickoff(struct backend *backend, struct asked *asked, const struct s
     } else if (course.number[COURSE_REDIRECTS] > 0 || course.text[COURSE_REDIRECT_TO]) {
         script_redirect(asked, &course);
     } else {
-        shape_apply(shape, &course);
+        shape_mark(shape, &course);
         begin_run(backend, asked, &course, job, conversation);
     }
     course_deinit(&course);
@@ -225,6 +226,7 @@ static bool recall(struct backend *backend, const char *id, struct course *cours
     char *remembered = seen_recall(backend->seen, id);
     bool known = course_read(course, remembered ? remembered : id);
     free(remembered);
+    shape_apply(course);
     return known;
 }
 

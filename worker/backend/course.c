@@ -270,6 +270,9 @@ void course_write(const struct course *course, struct buf *out)
     put_base36(out, (uint64_t)course->start_ms);
     buf_puts(out, "-");
     put_base36(out, course->serial);
+    if (course->shape > 0) {
+        buf_putf(out, ".sh%u", course->shape);
+    }
     for (size_t i = 0; i < COURSE_N; i++) {
         const struct parameter *parameter = &parameters[i];
         if (!is_given(course, i) || !*parameter->key) {
@@ -333,6 +336,10 @@ static bool take_escaped(struct course *course, size_t i, const char *at, size_t
 /* One ".kkVALUE", without its dot. */
 static bool take_parameter(struct course *course, const char *at, size_t bytes)
 {
+    if (bytes == 3 && memcmp(at, "sh", 2) == 0 && at[2] > '0' && at[2] <= '9') {
+        course->shape = (unsigned)(at[2] - '0');
+        return true;
+    }
     for (size_t i = 0; bytes >= 2 && i < COURSE_N; i++) {
         const struct parameter *parameter = &parameters[i];
         if (!*parameter->key || memcmp(parameter->key, at, 2) != 0) {

@@ -105,6 +105,7 @@ struct course {
     int64_t start_ms; /* Unix time of the kickoff */
     uint64_t serial;  /* tells runs of the same millisecond apart */
     int64_t span_ms;  /* upper end of a range of seconds, until course_settle */
+    unsigned shape;   /* of the answers; 0: as they are (shape.h) */
     int64_t number[COURSE_N];
     char *text[COURSE_N]; /* NULL: not given */
 };

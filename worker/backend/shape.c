@@ -25,17 +25,17 @@ static const struct shape shapes[] = {
      .status = "/renders/",
      .parameters = "run_id_field=id&status_field=state&outcome=done&result={\"frames\":3}",
      .output_apart = true},
+    {.kickoff = "/workflows/NAME/run",
+     .status = "/runs/by-worker/",
+     .parameters = "code=200&pending=404&pending_seconds=0.3&run_id_field=run.id&status_field=run.status&"
+                   "result_field=events&result=[\"started\",\"ended\"]"},
 };
-
-static const struct shape workflow = {
-    .status = "/runs/by-worker/",
-    .parameters = "code=200&pending=404&pending_seconds=0.3&run_id_field=run.id&status_field=run.status&"
-                  "result_field=events&result=[\"started\",\"ended\"]",
-};
+#define SHAPES (sizeof(shapes) / sizeof(*shapes))
+#define WORKFLOW (&shapes[SHAPES - 1])
 
 const struct shape *shape_of_kickoff(const char *path)
 {
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+    for (size_t i = 0; i < SHAPES; i++) {
         if (strcmp(path, shapes[i].kickoff) == 0) {
             return &shapes[i];
         }
@@ -45,7 +45,7 @@ const struct shape *shape_of_kickoff(const char *path)
 
 const struct shape *shape_of_status(const char *path, const char **id)
 {
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+    for (size_t i = 0; i < SHAPES; i++) {
         size_t bytes = strlen(shapes[i].status);
         if (strncmp(path, shapes[i].status, bytes) == 0) {
             *id = path + bytes;
@@ -62,12 +62,20 @@ const struct shape *shape_of_workflow(const char *path)
         return NULL;
     }
     const char *name_end = strchr(path + strlen(before), '/');
-    return name_end && name_end > path + strlen(before) && strcmp(name_end, "/run") == 0 ? &workflow : NULL;
+    return name_end && name_end > path + strlen(before) && strcmp(name_end, "/run") == 0 ? WORKFLOW : NULL;
 }
 
-void shape_apply(const struct shape *shape, struct course *course)
+void shape_mark(const struct shape *shape, struct course *course)
 {
-    char *copy = strdup(shape->parameters);
+    course->shape = *shape->parameters ? (unsigned)(shape - shapes) + 1 : 0;
+}
+
+void shape_apply(struct course *course)
+{
+    if (course->shape == 0 || course->shape > SHAPES) {
+        return;
+    }
+    char *copy = strdup(shapes[course->shape - 1].parameters);
     char *rest = copy;
     char *at;
     /* A run that ends with a message has no result, unless it was asked for. */

@@ -24,7 +24,10 @@ const struct shape *shape_of_status(const char *path, const char **id);
 /* A run of the workflow API: /workflows/NAME/run. NULL: it is none. */
 const struct shape *shape_of_workflow(const char *path);
 
-void shape_apply(const struct shape *shape, struct course *course);
+/* Names the shape in the course, and so in the run's id. */
+void shape_mark(const struct shape *shape, struct course *course);
+/* Sets the parameters of the shape that the course names, where they are not set. */
+void shape_apply(struct course *course);
 
 #define SHAPE_HELP                                                                                                     \
     "APIs of other shapes take the same parameters:\n"                                                                 \

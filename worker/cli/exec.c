@@ -1,7 +1,9 @@
 #include "cli/command.h"
+#include "cli/dry_run.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/settings.h"
+#include "cli/watch.h"
 #include "core/answer.h"
 #include "core/intake.h"
 #include "engine/pool.h"
@@ -21,6 +23,7 @@ struct execution {
     struct rxp_http_plan plan;
     struct rxp_refusal why;
     bool refused;
+    struct watch watch;
     int ended_fd; /* readable once the run has ended */
 };
 
@@ -34,10 +37,18 @@ static int on_prepare(struct run *run, void *opaque)
     return 0;
 }
 
+static void on_trace(struct run *run, const struct trace *trace, void *opaque)
+{
+    struct execution *execution = opaque;
+    watch_trace(&execution->watch, run, trace);
+}
+
 static void on_ended(struct run *run, void *opaque)
 {
-    (void)run;
     struct execution *execution = opaque;
+    if (execution->watch.out != NULL) {
+        watch_end(&execution->watch, run);
+    }
     uint64_t one = 1;
     ssize_t written = write(execution->ended_fd, &one, sizeof one);
     assert(written == sizeof one);
@@ -112,7 +123,12 @@ static void execution_read(struct execution *execution, const struct options *op
 static int execution_wait(struct execution *execution, const struct pool_config *config)
 {
     char why[SETTINGS_WHY_BYTES];
-    const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended, .opaque = execution};
+    const struct pool_hooks hooks = {
+        .prepare = on_prepare,
+        .trace = execution->watch.out != NULL ? on_trace : NULL,
+        .ended = on_ended,
+        .opaque = execution,
+    };
     struct pool *pool = pool_new(config, &hooks, why, sizeof why);
     if (pool == NULL) {
         fprintf(stderr, "rxp-worker exec: %s\n", why);
@@ -135,6 +151,25 @@ static int execution_wait(struct execution *execution, const struct pool_config 
     pool_free(pool);
     close(execution->ended_fd);
     return 0;
+}
+
+static int print_dry_run(struct execution *execution, const struct pool_config *config)
+{
+    const struct dry_run dry = {
+        .invocation = execution->invocation,
+        .plan = &execution->plan,
+        .egress = config->egress,
+        .outlet = config->outlet,
+        .max_run_ms = config->max_run_ms,
+        .poll_max_failures = config->poll_max_failures,
+    };
+    if (!execution->refused && dry_run_print(&dry, stdout, &execution->why) == 0) {
+        return EXIT_OK;
+    }
+    (void)fflush(stdout);
+    fprintf(stderr, "rxp-worker exec: it would be rejected: %s: %s\n", rxp_error_name(execution->why.error),
+            execution->why.text);
+    return exit_status_of(RXP_STATUS_REJECTED);
 }
 
 static int exec_main(const struct options *options)
@@ -167,10 +202,14 @@ static int exec_main(const struct options *options)
     struct execution execution = {.ended_fd = -1};
     run_init(&execution.run);
     execution_read(&execution, options, text, bytes);
+    watch_begin(&execution.watch, options_flag(options, "trace") ? stderr : NULL, &execution.plan);
     int status = EXIT_FATAL;
-    if (execution_wait(&execution, &config) == 0) {
+    if (options_flag(options, "dry-run")) {
+        status = print_dry_run(&execution, &config);
+    } else if (execution_wait(&execution, &config) == 0) {
         status = write_result(&execution, options_text(options, "worker-id"));
     }
+    watch_deinit(&execution.watch);
     run_deinit(&execution.run);
     rxp_http_plan_deinit(&execution.plan);
     rxp_invocation_free(execution.invocation);
@@ -191,9 +230,16 @@ const struct command command_exec = {
         "and polls have no shortest interval. Where the invocation names an output_result_path, the result is\n"
         "written there as well. SIGINT or SIGTERM cancels it: the result says so; a second one ends at once.\n"
         "\n"
-        "Example:\n"
-        "  rxp-worker exec invocation.json\n"
+        "To find out why an invocation does not work: --dry-run prints the requests that would be sent, the\n"
+        "rule of its polls and what the policy says of each host, and sends none; --trace prints each exchange\n"
+        "on stderr as it happens, its times, and what the worker makes of it. Neither shows a secret's value.\n"
         "\n"
-        "Exit status: 0 succeeded, 1 failed, 3 rejected, 4 timed_out, 5 cancelled, 2 usage.\n",
+        "Examples:\n"
+        "  rxp-worker exec invocation.json\n"
+        "  rxp-worker exec --dry-run invocation.json\n"
+        "  rxp-worker exec --trace invocation.json\n"
+        "\n"
+        "Exit status: 0 succeeded, 1 failed, 3 rejected, 4 timed_out, 5 cancelled, 2 usage. Of a dry run: 0 it\n"
+        "would run, 3 it would be rejected.\n",
     .main = exec_main,
 };

@@ -155,6 +155,11 @@ static const struct option_spec table[] = {
     {.name = "log-format", .type = OPTION_CHOICE, .value = "json", .choices = "json|text", .commands = WORKER,
      .group = "Process", .help = "Shape of the log on stdout: one JSON object a line, or text for people."},
 
+    {.name = "dry-run", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_EXEC, .flag_only = true, .group = "Exec",
+     .help = "Print the requests that would be sent, in order, and send none."},
+    {.name = "trace", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_EXEC, .flag_only = true, .group = "Exec",
+     .help = "Print each exchange on stderr as it happens, with its times and what the worker makes of it."},
+
     {.name = "wait", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_SUBMIT, .flag_only = true,
      .group = "Submit", .help = "Wait for the results of what was submitted, and print them on stdout."},
     {.name = "timeout-seconds", .type = OPTION_DECIMAL, .value = "", .metavar = "S", .min = 0.001, .max = 31536000,

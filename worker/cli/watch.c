@@ -1,0 +1,361 @@
+#include "cli/watch.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "cli/mask.h"
+#include "engine/secrets.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_LINE_BYTES ((size_t)256 * 1024)
+#define BODY_BYTES 300
+#define SEEN_BYTES ((size_t)8192) /* of a body, for what is to be hidden in it */
+
+/* ---- lines ---- */
+
+static void begin_line(const struct watch *watch, struct buf *line, int64_t now_ms, const char *mark)
+{
+    buf_init(line, MAX_LINE_BYTES);
+    buf_putf(line, "%8.3f %s ", (double)(now_ms - watch->begun_ms) / 1000, mark);
+}
+
+/* One write for each line, so that others' lines on stderr do not break it. */
+static void end_line(const struct watch *watch, struct buf *line)
+{
+    buf_puts(line, "\n");
+    if (!buf_failed(line)) {
+        fwrite(line->at, 1, line->bytes, watch->out);
+        fflush(watch->out);
+    }
+    buf_deinit(line);
+}
+
+/* What came from the peer: it may say a secret back. */
+static void put_theirs(const struct watch *watch, struct buf *line, const char *text, size_t bytes, size_t max_bytes)
+{
+    size_t seen = bytes < SEEN_BYTES ? bytes : SEEN_BYTES;
+    struct buf clean;
+    buf_init(&clean, MAX_LINE_BYTES);
+    for (size_t at = 0; at < seen;) {
+        size_t skip = 0;
+        for (size_t i = 0; i < watch->n_hidden && skip == 0; i++) {
+            size_t n = strlen(watch->hidden[i]);
+            skip = n <= bytes - at && memcmp(text + at, watch->hidden[i], n) == 0 ? n : 0;
+        }
+        buf_put(&clean, skip > 0 ? "***" : text + at, skip > 0 ? 3 : 1);
+        at += skip > 0 ? skip : 1;
+    }
+    mask_put_text(line, clean.at != NULL ? clean.at : "", clean.bytes, max_bytes);
+    buf_puts(line, seen < bytes && clean.bytes <= max_bytes ? "…" : "");
+    buf_deinit(&clean);
+}
+
+static void put_phrase(const struct watch *watch, struct buf *line, const char *text)
+{
+    put_theirs(watch, line, text, strlen(text), SEEN_BYTES);
+}
+
+static void put_their_url(const struct watch *watch, struct buf *line, const char *url)
+{
+    struct buf masked;
+    buf_init(&masked, MAX_LINE_BYTES);
+    mask_put_url(&masked, url);
+    put_phrase(watch, line, masked.at != NULL ? masked.at : "");
+    buf_deinit(&masked);
+}
+
+static void print_line(const struct watch *watch, int64_t now_ms, const char *mark, const char *name, const char *value)
+{
+    struct buf line;
+    begin_line(watch, &line, now_ms, mark);
+    buf_puts(&line, name);
+    put_phrase(watch, &line, value);
+    end_line(watch, &line);
+}
+
+static void print_body(const struct watch *watch, int64_t now_ms, const char *mark, const char *body, size_t bytes)
+{
+    struct buf line;
+    begin_line(watch, &line, now_ms, mark);
+    buf_putf(&line, "  body of %zu bytes: ", bytes);
+    while (bytes > 0 && (body[bytes - 1] == '\n' || body[bytes - 1] == '\r')) {
+        bytes--;
+    }
+    put_theirs(watch, &line, body, bytes, BODY_BYTES);
+    end_line(watch, &line);
+}
+
+/* ---- what is sent ---- */
+
+static void print_request(struct watch *watch, const struct trace *trace)
+{
+    struct buf line;
+    watch->request = *trace->request;
+    begin_line(watch, &line, trace->now_ms, ">");
+    buf_putf(&line, "%s: %s ", trace->call, trace->request->method);
+    put_their_url(watch, &line, trace->request->url);
+    end_line(watch, &line);
+}
+
+/* As the plan has it; NULL: the header is not one of the plan's. */
+static const char *planned_value(const struct watch *watch, const char *name)
+{
+    for (size_t i = 0; i < watch->plan->n_headers; i++) {
+        if (strcasecmp(watch->plan->headers[i].name, name) == 0) {
+            return watch->plan->headers[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* What the secrets of the template became: all that is between its fixed ends. */
+static void hide(struct watch *watch, const char *planned, const char *sent)
+{
+    const char *first = strstr(planned, "${secret:");
+    const char *last = strrchr(planned, '}');
+    size_t before = (size_t)(first - planned);
+    size_t after = last != NULL ? strlen(last + 1) : 0;
+    size_t bytes = strlen(sent);
+    if (watch->n_hidden == WATCH_MAX_HIDDEN || bytes <= before + after) {
+        return;
+    }
+    char *value = strndup(sent + before, bytes - before - after);
+    for (size_t i = 0; value != NULL && i < watch->n_hidden; i++) {
+        if (strcmp(watch->hidden[i], value) == 0) {
+            free(value);
+            return;
+        }
+    }
+    if (value != NULL) {
+        watch->hidden[watch->n_hidden++] = value;
+    }
+}
+
+static void print_head_and_body(struct watch *watch, const struct trace *trace)
+{
+    bool has_type = false;
+    for (size_t i = 0; i < trace->headers.n; i++) {
+        has_type = has_type || strcasecmp(trace->headers.header[i].name, "Content-Type") == 0;
+    }
+    if (watch->request.content_type != NULL && !has_type) {
+        print_line(watch, trace->now_ms, ">", "  Content-Type: ", watch->request.content_type);
+    }
+    for (size_t i = 0; i < trace->headers.n; i++) {
+        const struct http_header *header = &trace->headers.header[i];
+        const char *planned = planned_value(watch, header->name);
+        bool is_secret = planned != NULL && secret_is_in(planned);
+        if (is_secret) {
+            hide(watch, planned, header->value);
+        }
+        struct buf line;
+        begin_line(watch, &line, trace->now_ms, ">");
+        buf_putf(&line, "  %s: ", header->name);
+        mask_put_header_value(&line, header->name, is_secret ? planned : header->value);
+        end_line(watch, &line);
+    }
+    if (watch->request.body_bytes > 0) {
+        print_body(watch, trace->now_ms, ">", watch->request.body, watch->request.body_bytes);
+    }
+}
+
+/* ---- what comes back ---- */
+
+static void put_part(struct buf *line, const char *name, int64_t us)
+{
+    if (us > 0) {
+        buf_putf(line, ", %s %.1f", name, (double)us / 1000);
+    }
+}
+
+static void put_timing(struct buf *line, const struct http_timing *timing)
+{
+    buf_putf(line, " (ms: queued %" PRId64, timing->queued_ms);
+    if (timing->is_reused) {
+        buf_puts(line, ", connection reused");
+    } else {
+        put_part(line, "name", timing->resolve_us);
+        put_part(line, "connect", timing->connect_us);
+        put_part(line, "TLS", timing->secure_us);
+    }
+    put_part(line, "first byte", timing->first_byte_us);
+    put_part(line, "total", timing->total_us);
+    buf_puts(line, ")");
+    if (timing->redirects > 0) {
+        buf_putf(line, " after %d redirect%s", timing->redirects, timing->redirects > 1 ? "s" : "");
+    }
+}
+
+static void print_reply(const struct watch *watch, const struct trace *trace)
+{
+    const struct http_reply *reply = trace->reply;
+    struct buf line;
+    begin_line(watch, &line, trace->now_ms, "<");
+    if (reply->code > 0) {
+        buf_putf(&line, "%d", reply->code);
+    }
+    if (reply->error != TRANSPORT_OK) {
+        buf_puts(&line, reply->code > 0 ? ": " : "no answer: ");
+        put_phrase(watch, &line, reply->detail);
+    }
+    put_timing(&line, &reply->timing);
+    end_line(watch, &line);
+    if (reply->retry_after != NULL) {
+        print_line(watch, trace->now_ms, "<", "  Retry-After: ", reply->retry_after);
+    }
+    if (reply->wanted_raw != NULL && watch->plan->poll_url_header != NULL) {
+        begin_line(watch, &line, trace->now_ms, "<");
+        buf_putf(&line, "  %s: ", watch->plan->poll_url_header);
+        put_their_url(watch, &line, reply->wanted_raw);
+        end_line(watch, &line);
+    }
+    if (reply->body_bytes > 0) {
+        print_body(watch, trace->now_ms, "<", reply->body, reply->body_bytes);
+    }
+}
+
+/* ---- what is made of it ---- */
+
+static const char *next_name(enum cycle_state state)
+{
+    switch (state) {
+    case CYCLE_PREPARE:
+        return "prepare";
+    case CYCLE_KICKOFF:
+        return "kickoff";
+    case CYCLE_POLL:
+        return "poll";
+    case CYCLE_FETCH:
+        return "result fetch";
+    case CYCLE_START:
+    case CYCLE_REST:
+    case CYCLE_DONE:
+        break;
+    }
+    return "end";
+}
+
+static void put_named(const struct watch *watch, struct buf *line, const char *before, const char *what)
+{
+    if (what != NULL) {
+        buf_puts(line, before);
+        buf_puts(line, " '");
+        put_phrase(watch, line, what);
+        buf_puts(line, "'");
+    }
+}
+
+static void put_verdict(const struct watch *watch, struct buf *line, const struct run *run, const struct verdict *verdict)
+{
+    switch (verdict->kind) {
+    case VERDICT_PREPARED:
+        buf_puts(line, "prepared");
+        put_named(watch, line, ", id", run->prepared_id);
+        return;
+    case VERDICT_ACCEPTED:
+        buf_puts(line, "accepted");
+        put_named(watch, line, ", run id", run->run_id);
+        return;
+    case VERDICT_PENDING:
+        buf_puts(line, "pending");
+        put_named(watch, line, ", status", run->state);
+        return;
+    case VERDICT_FETCH:
+    case VERDICT_DONE:
+        if (run->cycle.ended_in == CYCLE_FETCH && run->cycle.state == CYCLE_DONE) {
+            buf_puts(line, "the result is there");
+            return;
+        }
+        buf_puts(line, "terminal");
+        put_named(watch, line, ": status", run->state);
+        buf_puts(line, verdict->succeeded ? ", a success" : ", a failure");
+        return;
+    case VERDICT_RETRY:
+    case VERDICT_TRANSIENT:
+        buf_puts(line, "may pass: ");
+        put_phrase(watch, line, verdict->text);
+        return;
+    case VERDICT_BROKEN:
+        put_phrase(watch, line, verdict->text);
+        return;
+    }
+}
+
+static void print_decision(const struct watch *watch, const struct run *run, const struct trace *trace)
+{
+    struct buf line;
+    begin_line(watch, &line, trace->now_ms, "=");
+    put_verdict(watch, &line, run, trace->verdict);
+    switch (trace->action->kind) {
+    case CYCLE_SEND_PREPARE:
+    case CYCLE_SEND_KICKOFF:
+    case CYCLE_SEND_POLL:
+    case CYCLE_SEND_FETCH:
+        buf_putf(&line, " -> %s", next_name(run->cycle.state));
+        break;
+    case CYCLE_WAIT:
+        if (run->cycle.state == CYCLE_REST) {
+            buf_putf(&line, ": waits %.1f s -> %s", (double)(run->cycle.rest_until_ms - trace->now_ms) / 1000,
+                     next_name(run->cycle.next));
+        }
+        break;
+    case CYCLE_FINISH:
+        buf_puts(&line, " -> end");
+        break;
+    }
+    end_line(watch, &line);
+}
+
+/* ---- all of it ---- */
+
+void watch_begin(struct watch *watch, FILE *out, const struct rxp_http_plan *plan)
+{
+    *watch = (struct watch){.out = out, .plan = plan, .begun_ms = clock_mono_ms()};
+}
+
+void watch_trace(struct watch *watch, const struct run *run, const struct trace *trace)
+{
+    switch (trace->kind) {
+    case TRACE_QUEUED:
+        print_request(watch, trace);
+        break;
+    case TRACE_SENT:
+        print_head_and_body(watch, trace);
+        break;
+    case TRACE_ANSWERED:
+        print_reply(watch, trace);
+        break;
+    case TRACE_DECIDED:
+        if (run != NULL) {
+            print_decision(watch, run, trace);
+        }
+        break;
+    }
+}
+
+void watch_end(struct watch *watch, const struct run *run)
+{
+    struct buf line;
+    const char *code = rxp_error_name(run->outcome.error);
+    begin_line(watch, &line, clock_mono_ms(), "=");
+    buf_puts(&line, rxp_status_name(run->outcome.status));
+    if (code != NULL) {
+        buf_putf(&line, " (%s)", code);
+    }
+    if (run->outcome.summary != NULL) {
+        buf_puts(&line, ": ");
+        put_phrase(watch, &line, run->outcome.summary);
+    }
+    end_line(watch, &line);
+}
+
+void watch_deinit(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->n_hidden; i++) {
+        explicit_bzero(watch->hidden[i], strlen(watch->hidden[i]));
+        free(watch->hidden[i]);
+    }
+    watch->n_hidden = 0;
+}
