@@ -1,15 +1,14 @@
 #include "engine/secret_store.h"
 
 #include "base/hash.h"
+#include "engine/file_text.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_ENTRIES 4096 /* of a directory that somebody named by mistake, no more is looked at */
 #define GRANT_MAX_BYTES ((size_t)64 * 1024)
@@ -94,35 +93,6 @@ static void take_value(struct secret_entry *entry, char *value, size_t bytes)
     entry->bytes = bytes + 1; /* all of its memory */
 }
 
-/* The file's bytes and a NUL, at most so many and one more; NULL with errno. */
-static char *read_fd(int fd, size_t most, size_t *bytes)
-{
-    char *text = malloc(most + 2);
-    if (text == NULL) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    *bytes = 0;
-    while (*bytes < most + 1) {
-        ssize_t n = read(fd, text + *bytes, most + 1 - *bytes);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            int kept = errno;
-            secret_free(text, *bytes);
-            errno = kept;
-            return NULL;
-        }
-        if (n == 0) {
-            break;
-        }
-        *bytes += (size_t)n;
-    }
-    text[*bytes] = '\0';
-    return text;
-}
-
 /* ---- a directory ---- */
 
 /* The secret that a file holds: 0 where it holds none. */
@@ -189,15 +159,12 @@ static int read_file(struct secret_store *store, DIR *dir, const char *file)
         return -1;
     }
     size_t bytes = 0;
-    int fd = openat(dirfd(dir), file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char *text = fd >= 0 ? read_fd(fd, is_grant ? GRANT_MAX_BYTES : SECRET_VALUE_MAX_BYTES + 2, &bytes) : NULL;
+    char *text =
+        file_text_read(dirfd(dir), file, is_grant ? GRANT_MAX_BYTES : SECRET_VALUE_MAX_BYTES + 2, &bytes);
     if (text == NULL) {
         snprintf(entry->fault, sizeof entry->fault, "it cannot be read: %s", strerror(errno));
     } else {
         take_value(entry, text, bytes);
-    }
-    if (fd >= 0) {
-        close(fd);
     }
     return 0;
 }
