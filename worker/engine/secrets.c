@@ -1,7 +1,7 @@
 #include "engine/secrets.h"
 
+#include "base/clock.h"
 #include "engine/secrets_inside.h"
-#include "ops/log.h"
 #include "protocol/refusal.h"
 
 #include <stdio.h>
@@ -44,24 +44,27 @@ struct secrets *secrets_new(const struct secrets_config *config, char why[SECRET
         secrets_free(secrets);
         return NULL;
     }
-    if (secrets->dir != NULL &&
-        secret_store_read_dir(secrets->dir, &secrets->files, why, SECRETS_WHY_BYTES) != 0) {
-        log_event(LOG_WARN, "secrets_unreadable", "%s; no secret of it is known", why);
+    if (secrets->dir != NULL) {
+        secrets_read_files(secrets, true, NULL);
     }
     return secrets;
 }
 
 int secrets_start(struct secrets *secrets, char why[SECRETS_WHY_BYTES])
 {
-    (void)secrets;
-    why[0] = '\0';
-    return 0;
+    return secrets->dir != NULL ? secret_keeper_start(secrets, why) : 0;
 }
 
 void secrets_free(struct secrets *secrets)
 {
     if (secrets == NULL) {
         return;
+    }
+    secret_keeper_stop(secrets);
+    while (secrets->tokens != NULL) {
+        struct token *next = secrets->tokens->next;
+        token_free(secrets->tokens);
+        secrets->tokens = next;
     }
     secret_store_deinit(&secrets->files);
     secret_store_deinit(&secrets->variables);
@@ -94,6 +97,7 @@ struct place {
     int port;
     const struct rxp_pair *bindings; /* of the profile */
     size_t n_bindings;
+    int64_t now_ms; /* one moment for all looks at a token */
 };
 
 static enum secret_fill deny(char why[SECRETS_WHY_BYTES], const char *name, const char *rest, const char *more)
@@ -121,10 +125,38 @@ static enum secret_fill check_bound(const struct secrets *secrets, const char *n
     return SECRET_DENIED;
 }
 
-static struct secret_entry *find(struct secrets *secrets, const char *name)
+static struct secret_entry *find(const struct secrets *secrets, const char *name)
 {
     struct secret_entry *entry = secret_store_find(&secrets->files, name);
     return entry != NULL ? entry : secret_store_find(&secrets->variables, name);
+}
+
+static struct token *find_token(const struct secrets *secrets, const char *name)
+{
+    struct token *token = secrets->tokens;
+    while (token != NULL && strcmp(token->name, name) != 0) {
+        token = token->next;
+    }
+    return token;
+}
+
+/* Under the lock. */
+static enum secret_fill use_token(struct secrets *secrets, const char *name, int64_t now_ms, const char **value,
+                                  char why[SECRETS_WHY_BYTES])
+{
+    struct token *token = find_token(secrets, name);
+    switch (token_use(token, now_ms)) {
+    case TOKEN_THERE:
+        *value = token->value;
+        return SECRET_READY;
+    case TOKEN_COMING:
+        secret_keeper_wake(secrets);
+        return SECRET_WAIT;
+    case TOKEN_FAILED:
+        snprintf(why, SECRETS_WHY_BYTES, "the token of secret '%s' could not be fetched: %s", name, token->fault);
+        return SECRET_UNAVAILABLE;
+    }
+    return SECRET_UNAVAILABLE;
 }
 
 /* Under the lock. READY: *value points into what the lock guards. */
@@ -142,6 +174,9 @@ static enum secret_fill look_up(struct secrets *secrets, const struct secret_mar
     }
     if (entry->fault[0] != '\0') {
         return deny(why, mark->name, "cannot be used: ", entry->fault);
+    }
+    if (entry->is_grant) {
+        return use_token(secrets, mark->name, place->now_ms, value, why);
     }
     *value = entry->value;
     return SECRET_READY;
@@ -207,7 +242,7 @@ enum secret_fill secrets_fill(struct secrets *secrets, const char *value, const 
                               const struct rxp_pair *bindings, size_t n_bindings, char **out,
                               char why[SECRETS_WHY_BYTES])
 {
-    const struct place place = {host, port, bindings, n_bindings};
+    const struct place place = {host, port, bindings, n_bindings, clock_mono_ms()};
     size_t bytes = 0;
     *out = NULL;
     why[0] = '\0';
@@ -229,7 +264,7 @@ enum secret_fill secrets_fill(struct secrets *secrets, const char *value, const 
 bool secrets_check(struct secrets *secrets, const char *value, const char *host, int port,
                    const struct rxp_pair *bindings, size_t n_bindings, char why[SECRETS_WHY_BYTES])
 {
-    const struct place place = {host, port, bindings, n_bindings};
+    const struct place place = {host, port, bindings, n_bindings, clock_mono_ms()};
     struct secret_mark mark;
     size_t bytes = 0;
     if (secret_next(value, &mark) == SECRET_NONE) {
@@ -244,8 +279,18 @@ bool secrets_check(struct secrets *secrets, const char *value, const char *host,
 
 void secrets_refused(struct secrets *secrets, const char *value)
 {
-    (void)secrets;
-    (void)value;
+    struct secret_mark mark;
+    if (secrets == NULL || !secret_is_in(value)) {
+        return;
+    }
+    pthread_mutex_lock(&secrets->lock);
+    for (; secret_next(value, &mark) == SECRET_FOUND; value = mark.end) {
+        struct token *token = find_token(secrets, mark.name);
+        if (token != NULL && token_refused(token, clock_mono_ms())) {
+            secret_keeper_wake(secrets);
+        }
+    }
+    pthread_mutex_unlock(&secrets->lock);
 }
 
 /* ---- what is known ---- */

@@ -19,6 +19,7 @@
 #define SECRETS_WHY_BYTES 384
 
 struct secrets;
+struct outlet;
 
 struct secrets_config {
     const char *dir;          /* NULL: no files. It need not exist */
@@ -26,13 +27,15 @@ struct secrets_config {
     const char *hosts;        /* secrets-hosts: NAME=host[:port][,host…];NAME2=…; NULL: none */
     /* For token requests; what they point to outlives the secrets. */
     const struct egress *egress;
-    const char *ca_file; /* NULL: the system's */
+    const struct outlet *outlet; /* NULL: see outlet.h */
     int64_t connect_timeout_ms;
+    int64_t fetch_timeout_ms; /* of a token request; 0: 30 s */
 };
 
 /* Copies the strings of the config and reads what is there. NULL with a sentence that names the faulty entry. */
 struct secrets *secrets_new(const struct secrets_config *config, char why[SECRETS_WHY_BYTES]);
-/* Starts the keeper; without it nothing changes any more, and no token is ever fetched. 0, or -1 with why. */
+/* Starts the keeper, before others get to know of the secrets; without it nothing changes, and no token is ever fetched.
+ * 0, or -1 with why. */
 int secrets_start(struct secrets *secrets, char why[SECRETS_WHY_BYTES]);
 /* Ends the keeper first. Nobody may use it any more. */
 void secrets_free(struct secrets *secrets);
