@@ -28,7 +28,7 @@ static const struct file_row file_rows[] = {
     {"{}", "p.json: it has no metadata"},
     {"{" GOOD "} {}", "p.json: it is not JSON"},
     {"{" GOOD "," GOOD "}", "p.json: it is not JSON: "},
-    {"{" GOOD ",\"secret\":{}}", "p.json: unknown key 'secret', did you mean 'secrets'?"},
+    {"{" GOOD ",\"secret\":{}}", "p.json: unknown key 'secret': did you mean 'secrets'?"},
     {"{\"metadata\":[]}", "p.json: metadata is no object of strings"},
     {"{\"metadata\":{\"http.poll_interval_seconds\":2}}",
      "p.json: metadata: the value of 'http.poll_interval_seconds' is no string: put it in quotes"},
