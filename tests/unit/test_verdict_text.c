@@ -105,6 +105,25 @@ START_TEST(a_success_has_no_error_message)
 }
 END_TEST
 
+START_TEST(where_the_status_says_only_that_all_is_over_a_message_is_a_failure)
+{
+    struct rxp_http_plan plan = polling;
+    plan.error_paths = (struct rxp_words)WORDS("error.message");
+    plan.missing_status_is_pending = true;
+    const struct want want = {FAILED(BACKEND_FAILED, "backend reported terminal status: done: quota"), .state = "done",
+                              .exit_code = 1};
+    check_poll(&plan, 200, "{\"status\":\"done\",\"error\":{\"message\":\"quota\"}}", &want);
+    check_kickoff(&plan, 200, "{\"status\":\"done\",\"error\":{\"message\":\"quota\"}}", &want);
+    static const char *const others[] = {"", ",\"error\":null", ",\"error\":{}", ",\"error\":{\"message\":\"\"}",
+                                         ",\"error\":{\"message\":null}"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char body[100];
+        snprintf(body, sizeof body, "{\"status\":\"done\"%s}", others[i]);
+        check_poll(&plan, 200, body, &(struct want){SUCCEEDED("done")});
+    }
+}
+END_TEST
+
 START_TEST(a_long_message_is_cut)
 {
     struct rxp_http_plan plan = polling;
@@ -126,6 +145,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, the_longest_sentence_fits);
     tcase_add_loop_test(tests, a_failure_is_told_with_the_backends_own_message, 0, ROWS(error_rows));
     tcase_add_test(tests, a_success_has_no_error_message);
+    tcase_add_test(tests, where_the_status_says_only_that_all_is_over_a_message_is_a_failure);
     tcase_add_test(tests, a_long_message_is_cut);
     suite_add_tcase(suite, tests);
     return suite;

@@ -27,7 +27,7 @@ static const struct shape shapes[] = {
      .output_apart = true},
     {.kickoff = "/workflows/NAME/run",
      .status = "/runs/by-worker/",
-     .parameters = "code=200&pending=404&pending_seconds=0.3&run_id_field=run.id&status_field=run.status&"
+     .parameters = "code=200&pending=404&pending_seconds=0.5&run_id_field=run.id&status_field=run.status&"
                    "result_field=events&result=[\"started\",\"ended\"]"},
 };
 #define SHAPES (sizeof(shapes) / sizeof(*shapes))

@@ -243,7 +243,11 @@ static void put_kickoff(struct page *page)
     const struct rxp_http_plan *plan = page->dry->plan;
     struct buf *out = begin_step(page, "kickoff");
     if (!plan->polls) {
-        buf_puts(out, "its answer is the result, 2xx is a success\n");
+        buf_puts(out, "its answer is the result, 2xx is a success");
+        if (plan->result_path != NULL) {
+            buf_putf(out, "; http.result is read at '%s'", SHOWN(plan->result_path));
+        }
+        buf_puts(out, "\n");
         put_call(page, &plan->kickoff);
         return;
     }
@@ -277,6 +281,11 @@ static void put_poll_rule(struct page *page)
     buf_puts(out, "\n");
     if (plan->missing_status_is_pending) {
         buf_puts(out, "   not yet: an answer without that field\n");
+        if (plan->error_paths.n > 0) {
+            buf_puts(out, "   a failure all the same: with a message at ");
+            put_words(out, &plan->error_paths);
+            buf_puts(out, "\n");
+        }
     }
     if (plan->pending_codes.n > 0) {
         buf_puts(out, "   not yet: ");
@@ -356,11 +365,11 @@ int dry_run_print(const struct dry_run *dry, FILE *out, struct rxp_refusal *why)
     put_kickoff(&page);
     if (dry->plan->polls) {
         put_poll_rule(&page);
-        if (dry->plan->result.url != NULL) {
-            put_result(&page);
-        }
-        put_ends(&page);
     }
+    if (dry->plan->result.url != NULL) {
+        put_result(&page);
+    }
+    put_ends(&page);
     put_time(&page);
     if (page.text.at != NULL && !buf_failed(&page.text)) {
         fwrite(page.text.at, 1, page.text.bytes, out);

@@ -59,12 +59,21 @@ static bool is_result_to_be_fetched(const struct rxp_http_plan *plan, const char
     return plan->result.url != NULL && (plan->result_states_all || rxp_words_has(&plan->result_states, state));
 }
 
+/* Where a status that is missing means "not yet", one that is there may say only that all is over (done: true): then a
+ * message tells a failure. */
+static bool is_success(const struct rxp_http_plan *plan, const struct verdict_body *body, const char *state)
+{
+    struct json_slice message;
+    return rxp_words_has(&plan->success_states, state) &&
+           !(plan->missing_status_is_pending && verdict_body_find_error(body, plan, &message));
+}
+
 /* verdict->state is terminal: the end, for good or ill. */
 static void set_done(struct verdict *verdict, const struct rxp_http_plan *plan, const struct verdict_limits *limits,
                      const struct verdict_body *body)
 {
     verdict->kind = VERDICT_DONE;
-    verdict->succeeded = rxp_words_has(&plan->success_states, verdict->state);
+    verdict->succeeded = is_success(plan, body, verdict->state);
     verdict->has_exit_code = true;
     verdict->exit_code = verdict->succeeded ? 0 : 1;
     if (!verdict->succeeded) {

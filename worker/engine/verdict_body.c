@@ -76,29 +76,31 @@ void verdict_body_keep_result(const struct verdict_body *body, struct verdict *v
     }
 }
 
-/* False: it is none. A want of memory costs the message, not the verdict. */
-static bool say_message(struct verdict *verdict, struct json_slice slice)
+bool verdict_body_find_error(const struct verdict_body *body, const struct rxp_http_plan *plan, struct json_slice *out)
 {
-    if (json_type_of(slice) == JSON_NULL) {
-        return false;
+    for (size_t i = 0; i < plan->error_paths.n; i++) {
+        if (body->is_json && json_find(body->document, plan->error_paths.word[i], out)) {
+            enum json_type type = json_type_of(*out);
+            bool is_empty = type == JSON_NULL || (type == JSON_STRING && out->bytes == strlen("\"\""));
+            if (!is_empty) {
+                return true;
+            }
+        }
     }
-    size_t bytes;
-    char *text = json_text(slice, &bytes);
-    bool is_message = text != NULL && bytes > 0;
-    if (is_message) {
-        verdict_say(verdict, ": ");
-        verdict_say_bytes(verdict, text, bytes);
-    }
-    free(text);
-    return is_message;
+    return false;
 }
 
 void verdict_body_say_error(const struct verdict_body *body, struct verdict *verdict, const struct rxp_http_plan *plan)
 {
-    for (size_t i = 0; i < plan->error_paths.n; i++) {
-        struct json_slice slice;
-        if (json_find(body->document, plan->error_paths.word[i], &slice) && say_message(verdict, slice)) {
-            return;
-        }
+    struct json_slice slice;
+    size_t bytes;
+    if (!verdict_body_find_error(body, plan, &slice)) {
+        return;
     }
+    char *text = json_text(slice, &bytes);
+    if (text != NULL) { /* a want of memory costs the message, not the verdict */
+        verdict_say(verdict, ": ");
+        verdict_say_bytes(verdict, text, bytes);
+    }
+    free(text);
 }

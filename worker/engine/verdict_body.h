@@ -29,7 +29,9 @@ void verdict_keep_result(struct verdict *verdict, const struct verdict_limits *l
 /* That at result_path, if there is one. */
 void verdict_body_keep_result(const struct verdict_body *body, struct verdict *verdict,
                               const struct rxp_http_plan *plan, const struct verdict_limits *limits);
-/* ": <message>", the first one of poll_error_path; a null or an empty text is none. The body is JSON. */
+/* The message at the first path of poll_error_path that leads to one; a null or an empty text is none. */
+bool verdict_body_find_error(const struct verdict_body *body, const struct rxp_http_plan *plan, struct json_slice *out);
+/* ": <message>", where there is one. */
 void verdict_body_say_error(const struct verdict_body *body, struct verdict *verdict, const struct rxp_http_plan *plan);
 
 #endif
