@@ -105,6 +105,7 @@ struct egress *settings_egress(const struct options *options, bool loopback_allo
     const struct egress_config config = {
         .allow = options_text(options, "egress-allow"),
         .deny = options_text(options, "egress-deny"),
+        .private_denied = strcmp(options_text(options, "egress-private"), "deny") == 0,
         .loopback_allowed = loopback_allowed,
     };
     return egress_make(&config, why);

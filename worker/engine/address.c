@@ -112,79 +112,7 @@ bool address_range_within(const struct address_range *inner, const struct addres
     return inner->prefix_bits >= outer->prefix_bits && address_range_has(outer, &inner->base);
 }
 
-struct special {
-    struct address_range range;
-    enum address_class class;
-};
-
-#define V4(a, b, c, d, bits) {{AF_INET, {a, b, c, d}}, bits}
 #define V6(bits, ...) {{AF_INET6, {__VA_ARGS__}}, bits}
-
-/* The narrower range stands before the wider one that holds it. */
-static const struct special specials[] = {
-    {V4(169, 254, 169, 254, 32), ADDRESS_METADATA}, /* AWS, Azure, Google, Oracle and others */
-    {V4(169, 254, 170, 2, 32), ADDRESS_METADATA},   /* AWS ECS task credentials */
-    {V4(169, 254, 170, 23, 32), ADDRESS_METADATA},  /* AWS EKS pod identity */
-    {V4(168, 63, 129, 16, 32), ADDRESS_METADATA},   /* Azure WireServer */
-    {V4(100, 100, 100, 200, 32), ADDRESS_METADATA}, /* Alibaba Cloud */
-    {V4(192, 0, 0, 192, 32), ADDRESS_METADATA},     /* Oracle Cloud, the older one */
-    {V4(127, 0, 0, 0, 8), ADDRESS_LOOPBACK},        /* RFC 1122 */
-    {V4(0, 0, 0, 0, 8), ADDRESS_UNSPECIFIED},       /* RFC 1122; Linux connects 0.0.0.0 to itself */
-    {V4(169, 254, 0, 0, 16), ADDRESS_LINK_LOCAL},   /* RFC 3927 */
-    {V4(224, 0, 0, 0, 4), ADDRESS_MULTICAST},       /* RFC 5771 */
-    {V4(255, 255, 255, 255, 32), ADDRESS_BROADCAST},
-    {V6(128, 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54), ADDRESS_METADATA}, /* AWS: fd00:ec2::254 */
-    {V6(128, 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x00, [15] = 0x23), ADDRESS_METADATA}, /* AWS EKS: fd00:ec2::23 */
-    {V6(128, 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54), ADDRESS_METADATA}, /* Google: fd20:ce::254 */
-    {V6(128, 0xfd, 0x00, 0x00, 0x42, [15] = 0x42), ADDRESS_METADATA},              /* Scaleway: fd00:42::42 */
-    {V6(128, [15] = 1), ADDRESS_LOOPBACK},                                         /* RFC 4291 */
-    {V6(128, 0), ADDRESS_UNSPECIFIED},
-    {V6(10, 0xfe, 0x80), ADDRESS_LINK_LOCAL},
-    {V6(8, 0xff), ADDRESS_MULTICAST},
-};
-
-#define N_SPECIALS (sizeof specials / sizeof specials[0])
-
-enum address_class address_class_of(const struct address *address)
-{
-    for (size_t i = 0; i < N_SPECIALS; i++) {
-        if (address_range_has(&specials[i].range, address)) {
-            return specials[i].class;
-        }
-    }
-    return ADDRESS_PLAIN;
-}
-
-const char *address_class_name(enum address_class class)
-{
-    switch (class) {
-    case ADDRESS_PLAIN:
-        return "";
-    case ADDRESS_LOOPBACK:
-        return "loopback";
-    case ADDRESS_UNSPECIFIED:
-        return "unspecified";
-    case ADDRESS_LINK_LOCAL:
-        return "link-local";
-    case ADDRESS_METADATA:
-        return "a cloud's metadata address";
-    case ADDRESS_MULTICAST:
-        return "multicast";
-    case ADDRESS_BROADCAST:
-        return "broadcast";
-    }
-    return "";
-}
-
-bool address_range_is_loopback(const struct address_range *range)
-{
-    for (size_t i = 0; i < N_SPECIALS; i++) {
-        if (specials[i].class == ADDRESS_LOOPBACK && address_range_within(range, &specials[i].range)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 enum wrap_kind {
     WRAP_SPELLING, /* the same host in other letters */
@@ -220,8 +148,8 @@ size_t address_unwrap(const struct address *address, struct address_form forms[A
     size_t n = 0;
     forms[n++] = (struct address_form){.address = *address, .same_host = true};
     /* :: and ::1 lie in the range of the IPv4-compatible ones, but mean something of their own. */
-    enum address_class class = address_class_of(address);
-    if (address->family != AF_INET6 || class == ADDRESS_UNSPECIFIED || class == ADDRESS_LOOPBACK) {
+    static const unsigned char zeros[15];
+    if (address->family != AF_INET6 || (memcmp(address->byte, zeros, 15) == 0 && address->byte[15] <= 1)) {
         return n;
     }
     for (size_t i = 0; i < N_WRAPS; i++) {

@@ -1,4 +1,4 @@
-/* address: IP addresses and ranges as the egress policy sees them: parsed, compared, classed, unwrapped.
+/* address: IP addresses and ranges as the egress policy sees them: parsed, compared, unwrapped.
  *
  * Pure, any thread. */
 #ifndef RXP_ENGINE_ADDRESS_H
@@ -19,16 +19,6 @@ struct address_range {
     int prefix_bits;
 };
 
-enum address_class {
-    ADDRESS_PLAIN,
-    ADDRESS_LOOPBACK,
-    ADDRESS_UNSPECIFIED, /* 0.0.0.0/8, :: */
-    ADDRESS_LINK_LOCAL,
-    ADDRESS_METADATA, /* a cloud's metadata or credentials service */
-    ADDRESS_MULTICAST,
-    ADDRESS_BROADCAST,
-};
-
 /* False for a family other than IPv4 and IPv6. */
 bool address_from_socket(const struct sockaddr *socket_address, struct address *out);
 /* The strict text forms (inet_pton), without brackets; a zone (%eth0) is cut off. */
@@ -46,12 +36,6 @@ void address_mask(struct address *address, int prefix_bits);
 bool address_range_has(const struct address_range *range, const struct address *address);
 /* Does `inner` lie wholly in `outer`? */
 bool address_range_within(const struct address_range *inner, const struct address_range *outer);
-
-enum address_class address_class_of(const struct address *address);
-/* "loopback", "link-local", "a cloud's metadata address"; "" for ADDRESS_PLAIN. */
-const char *address_class_name(enum address_class class);
-/* Is every address of the range loopback? */
-bool address_range_is_loopback(const struct address_range *range);
 
 /* An address that another one carries inside. */
 struct address_form {

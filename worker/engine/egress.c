@@ -3,6 +3,7 @@
 #include "engine/address.h"
 #include "engine/egress_list.h"
 #include "engine/excerpt.h"
+#include "engine/special.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct egress {
     struct egress_list allow;
     struct egress_list deny;
     bool deny_has_names;
+    bool private_denied;
     bool loopback_allowed;
     bool allow_is_star; /* the list is `*` and nothing else */
 };
@@ -27,6 +29,7 @@ struct egress *egress_make(const struct egress_config *config, char *why)
         snprintf(why, EGRESS_WHY_BYTES, "egress-allow: out of memory");
         return NULL;
     }
+    egress->private_denied = config->private_denied;
     egress->loopback_allowed = config->loopback_allowed;
     const char *allow = config->allow != NULL ? config->allow : "*";
     const char *deny = config->deny != NULL ? config->deny : "";
@@ -150,7 +153,7 @@ static bool names_loopback(const struct egress *egress, const struct egress_targ
     for (size_t i = 0; i < egress->allow.n; i++) {
         const struct egress_entry *entry = &egress->allow.entry[i];
         bool means_it =
-            entry->kind == EGRESS_NAME || (entry->kind == EGRESS_RANGE && address_range_is_loopback(&entry->range));
+            entry->kind == EGRESS_NAME || (entry->kind == EGRESS_RANGE && special_covers(&entry->range, SPECIAL_LOOPBACK));
         if (means_it && egress_entry_has(entry, target, EGRESS_SAME_HOST)) {
             return true;
         }
@@ -174,24 +177,59 @@ static void describe(const struct egress_target *target, const struct address *i
              is_literal ? "" : target->host, is_literal ? "" : "')");
 }
 
+static bool is_private_only(const struct address_range *range)
+{
+    return range->prefix_bits == (range->base.family == AF_INET ? 32 : 128) || special_covers(range, SPECIAL_PRIVATE) ||
+           special_covers(range, SPECIAL_LOOPBACK);
+}
+
+/* With egress-private=deny: is the address on the list, or a range of nothing but such ones that holds it? */
+static bool names_range(const struct egress *egress, const struct egress_target *target)
+{
+    for (size_t i = 0; i < egress->allow.n; i++) {
+        const struct egress_entry *entry = &egress->allow.entry[i];
+        if (entry->kind == EGRESS_RANGE && is_private_only(&entry->range) &&
+            egress_entry_has(entry, target, EGRESS_SAME_HOST)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool may_be_called(const struct egress *egress, const struct egress_target *target,
+                          const struct address_form *form, enum special_rule rule)
+{
+    switch (rule) {
+    case SPECIAL_NEVER:
+        return false;
+    case SPECIAL_LOOPBACK:
+        return form->same_host && (egress->private_denied ? names_range(egress, target)
+                                                          : egress->loopback_allowed || names_loopback(egress, target));
+    case SPECIAL_PRIVATE: /* what a tunnel, or a guess, holds inside is not where it goes first */
+        return !egress->private_denied || !form->same_host || names_range(egress, target);
+    case SPECIAL_CARRIER:
+        return true;
+    }
+    return false;
+}
+
 static bool check_form(const struct egress *egress, const struct egress_target *target,
                        const struct address_form *form, char *why)
 {
-    enum address_class class = address_class_of(&form->address);
-    if (class == ADDRESS_PLAIN) {
+    const struct special *special = special_find(&form->address);
+    if (special == NULL || may_be_called(egress, target, form, special->rule)) {
         return true;
     }
     char what[WHAT_BYTES];
+    char reason[128];
+    char text[ADDRESS_TEXT_BYTES];
     describe(target, &form->address, what);
-    if (class == ADDRESS_LOOPBACK && form->same_host) {
-        if (egress->loopback_allowed || names_loopback(egress, target)) {
-            return true;
-        }
-        char text[ADDRESS_TEXT_BYTES];
-        address_write(&form->address, text);
-        return refuse_with_entry(egress, what, "is loopback", text, target->port, why);
+    if (special->rule == SPECIAL_NEVER || !form->same_host) {
+        return refuse(why, "%s is %s, refused whatever is allowed", what, special->name);
     }
-    return refuse(why, "%s is %s, refused whatever is allowed", what, address_class_name(class));
+    snprintf(reason, sizeof reason, "is %s%s", special->name, egress->private_denied ? ", refused by egress-private=deny" : "");
+    address_write(&form->address, text);
+    return refuse_with_entry(egress, what, reason, text, target->port, why);
 }
 
 static bool check_resolved(const struct egress *egress, struct egress_target *target, char *why)
@@ -236,8 +274,13 @@ bool egress_check_host(const struct egress *egress, const char *host, int port, 
     char what[WHAT_BYTES];
     snprintf(what, sizeof what, "host '%.*s'", SHOWN_HOST_BYTES, target.host);
     bool by_proxy = way == EGRESS_BY_PROXY;
-    if (by_proxy && is_localhost(target.host) && !egress->loopback_allowed && !names_loopback(egress, &target)) {
-        return refuse_with_entry(egress, what, "is loopback", target.host, port, why);
+    if (by_proxy && is_localhost(target.host)) {
+        if (egress->private_denied) {
+            return refuse(why, "%s is loopback, refused by egress-private=deny", what);
+        }
+        if (!egress->loopback_allowed && !names_loopback(egress, &target)) {
+            return refuse_with_entry(egress, what, "is loopback", target.host, port, why);
+        }
     }
     if (is_allowed(egress, &target) || (!by_proxy && may_be_allowed(egress, port))) {
         return true;

@@ -3,8 +3,8 @@
  * Immutable after egress_make: any thread. The name is checked before a request, every resolved address before
  * connecting (curl_transport's open-socket callback), redirects hop by hop.
  *
- * Refused whatever is allowed: unspecified, link-local, multicast, broadcast and the clouds' metadata addresses, and
- * addresses that carry one of these inside (address.h). Deny wins over allow, by name or by address. */
+ * Refused whatever is allowed: unspecified, link-local, multicast, broadcast and the clouds' metadata addresses (special.h),
+ * and addresses that carry one of these inside (address.h). Deny wins over allow, by name or by address. */
 #ifndef RXP_ENGINE_EGRESS_H
 #define RXP_ENGINE_EGRESS_H
 
@@ -17,6 +17,8 @@ struct egress;
 struct egress_config {
     const char *allow;     /* comma list (egress_list.h); NULL is `*`; a list without an entry is refused */
     const char *deny;      /* the same; wins; NULL and "" are none */
+    bool private_denied;   /* egress-private=deny: special-purpose ranges (special.h) only where `allow` names an address or
+                            * range of them; not by a name, since its owner decides where it points */
     bool loopback_allowed; /* exec, demo; in run only a host, address or range that `allow` names itself: not by `*`, a
                             * pattern, or a range that is wider than loopback */
 };

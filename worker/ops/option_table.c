@@ -135,6 +135,10 @@ static const struct option_spec table[] = {
     {.name = "egress-deny", .type = OPTION_TEXT, .value = "", .metavar = "LIST", .may_be_empty = true,
      .commands = ENGINE, .group = "Where requests may go",
      .help = "The same kind of list for what they may not go to; it wins over egress-allow."},
+    {.name = "egress-private", .type = OPTION_CHOICE, .value = "allow", .choices = "allow|deny", .commands = ENGINE,
+     .group = "Where requests may go",
+     .help = "deny: private addresses and all other special-purpose ranges are refused, loopback too, unless egress-allow has an "
+             "entry with the address or a range of them; a name is not enough."},
     {.name = "ca-file", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
      .commands = ENGINE, .group = "Where requests may go",
      .help = "PEM file of the authorities that backends' certificates are verified with; empty: the system's."},
