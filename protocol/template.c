@@ -201,7 +201,7 @@ size_t template_write(char *out, const char *text, size_t bytes, enum template_f
         text += still;
         if (value == NULL)
             continue;
-        n += put_value(out == NULL ? NULL : out + n, value, form, max_bytes);
+        n += put_value(out == NULL ? NULL : out + n, value, form, n > max_bytes ? 0 : max_bytes - n);
         text += mark.bytes;
         if (out == NULL && n > max_bytes)
             return n;

@@ -1,75 +1,12 @@
 #include "protocol/http_plan.h"
 #include "support/check_main.h"
+#include "support/plan_stage.h"
 
 #include <glob.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
-#define MAX_PAIRS 24
-
-/* An invocation in the making: the metadata that a poll needs, which a test then changes. */
-struct sample {
-    struct rxp_invocation invocation;
-    struct rxp_pair pair[MAX_PAIRS];
-};
-
-static void set(struct sample *sample, const char *key, const char *value)
-{
-    size_t n = sample->invocation.n_metadata;
-    size_t i = 0;
-
-    while (i < n && strcmp(sample->pair[i].key, key) != 0)
-        i++;
-    if (value == NULL) {
-        if (i < n)
-            sample->pair[i] = sample->pair[--sample->invocation.n_metadata];
-        return;
-    }
-    ck_assert_uint_lt(i, MAX_PAIRS);
-    sample->pair[i] = (struct rxp_pair){key, value};
-    if (i == n)
-        sample->invocation.n_metadata++;
-}
-
-static void sample_init(struct sample *sample, enum rxp_kind kind)
-{
-    memset(sample, 0, sizeof(*sample));
-    sample->invocation.invocation_id = "inv-1";
-    sample->invocation.runtime_name = "archon";
-    sample->invocation.kind = kind;
-    sample->invocation.metadata = sample->pair;
-    set(sample, "http.url", "https://api.example/runs?key=secret");
-    if (kind == RXP_KIND_HTTP_ASYNC) {
-        set(sample, "http.poll_url_template", "https://api.example/runs/{run_id}");
-        set(sample, "http.poll_run_id_path", "data.id");
-        set(sample, "http.poll_status_path", "status");
-        set(sample, "http.poll_terminal_states", "completed,failed");
-    }
-}
-
-static void assert_made(struct sample *sample, struct rxp_http_plan *plan)
-{
-    struct rxp_refusal why;
-
-    ck_assert_msg(rxp_http_plan_make(&sample->invocation, NULL, plan, &why) == 0, "%s", why.text);
-}
-
-static void assert_refused(struct sample *sample, enum rxp_error error, const char *sentence)
-{
-    struct rxp_http_plan plan;
-    struct rxp_refusal why;
-
-    ck_assert_msg(rxp_http_plan_make(&sample->invocation, NULL, &plan, &why) == -1, "accepted, and not refused with: %s",
-                  sentence);
-    ck_assert_msg(why.error == error, "%s: %s", rxp_error_name(why.error), why.text);
-    ck_assert_msg(strstr(why.text, sentence) != NULL, "'%s' does not say '%s'", why.text, sentence);
-    ck_assert_msg(strstr(why.text, "secret") == NULL, "'%s' tells a secret", why.text);
-    ck_assert_ptr_null(plan.owned);
-    rxp_http_plan_deinit(&plan);
-}
 
 START_TEST(defaults_are_those_of_the_table)
 {
@@ -95,6 +32,18 @@ START_TEST(defaults_are_those_of_the_table)
     ck_assert_int_eq(plan.poll_interval_ms, 2000);
     ck_assert_int_eq(plan.poll_max_failures, -1);
     ck_assert_ptr_null(plan.result_path);
+    ck_assert_uint_eq(plan.accept_codes.n, 2);
+    ck_assert(rxp_codes_has(&plan.accept_codes, 200) && rxp_codes_has(&plan.accept_codes, 202));
+    ck_assert_int_eq(plan.kickoff_max_retries, -1);
+    ck_assert_int_eq(plan.start_before_ms, INT64_MAX);
+    ck_assert_int_eq(plan.poll_pending_ms, INT64_MAX);
+    ck_assert_double_eq(plan.poll_backoff_factor, 1.0);
+    ck_assert_int_eq(plan.poll_max_interval_ms, 60000);
+    ck_assert(!plan.missing_status_is_pending);
+    ck_assert_uint_eq(plan.error_paths.n, 0);
+    ck_assert(!plan.result_states_all && plan.after_states_all);
+    ck_assert_uint_eq(plan.result_states.n, 1);
+    ck_assert_str_eq(plan.result_states.word[0], "completed");
     rxp_http_plan_deinit(&plan);
     ck_assert_ptr_null(plan.owned);
 }
@@ -115,8 +64,30 @@ START_TEST(every_key_is_read)
     set(&sample, "http.poll_pending_codes", " 404 ,425,, 100,599");
     set(&sample, "http.poll_max_failures", "7");
     set(&sample, "http.result_path", "data.output");
+    set(&sample, "http.kickoff_accept_codes", "201,409");
+    set(&sample, "http.kickoff_max_retries", "4");
+    set(&sample, "http.poll_url_header", "Location");
+    set(&sample, "http.late_run_id_path", "run.id");
+    set(&sample, "http.poll_missing_status", "pending");
+    set(&sample, "http.poll_pending_seconds", "90");
+    set(&sample, "http.poll_backoff_factor", "1.5");
+    set(&sample, "http.poll_max_interval_seconds", "30");
+    set(&sample, "http.poll_error_path", "error.message, run.error");
+    set(&sample, "rxp.start_before", "1970-01-01T00:00:01Z");
     set(&sample, "tenant", "acme");
     assert_made(&sample, &plan);
+    ck_assert_uint_eq(plan.accept_codes.n, 2);
+    ck_assert(rxp_codes_has(&plan.accept_codes, 201) && rxp_codes_has(&plan.accept_codes, 409));
+    ck_assert_int_eq(plan.kickoff_max_retries, 4);
+    ck_assert_str_eq(plan.poll_url_header, "Location");
+    ck_assert_str_eq(plan.late_run_id_path, "run.id");
+    ck_assert(plan.missing_status_is_pending);
+    ck_assert_int_eq(plan.poll_pending_ms, 90000);
+    ck_assert_double_eq(plan.poll_backoff_factor, 1.5);
+    ck_assert_int_eq(plan.poll_max_interval_ms, 30000);
+    ck_assert_uint_eq(plan.error_paths.n, 2);
+    ck_assert_str_eq(plan.error_paths.word[1], "run.error");
+    ck_assert_int_eq(plan.start_before_ms, 1000);
     ck_assert_str_eq(plan.kickoff.method, "PUT");
     ck_assert_str_eq(plan.kickoff.body, " {\"a\": 1.0, \"a\": 2} ");
     ck_assert_uint_eq(plan.kickoff.body_bytes, strlen(plan.kickoff.body));
@@ -377,7 +348,194 @@ static const struct {
     {"http.poll_max_failures", "1.0", "is no whole number"},
     {"http.poll_max_failures", "1e2", "is no whole number"},
     {"http.poll_max_failures", "", "is no whole number"},
+    {"http.kickoff_max_retries", "0", NULL},
+    {"http.kickoff_max_retries", "-1", "http.kickoff_max_retries '-1' is no whole number, 0 or more"},
+    {"http.kickoff_max_retries", "", "is no whole number"},
+    {"http.kickoff_accept_codes", "201, 202,409", NULL},
+    {"http.kickoff_accept_codes", "304", NULL},
+    {"http.kickoff_accept_codes", "", "http.kickoff_accept_codes '' names no code, so no kickoff could be accepted"},
+    {"http.kickoff_accept_codes", "200,199",
+     "http.kickoff_accept_codes has '199', which is no HTTP status code from 200 to 599"},
+    {"http.kickoff_accept_codes", "2xx", "has '2xx'"},
+    {"http.kickoff_accept_codes", "200,301", "http.kickoff_accept_codes has 301, a redirect, which is followed"},
+    {"http.kickoff_accept_codes", "302", "has 302, a redirect"},
+    {"http.kickoff_accept_codes", "303", "has 303, a redirect"},
+    {"http.kickoff_accept_codes", "307", "has 307, a redirect"},
+    {"http.kickoff_accept_codes", "308", "has 308, a redirect"},
+    {"http.poll_pending_codes", "304", NULL},
+    {"http.poll_url_header", "Operation-Location", NULL},
+    {"http.poll_url_header", "Location:", "http.poll_url_header 'Location:' is no header name"},
+    {"http.poll_method", "POST", NULL},
+    {"http.poll_method", "GE T", "http.poll_method 'GE T' is no HTTP method"},
+    {"http.poll_method", "connect", "is answered by proxies alone"},
+    {"http.poll_method", "head", "is answered without a body"},
+    {"http.poll_missing_status", "fail", NULL},
+    {"http.poll_missing_status", "pending", NULL},
+    {"http.poll_missing_status", "Pending", "http.poll_missing_status 'Pending' is neither 'fail' nor 'pending'"},
+    {"http.poll_missing_status", "", "is neither"},
+    {"http.poll_backoff_factor", "1", NULL},
+    {"http.poll_backoff_factor", "1.0", NULL},
+    {"http.poll_backoff_factor", "0.99", "http.poll_backoff_factor '0.99' is no decimal number, 1 or more"},
+    {"http.poll_backoff_factor", "0", "is no decimal number, 1 or more"},
+    {"http.poll_backoff_factor", "-2", "is no decimal number, 1 or more"},
+    {"http.poll_backoff_factor", "two", "is no decimal number, 1 or more"},
+    {"http.poll_backoff_factor", "inf", "is no decimal number, 1 or more"},
+    {"http.poll_backoff_factor", "1e309", "is no decimal number, 1 or more"},
+    {"http.poll_backoff_factor", "", "is no decimal number, 1 or more"},
+    {"http.poll_max_interval_seconds", "0", NULL},
+    {"http.poll_max_interval_seconds", "-1", "http.poll_max_interval_seconds '-1' is no decimal number of seconds"},
+    {"http.poll_max_interval_seconds", "", "is no decimal number of seconds"},
+    {"http.poll_pending_seconds", "0", NULL},
+    {"http.poll_pending_seconds", "1m", "http.poll_pending_seconds '1m' is no decimal number of seconds"},
+    {"http.late_run_id_path", "run.id", NULL},
+    {"http.poll_error_path", "error.message, run.error", NULL},
+    {"http.poll_error_path", "", NULL},
+    {"http.result_path", "", NULL},
+    {"http.result_url_template", "http://h/{run_id}", NULL},
+    {"http.result_url_template", "http://h/{id}", "http.result_url_template has the placeholder '{id}'"},
+    {"http.result_url_template", "/x", "http.result_url_template '/x' must be an absolute URL"},
+    {"http.cancel_url_template", "http://h/{run_id}", NULL},
+    {"http.cancel_url_template", "ftp://h", "http.cancel_url_template 'ftp://h' must be an absolute URL"},
+    {"http.after_url_template", "http://h/{run_id}", NULL},
+    {"http.after_url_template", "http://h/a b", "http.after_url_template 'http://h/a b' holds a space"},
+    {"http.prepare_url", "http://h/{invocation_id}", NULL},
+    {"http.prepare_url", "http://h:0/", "http.prepare_url 'http://h:0/' has no port behind its colon, or port 0"},
+    {"rxp.start_before", "2026-07-31T12:00:00+02:00", NULL},
+    {"rxp.start_before", "tomorrow", "rxp.start_before 'tomorrow' is no RFC 3339 time such as 2026-07-31T12:00:00Z"},
+    {"rxp.start_before", "", "is no RFC 3339 time"},
+    {"var.x", "", NULL},
+    {"var.x y", "1", "metadata key 'var.x y' names no variable"},
+    {"http.header.X-Api-Key", "a b\tc \xC3\xA9 ${secret:KEY}", NULL},
+    {"http.header.Content-Type", "application/vnd.example+json", NULL},
+    {"http.header.User-Agent", "me", NULL},
+    {"http.header.", "1", "http.header. names no header"},
+    {"http.header.X Y", "1", "http.header.X Y names no header"},
+    {"http.header.X\r\nY", "1", "http.header.X\\x0d\\x0aY names no header"},
+    {"http.header.X", "a\r\nY: 1", "http.header.X has a value with a control character in it"},
+    {"http.header.X", "a\x7F", "http.header.X has a value with a control character in it"},
+    {"http.header.host", "h", "http.header.host is a header that only the worker sets"},
+    {"http.header.Content-Length", "1", "only the worker sets"},
+    {"http.header.Transfer-Encoding", "chunked", "only the worker sets"},
+    {"http.header.Connection", "close", "only the worker sets"},
+    {"http.header.Keep-Alive", "1", "only the worker sets"},
+    {"http.header.TE", "trailers", "only the worker sets"},
+    {"http.header.Trailer", "X", "only the worker sets"},
+    {"http.header.Upgrade", "h2c", "only the worker sets"},
+    {"http.header.Expect", "100-continue", "only the worker sets"},
+    {"http.header.Accept-Encoding", "gzip", "only the worker sets"},
+    {"http.header.Proxy-Authorization", "Basic x", "only the worker sets"},
+    {"http.header.PROXY-connection", "close", "only the worker sets"},
+    {"http.header.idempotency-key", "mine", "http.header.idempotency-key is the header that carries the invocation_id: "
+     "leave it out, or set http.idempotency_header to \"\""},
+    {"http.idempotency_header", "Proxy-X", "may not set"},
+    {"http.idempotency_header", "TE", "may not set"},
 };
+
+/* Of lists of states: they need the call that they are for. */
+static const struct {
+    const char *value;
+    const char *sentence; /* behind the key; NULL: accepted */
+} chosen[] = {
+    {"failed, completed", NULL},
+    {"*", NULL},
+    {"failed,*", NULL},
+    {"failed,done", " has 'done', which is not among http.poll_terminal_states"},
+    {"Failed", " has 'Failed', which is not among"},
+    {"", " '' names no state: '*' stands for all"},
+    {" , ", " ' , ' names no state"},
+};
+
+START_TEST(states_after_which_more_is_called_are_terminal_ones)
+{
+    static const char *const keys[][2] = {{"http.result_states", "http.result_url_template"},
+                                          {"http.after_states", "http.after_url_template"}};
+    struct sample sample;
+    struct rxp_http_plan plan;
+
+    for (size_t i = 0; i < 2; i++) {
+        char sentence[128];
+        sample_init(&sample, RXP_KIND_HTTP_ASYNC);
+        set(&sample, keys[i][1], "http://h/");
+        set(&sample, keys[i][0], chosen[_i].value);
+        if (chosen[_i].sentence != NULL) {
+            snprintf(sentence, sizeof(sentence), "%s%s", keys[i][0], chosen[_i].sentence);
+            assert_refused(&sample, RXP_ERROR_INVALID_METADATA, sentence);
+            continue;
+        }
+        assert_made(&sample, &plan);
+        bool all = strchr(chosen[_i].value, '*') != NULL;
+        ck_assert(plan.result_states_all == (i == 0 && all));
+        ck_assert(plan.after_states_all == (i == 0 || all));
+        const struct rxp_words *states = i == 0 ? &plan.result_states : &plan.after_states;
+        ck_assert(all || (states->n == 2 && rxp_words_has(states, "failed") && rxp_words_has(states, "completed")));
+        rxp_http_plan_deinit(&plan);
+    }
+}
+END_TEST
+
+START_TEST(headers_are_kept_as_they_are_said)
+{
+    struct sample sample;
+    struct rxp_http_plan plan;
+    char keys[65][32];
+    char *longest = malloc(8194);
+
+    ck_assert_ptr_nonnull(longest);
+    memset(longest, 'x', 8193);
+    longest[8193] = '\0';
+    sample_init(&sample, RXP_KIND_HTTP);
+    set(&sample, "http.header.X-A", longest + 1);
+    set(&sample, "http.header.X-B", "${secret:NAME}");
+    set(&sample, "http.header.X-None", "");
+    set(&sample, "http.header.Idempotency-Key", " \t");
+    assert_made(&sample, &plan);
+    ck_assert_uint_eq(plan.n_headers, 2);
+    ck_assert_str_eq(plan.headers[0].name, "X-A");
+    ck_assert_str_eq(plan.headers[1].name, "X-B");
+    ck_assert_str_eq(plan.headers[1].value, "${secret:NAME}");
+    ck_assert(!plan.headers[0].from_defaults);
+    rxp_http_plan_deinit(&plan);
+    set(&sample, "http.header.x-a", "1");
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.header.x-a is there twice");
+    set(&sample, "http.header.x-a", NULL);
+    set(&sample, "http.header.X-A", longest);
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.header.X-A has a value of more than 8192 bytes");
+
+    sample_init(&sample, RXP_KIND_HTTP);
+    for (int i = 0; i < 65; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "http.header.X-%d", i);
+        if (i == 64) {
+            assert_made(&sample, &plan);
+            ck_assert_uint_eq(plan.n_headers, 64);
+            rxp_http_plan_deinit(&plan);
+        }
+        set(&sample, keys[i], "1");
+    }
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.header.X-64 is one header too many: 64 may be set");
+    free(longest);
+}
+END_TEST
+
+START_TEST(a_factor_is_kept_and_capped)
+{
+    static const struct {
+        const char *text;
+        double factor;
+    } factors[] = {{"1", 1},         {"1.5", 1.5},       {"2.000", 2}, {"10", 10},
+                   {"1.05e1", 10.5}, {"1000000", 1e6},   {"1e300", 1e6}, {"999999.5", 999999.5},
+                   {"0001.25", 1.25}, {"1.0000000000000000000000001", 1}};
+    struct sample sample;
+    struct rxp_http_plan plan;
+
+    sample_init(&sample, RXP_KIND_HTTP_ASYNC);
+    for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
+        set(&sample, "http.poll_backoff_factor", factors[i].text);
+        assert_made(&sample, &plan);
+        ck_assert_double_eq_tol(plan.poll_backoff_factor, factors[i].factor, 1e-9);
+        rxp_http_plan_deinit(&plan);
+    }
+}
+END_TEST
 
 START_TEST(each_value_keeps_the_rule_of_its_key)
 {
@@ -679,6 +837,9 @@ static TCase *values_case(void)
     TCase *tcase = tcase_create("values");
 
     tcase_add_loop_test(tcase, each_value_keeps_the_rule_of_its_key, 0, ROWS(rows));
+    tcase_add_loop_test(tcase, states_after_which_more_is_called_are_terminal_ones, 0, ROWS(chosen));
+    tcase_add_test(tcase, headers_are_kept_as_they_are_said);
+    tcase_add_test(tcase, a_factor_is_kept_and_capped);
     tcase_add_test(tcase, an_interval_is_kept_in_milliseconds_and_capped);
     tcase_add_test(tcase, a_locale_with_a_decimal_comma_changes_nothing);
     tcase_add_test(tcase, a_huge_failure_budget_is_capped);
