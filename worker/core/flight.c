@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define REPLY_TOPICS_MAX 10000
+#define LEAST_UNPREPARED 64
 
 void flight_fail(struct flight *flight, const char *reason)
 {
@@ -22,6 +23,18 @@ void flight_count_jobs(struct flight *flight)
 }
 
 /* ---- messages ---- */
+
+void flight_submit(struct flight *flight, struct job *job)
+{
+    atomic_fetch_add_explicit(&flight->unprepared, 1, memory_order_relaxed);
+    pool_submit(flight->pool, &job->run);
+}
+
+size_t flight_room(struct flight *flight)
+{
+    size_t unprepared = atomic_load_explicit(&flight->unprepared, memory_order_relaxed);
+    return unprepared < flight->most_unprepared ? flight->most_unprepared - unprepared : 0;
+}
 
 /* Inputs that wait for each other hold half of max-in-flight at most, each partition its share: one slow key must not keep
  * the others' inputs out. A paused partition goes on with room for some more, since a pause throws messages away. */
@@ -55,7 +68,7 @@ int flight_take(struct flight *flight, struct assignment *assignment, const rd_k
     flight_count_jobs(flight);
     atomic_fetch_add_explicit(&flight->taken, 1, memory_order_relaxed);
     if (entry == LANES_GO)
-        pool_submit(flight->pool, &job->run);
+        flight_submit(flight, job);
     else
         flight_serve_lanes(flight, assignment);
     return 0;
@@ -66,6 +79,7 @@ void flight_turn(struct flight *flight, int64_t now_ms, int64_t *next_ms)
     int64_t ledger_next_ms;
     flight->now_ms = now_ms;
     landing_serve(flight);
+    int64_t crowds_next_ms = crowds_serve(&flight->crowds, now_ms);
     publisher_turn(flight->publisher, now_ms, next_ms);
     landing_retry(flight);
     ledger_turn(flight->ledger, now_ms, &ledger_next_ms);
@@ -75,6 +89,8 @@ void flight_turn(struct flight *flight, int64_t now_ms, int64_t *next_ms)
         *next_ms = flight->retry_at_ms;
     if (*next_ms > ledger_next_ms)
         *next_ms = ledger_next_ms;
+    if (*next_ms > crowds_next_ms)
+        *next_ms = crowds_next_ms;
 }
 
 /* ---- partitions ---- */
@@ -119,6 +135,7 @@ static void hand_back_waiting(struct flight *flight, const struct assignment *as
 void flight_leave(struct flight *flight, struct assignment *assignment)
 {
     hand_back_waiting(flight, assignment);
+    crowds_leave(&flight->crowds, assignment, flight->now_ms);
     ledger_leave(flight->ledger, assignment);
     pool_sweep(flight->pool);
 }
@@ -274,13 +291,17 @@ struct flight *flight_new(const struct flight_config *config, const struct fligh
     }
     flight->config = *config;
     flight->config.pool.resumable = config->checkpoints_topic != NULL;
+    flight->config.pool.crowd_above = config->max_in_flight / 2;
+    flight->most_unprepared = config->max_in_flight / 8 > LEAST_UNPREPARED ? config->max_in_flight / 8 : LEAST_UNPREPARED;
     flight->hooks = *hooks;
     flight->partitions = 1;
     list_init(&flight->retries);
     permits_init(&flight->permits);
+    crowds_init(&flight->crowds, config->max_in_flight * 3 / 8, hooks->crowd, hooks->opaque);
     int failed = mailbox_init(&flight->mailbox, config->event_fd);
     if (failed != 0) {
         snprintf(why, why_bytes, "eventfd: %s", strerror(-failed));
+        crowds_deinit(&flight->crowds, 0);
         free(flight);
         return NULL;
     }
@@ -313,6 +334,7 @@ void flight_free(struct flight *flight)
         log_event(LOG_WARN, "jobs_left", "%zu results were neither acknowledged nor given up at the end", flight->jobs);
     ledger_free(flight->ledger);
     lanes_free(flight->lanes);
+    crowds_deinit(&flight->crowds, flight->now_ms);
     mailbox_deinit(&flight->mailbox);
     name_set_free(flight->config.settle.reply.seen);
     free(flight);

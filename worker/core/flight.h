@@ -51,6 +51,8 @@ struct flight_hooks {
     uint64_t (*confirm)(struct assignment *assignment, void *opaque);
     /* Inputs of this partition wait for each other: take no more of them for now. */
     void (*pause)(struct assignment *assignment, bool pause, void *opaque);
+    /* The same, while too many runs wait to be kicked off at an origin that this partition brings more of. */
+    void (*crowd)(struct assignment *assignment, bool pause, void *opaque);
     /* The worker must end with a non-zero status; may be called more than once. */
     void (*fatal)(const char *reason, void *opaque);
     void *opaque;
@@ -103,6 +105,9 @@ void flight_park(struct flight *flight);
 void flight_abandon_all(struct flight *flight);
 
 size_t flight_jobs(const struct flight *flight);  /* under way */
+/* How many messages it can take just now: no more than the loops can look at soon, so that a crowd is known before it has
+ * grown large. The event fd wakes once there is room again. */
+size_t flight_room(struct flight *flight);
 size_t flight_bytes(const struct flight *flight); /* of their inputs, of results that wait to be sent, and of flight_notes; not
                                                    * what waits for its input: see ledger.h */
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */

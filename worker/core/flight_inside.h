@@ -4,6 +4,7 @@
 #define RXP_CORE_FLIGHT_INSIDE_H
 
 #include "base/mailbox.h"
+#include "core/crowds.h"
 #include "core/flight.h"
 #include "core/permits.h"
 
@@ -18,6 +19,7 @@ struct flight {
     struct ledger *ledger;
     struct lanes *lanes;
     struct permits permits;
+    struct crowds crowds;
     struct list retries; /* jobs that could not be sent just now */
     bool closing;        /* being freed: nothing lands any more */
     size_t jobs;         /* the Kafka thread's own counts */
@@ -30,6 +32,8 @@ struct flight {
     int64_t reply_told_ms;
     size_t replies_untold;
     atomic_size_t result_bytes; /* grows on the loops, shrinks here */
+    atomic_size_t unprepared;   /* with the loops, who have not looked what they are: grows here, shrinks there */
+    size_t most_unprepared;     /* then no more messages are taken for a moment */
     atomic_bool intent_lost;    /* a loop had no memory for an intent */
     /* For flight_read_counts. */
     atomic_size_t jobs_shown;
@@ -42,6 +46,8 @@ struct flight {
 
 void flight_fail(struct flight *flight, const char *reason);
 void flight_count_jobs(struct flight *flight);
+/* To the loops. */
+void flight_submit(struct flight *flight, struct job *job);
 /* Where ordering keeps jobs waiting: is there room for more of this partition? */
 void flight_serve_lanes(struct flight *flight, struct assignment *assignment);
 

@@ -7,9 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The loops have looked what it is; or they never will. */
+static void count_prepared(struct flight *flight, struct job *job)
+{
+    if (job->prepared)
+        return;
+    job->prepared = true;
+    size_t before = atomic_fetch_sub_explicit(&flight->unprepared, 1, memory_order_relaxed);
+    if (before == flight->most_unprepared / 2)
+        mailbox_wake(&flight->mailbox); /* messages are taken again */
+}
+
+static void on_crowded(struct run *run, struct gate *gate, void *opaque)
+{
+    struct flight *flight = opaque;
+    crowds_join(&flight->crowds, job_of_run(run), gate);
+    mailbox_wake(&flight->mailbox);
+}
+
 static int on_prepare(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
+    count_prepared(flight, job_of_run(run));
     const struct intake_limits limits = {
         .max_message_bytes = flight->config.max_message_bytes,
         .keep_value = flight->config.settle.dead_letter_topic != NULL,
@@ -52,6 +71,7 @@ static void on_ended(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
+    count_prepared(flight, job);
     if (run->outcome.abandoned) {
         return_job(flight, job, JOB_ABANDONED);
         return;
@@ -77,6 +97,7 @@ struct pool_hooks flight_pool_hooks(struct flight *flight)
 {
     return (struct pool_hooks){
         .prepare = on_prepare,
+        .crowded = on_crowded,
         .permit = flight->config.at_most_once ? on_permit : NULL,
         .accepted = on_accepted,
         .ended = on_ended,

@@ -60,6 +60,7 @@ struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *mes
     job->parcel.kind = PARCEL_JOB;
     list_init(&job->node);
     list_init(&job->permit_node);
+    list_init(&job->crowd_node);
     run_init(&job->run);
     atomic_init(&job->handed, false);
     if (copy_input(job, message) != 0) {

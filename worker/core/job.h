@@ -45,6 +45,7 @@ struct job_tags {
     size_t n;
 };
 
+struct gate;
 struct lane;
 struct ledger_write;
 
@@ -69,10 +70,14 @@ struct job {
     struct checkpoint *checkpoint; /* what ledger_take found; NULL: nothing. Owned */
     struct job_tags tags;          /* the same */
     struct ledger_write *intent;   /* the ledger's: under way */
+    bool prepared;                 /* its run was asked for what it is */
     bool noted;                    /* a record was made for it, under its assignment's writer */
     struct run_resume resume;      /* run.resume is this where it goes on: points into the checkpoint */
     struct list permit_node;       /* of permits.h, while its kickoff waits for one */
     uint64_t ticket;               /* the same */
+    /* crowds.h, under its lock. */
+    struct list crowd_node;
+    struct gate *crowd; /* that it joined, while nobody has looked; held. NULL: none */
     /* Publishing. */
     struct reply reply; /* topic is a part of `headers` */
     enum job_stage stage;

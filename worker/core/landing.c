@@ -15,9 +15,10 @@ static void end_job(struct flight *flight, struct job *job)
 {
     struct job *next = job->lane != NULL ? lanes_leave(flight->lanes, job) : NULL;
     if (next != NULL)
-        pool_submit(flight->pool, &next->run);
+        flight_submit(flight, next);
     flight_serve_lanes(flight, job->ref.assignment);
     permits_forget(job);
+    crowds_forget(&flight->crowds, job, flight->now_ms);
     ledger_release(flight->ledger, job);
     assert(flight->jobs > 0);
     flight->jobs--;

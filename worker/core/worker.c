@@ -18,6 +18,8 @@
 
 /* A turn takes at most so many messages, so that delivery reports and the clock get their part. */
 #define MESSAGES_A_TURN 1000
+/* Without room for a message: the loops wake this thread when there is some; this is in case they stand. */
+#define ROOM_LOOK_MS 50
 /* Of the drain time, what is kept for the last deliveries, the commit and leaving the group. */
 #define LEAVE_RESERVE_MS 5000
 /* For the tombstones that follow the last commit, the longer within the drain time alone: a next restore would find what
@@ -107,11 +109,13 @@ static void give_memory_back(struct worker *worker, int64_t now_ms)
 
 /* ---- the loop ---- */
 
-/* At least one: a turn also serves rebalances, and while held no messages come. */
+/* Where there is room at all at least one: a turn also serves rebalances, and while held no messages come. */
 static int messages_wanted(const struct worker *worker)
 {
+    size_t soon = flight_room(worker->flight);
     size_t jobs = flight_jobs(worker->flight);
     size_t room = worker->config.max_in_flight > jobs ? worker->config.max_in_flight - jobs : 1;
+    room = room < soon ? room : soon;
     return room < MESSAGES_A_TURN ? (int)room : MESSAGES_A_TURN;
 }
 
@@ -214,7 +218,10 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
     int64_t batcher_next_ms = CLOCK_NEVER;
     flight_turn(worker->flight, now_ms, &flight_next_ms);
     worker_serve_back_pressure(worker);
-    bool more = consumer_turn(worker->consumer, messages_wanted(worker), now_ms, &consumer_next_ms);
+    int wanted = messages_wanted(worker);
+    bool more = consumer_turn(worker->consumer, wanted, now_ms, &consumer_next_ms) && wanted > 0;
+    if (wanted == 0)
+        consumer_next_ms = min_ms(consumer_next_ms, now_ms + ROOM_LOOK_MS);
     if (worker->batcher != NULL) {
         batcher_turn(worker->batcher, now_ms, &batcher_next_ms);
     }

@@ -117,6 +117,12 @@ static void on_pause(struct assignment *assignment, bool pause, void *opaque)
     consumer_pause(worker->consumer, assignment, pause);
 }
 
+static void on_crowd(struct assignment *assignment, bool pause, void *opaque)
+{
+    struct worker *worker = opaque;
+    consumer_crowd(worker->consumer, assignment, pause);
+}
+
 struct flight_hooks worker_flight_hooks(struct worker *worker)
 {
     return (struct flight_hooks){
@@ -125,6 +131,7 @@ struct flight_hooks worker_flight_hooks(struct worker *worker)
         .restored = on_restored,
         .confirm = on_confirm,
         .pause = on_pause,
+        .crowd = on_crowd,
         .fatal = on_fatal,
         .opaque = worker,
     };

@@ -96,6 +96,8 @@ uint64_t consumer_confirm(struct consumer *consumer, struct assignment *assignme
 void consumer_hold(struct consumer *consumer, bool hold);
 /* The same of one partition. Nothing where the assignment is gone. */
 void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause);
+/* The same for another reason: it goes on when neither holds it. */
+void consumer_crowd(struct consumer *consumer, struct assignment *assignment, bool pause);
 
 /* ---- a transactional consumer: it commits nothing itself, and these ask for it ---- */
 

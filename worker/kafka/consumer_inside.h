@@ -32,6 +32,7 @@ enum pause_reason {
     PAUSE_LEAVING = 8,
     PAUSE_STOPPED = 16, /* for good: intake has stopped */
     PAUSE_ASKED = 32,   /* consumer_pause */
+    PAUSE_CROWDED = 128, /* consumer_crowd */
     PAUSE_UNREADABLE = 64, /* a record that cannot be read, until it is tried again */
 };
 

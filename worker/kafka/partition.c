@@ -150,14 +150,24 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
 
 /* ---- pauses ---- */
 
-void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause)
+static void pause_for(struct consumer *consumer, struct assignment *assignment, enum pause_reason reason, bool pause)
 {
     if (assignment->own == NULL)
         return;
     if (pause)
-        partition_pause(consumer, assignment->own, PAUSE_ASKED);
+        partition_pause(consumer, assignment->own, reason);
     else
-        partition_unpause(consumer, assignment->own, PAUSE_ASKED);
+        partition_unpause(consumer, assignment->own, reason);
+}
+
+void consumer_pause(struct consumer *consumer, struct assignment *assignment, bool pause)
+{
+    pause_for(consumer, assignment, PAUSE_ASKED, pause);
+}
+
+void consumer_crowd(struct consumer *consumer, struct assignment *assignment, bool pause)
+{
+    pause_for(consumer, assignment, PAUSE_CROWDED, pause);
 }
 
 void partition_pause(struct consumer *consumer, struct consumer_partition *partition, enum pause_reason reason)
