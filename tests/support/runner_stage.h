@@ -100,6 +100,7 @@ struct subject {
     bool rejects;
     bool holds; /* its kickoff is not permitted at once */
     double kickoffs_per_second; /* of its profile */
+    void (*shape)(struct rxp_http_plan *plan); /* changes what the plan says; NULL: nothing */
     const struct run_resume *resume;
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
@@ -107,9 +108,11 @@ struct subject {
     int prepared;
     int permits_asked;
     int accepted;
-    struct run_resume note; /* as it was accepted, and again as it ended if it was; its strings are below */
+    int noted;
+    struct run_resume note; /* as it was accepted or noted, and again as it ended if it was accepted; its strings are below */
     char note_url[256];
     char note_id[64];
+    char note_prepared_id[64];
     bool resumed;
     bool was_begun;
     bool was_accepted;
@@ -174,6 +177,9 @@ static inline int on_prepare(struct run *run, void *opaque)
     ck_assert_msg(parsed == 0, "%s", why.text);
     ck_assert_msg(rxp_http_plan_make(subject->invocation, NULL, &subject->plan, &why) == 0, "%s", why.text);
     free(text);
+    if (subject->shape != NULL) {
+        subject->shape(&subject->plan);
+    }
     run->invocation = subject->invocation;
     subject->plan.kickoffs_per_second = subject->kickoffs_per_second;
     run->plan = &subject->plan;
@@ -195,6 +201,9 @@ static inline void note_down(struct subject *subject)
     snprintf(subject->note_url, sizeof subject->note_url, "%s",
              subject->note.poll_url != NULL ? subject->note.poll_url : "");
     snprintf(subject->note_id, sizeof subject->note_id, "%s", subject->note.run_id != NULL ? subject->note.run_id : "");
+    snprintf(subject->note_prepared_id, sizeof subject->note_prepared_id, "%s",
+             subject->note.prepared_id != NULL ? subject->note.prepared_id : "");
+    subject->note.prepared_id = NULL;
     subject->note.poll_url = NULL;
     subject->note.run_id = NULL;
 }
@@ -208,6 +217,15 @@ static inline void on_accepted(struct run *run, void *opaque)
     note_down(subject);
 }
 
+static inline void on_noted(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    (void)opaque;
+    subject->noted++;
+    ck_assert(run->cycle.accepted);
+    note_down(subject);
+}
+
 static inline void on_ended(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
@@ -216,6 +234,7 @@ static inline void on_ended(struct run *run, void *opaque)
     ck_assert_ptr_null(run->transfer);
     ck_assert(!timer_is_set(&run->timer));
     ck_assert(list_is_empty(&run->held_node));
+    ck_assert_ptr_null(run->sending);
     if (run->cycle.accepted) {
         note_down(subject);
     }
@@ -239,7 +258,7 @@ static inline void on_ended(struct run *run, void *opaque)
 }
 
 static const struct pool_hooks hooks = {
-    .prepare = on_prepare, .permit = on_permit, .accepted = on_accepted, .ended = on_ended};
+    .prepare = on_prepare, .permit = on_permit, .accepted = on_accepted, .noted = on_noted, .ended = on_ended};
 
 static inline void setup(void)
 {
@@ -251,6 +270,7 @@ static inline void setup(void)
         .poll_min_interval_ms = 100,
         .poll_jitter = 0,
         .poll_max_failures = 2,
+        .kickoff_max_retries = 0,
         .max_response_bytes = 1 << 20,
         .max_result_bytes = 16,
         .origin_max_connections = 64,
@@ -318,6 +338,20 @@ static inline void reply_with(struct transfer *transfer, const struct http_reply
 static inline void answer(struct transfer *transfer, int code, const char *body)
 {
     const struct http_reply reply = {.sent = true, .code = code, .body = body, .body_bytes = strlen(body)};
+    reply_with(transfer, &reply);
+}
+
+/* With a Retry-After, and a URL in the header that was wanted; NULL: none. */
+static inline void answer_with(struct transfer *transfer, int code, const char *body, const char *retry_after,
+                               const char *wanted_url)
+{
+    const struct http_reply reply = {.sent = true,
+                                     .code = code,
+                                     .body = body,
+                                     .body_bytes = strlen(body),
+                                     .retry_after = retry_after,
+                                     .wanted_url = wanted_url,
+                                     .wanted_raw = wanted_url};
     reply_with(transfer, &reply);
 }
 

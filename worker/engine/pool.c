@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/loop.h"
+#include "engine/secrets.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -71,6 +72,19 @@ static int make_gates(struct pool *pool, char *why, size_t why_bytes)
     return 0;
 }
 
+static void command(struct pool *pool, unsigned commands)
+{
+    for (size_t i = 0; i < pool->n_loops; i++) {
+        loop_command(pool->loop[i], commands);
+    }
+}
+
+/* The keeper's thread. */
+static void on_token(void *opaque)
+{
+    command(opaque, RUNNER_TOKENS);
+}
+
 static int start_loops(struct pool *pool, char *why, size_t why_bytes)
 {
     size_t n = (size_t)pool->config.threads;
@@ -116,6 +130,8 @@ struct pool *pool_new(const struct pool_config *config, const struct pool_hooks 
         pool_free(pool);
         return NULL;
     }
+    int failed = secrets_watch(config->secrets, on_token, pool); /* the loops stand */
+    assert(failed == 0); /* a process has one pool at a time */
     return pool;
 }
 
@@ -124,6 +140,7 @@ void pool_free(struct pool *pool)
     if (pool == NULL) {
         return;
     }
+    secrets_watch(pool->config.secrets, NULL, NULL);
     for (size_t i = 0; i < pool->n_loops; i++) {
         loop_free(pool->loop[i]);
     }
@@ -148,13 +165,6 @@ void pool_submit(struct pool *pool, struct run *run)
         }
     }
     loop_submit(best, run);
-}
-
-static void command(struct pool *pool, unsigned commands)
-{
-    for (size_t i = 0; i < pool->n_loops; i++) {
-        loop_command(pool->loop[i], commands);
-    }
 }
 
 void pool_sweep(struct pool *pool)

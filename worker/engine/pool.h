@@ -17,6 +17,7 @@
 #include "engine/outlet.h"
 #include "engine/gate.h"
 #include "engine/run.h"
+#include "engine/secrets.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,6 +46,7 @@ struct pool_config {
     struct gates *gates; /* outlive the pool. NULL: it has its own */
     const struct egress *egress; /* outlives the pool */
     const struct outlet *outlet; /* the same; NULL: see outlet.h */
+    struct secrets *secrets;     /* the same; NULL: none */
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 

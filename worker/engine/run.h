@@ -53,18 +53,20 @@ struct run {
     const struct run_resume *resume; /* NULL: it begins with a kickoff. Else it was accepted before: it is polled */
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and prepared */
-    struct list held_node; /* in the runner's `held` while its kickoff waits for its permit, else a ring of one */
+    struct list held_node; /* in the runner's `held` while its kickoff waits for its permit, or in its `wanting` while a request
+                            * waits for a token, without a transfer; else a ring of one */
     atomic_bool permitted; /* by pool_permit */
-    bool permit_asked;
-    bool asking;           /* its request has left the queue, and its answer is not there yet */
-    bool resumed; /* it went on from a run_resume */
-    bool result_truncated;
-    bool has_polled; /* a poll was answered with 200 */
-    bool has_news;   /* of what run_note says: a poll URL or run id that its owner was not told of */
+    bool permit_asked : 1;
+    bool asking : 1;       /* its request has left the queue, and its answer is not there yet */
+    bool resumed : 1; /* it went on from a run_resume */
+    bool result_truncated : 1;
+    bool has_polled : 1; /* a poll was answered with 200 */
+    bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of */
+    bool prepares : 1;   /* `gate` is that of its prepare call */
+    bool has_slot : 1;   /* of its profile's rate */
+    bool is_resting : 1; /* until that, with a prepare call or kickoff due */
     int noted_s;     /* monotonic: when its owner was told last; 0: never, or not here */
-    bool prepares;   /* `gate` is that of its prepare call */
-    bool has_slot;   /* of its profile's rate */
-    bool is_resting; /* until that, with a prepare call or kickoff due */
+    int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
     struct gate *gate; /* it counts in the crowd there; NULL: nowhere */
     struct timer timer;
     struct cycle cycle;

@@ -1,8 +1,10 @@
 #include "engine/run_answer.h"
 
 #include "base/clock.h"
+#include "engine/excerpt.h"
 #include "engine/run_request.h"
 #include "engine/runner.h"
+#include "engine/sending.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 
 /* ---- reading ---- */
 
-void run_answer_read(const struct run *run, const struct http_reply *reply, int64_t now_ms, struct verdict *verdict)
+static void ask_verdict(const struct run *run, const struct http_reply *reply, int64_t now_ms, struct verdict *verdict)
 {
     const char *url = run_request_url(run);
     const struct verdict_limits limits = {
@@ -45,6 +47,26 @@ void run_answer_read(const struct run *run, const struct http_reply *reply, int6
     }
 }
 
+static bool is_look(const struct run *run)
+{
+    return run->cycle.state == CYCLE_POLL || run->cycle.state == CYCLE_FETCH;
+}
+
+void run_answer_read(const struct run *run, const struct http_reply *reply, int64_t now_ms, struct verdict *verdict)
+{
+    const struct sending *sending = run->sending;
+    ask_verdict(run, reply, now_ms, verdict);
+    if (reply->error == TRANSPORT_OK && reply->code == 401 && sending != NULL && sending->has_secret) {
+        run_request_distrust(run);
+        if (verdict->unauthorized && is_look(run)) {
+            verdict->kind = VERDICT_TRANSIENT;
+        }
+    }
+    sending_mask(sending, verdict->text, true);
+    sending_mask(sending, verdict->state, false);
+    sending_mask(sending, verdict->result, false);
+}
+
 void run_answer_no_memory(const struct run *run, int64_t now_ms, struct verdict *verdict)
 {
     const struct http_reply reply = {.error = TRANSPORT_MEMORY, .detail = "out of memory", .body = ""};
@@ -55,6 +77,40 @@ void run_answer_refuse(const struct rxp_refusal *why, struct verdict *verdict)
 {
     *verdict = (struct verdict){.kind = VERDICT_BROKEN, .error = why->error};
     snprintf(verdict->text, sizeof verdict->text, "%s", why->text);
+}
+
+static void put_text(struct verdict *verdict, const struct run *run, const char *why)
+{
+    static const char *const names[] = {
+        [CYCLE_PREPARE] = "prepare call to", [CYCLE_KICKOFF] = "kickoff to",
+        [CYCLE_POLL] = "poll of", [CYCLE_FETCH] = "result fetch from",
+    };
+    char url[EXCERPT_URL_BYTES + 8] = "";
+    excerpt_put_url(url, sizeof url, run_request_url(run));
+    snprintf(verdict->text, sizeof verdict->text, "%s %s did not go: %s", names[run->cycle.state], url, why);
+}
+
+void run_answer_unavailable(const struct run *run, const char *why, struct verdict *verdict)
+{
+    *verdict = (struct verdict){
+        .kind = is_look(run) ? VERDICT_TRANSIENT : VERDICT_BROKEN,
+        .error = run->cycle.state == CYCLE_POLL    ? RXP_ERROR_POLL_NETWORK
+                 : run->cycle.state == CYCLE_FETCH ? RXP_ERROR_RESULT_FETCH
+                                                   : RXP_ERROR_ORIGIN_UNAVAILABLE,
+    };
+    put_text(verdict, run, why);
+}
+
+void run_answer_denied(const struct run *run, const char *why, struct verdict *verdict)
+{
+    bool is_first = run->cycle.state == CYCLE_PREPARE ||
+                    (run->cycle.state == CYCLE_KICKOFF && run->plan->prepare.url == NULL);
+    *verdict = (struct verdict){
+        .kind = VERDICT_BROKEN,
+        .error = RXP_ERROR_SECRET_DENIED,
+        .rejected = is_first && run->cycle.failures == 0,
+    };
+    put_text(verdict, run, why);
 }
 
 /* ---- keeping ---- */

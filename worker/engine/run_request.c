@@ -2,8 +2,10 @@
 
 #include "engine/runner.h"
 #include "engine/sending.h"
+#include "engine/target.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,10 +105,10 @@ const char *run_request_url(const struct run *run)
 
 /* ---- the request ---- */
 
-/* A method that may change something is sent once, whatever happens to the connection. */
-static bool is_once(const char *method)
+/* What starts something, or may change something, is sent once, whatever happens to the connection. */
+static bool is_once(const char *method, bool is_start)
 {
-    return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+    return is_start || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0);
 }
 
 static int64_t timeout_of(const struct run *run, int64_t now_ms)
@@ -170,7 +172,7 @@ enum run_request run_request_make(struct http_request *request, struct run *run,
         .content_type = rxp_http_call_content_type(call),
         .connect_timeout_ms = run->runner->config->connect_timeout_ms,
         .timeout_ms = timeout_of(run, now_ms),
-        .once = is_once(call->method),
+        .once = is_once(call->method, is_start),
         .is_kickoff = is_start,
         .want_header = may_name_url ? run->plan->poll_url_header : NULL,
     };
@@ -179,28 +181,102 @@ enum run_request run_request_make(struct http_request *request, struct run *run,
 
 /* ---- headers ---- */
 
-int run_request_put_headers(struct run *run)
+static struct sending_place place_of(const struct run *run, const char *url)
+{
+    return (struct sending_place){
+        .url = url,
+        .secrets = run->runner->config->secrets,
+        .bindings = run->plan->secret_bindings,
+        .n_bindings = run->plan->n_secret_bindings,
+    };
+}
+
+static enum secret_fill put_plan_headers(struct run *run, char why[SECRETS_WHY_BYTES])
 {
     const struct rxp_http_plan *plan = run->plan;
-    const char *id_name = run->cycle.state == CYCLE_KICKOFF ? plan->idempotency_header : NULL;
-    if (id_name == NULL && plan->n_headers == 0) {
-        return 0;
+    const struct sending_place here = place_of(run, run_request_url(run));
+    const struct sending_place kickoff = place_of(run, plan->kickoff.url);
+    for (size_t i = 0; i < plan->n_headers; i++) {
+        const struct rxp_http_header *header = &plan->headers[i];
+        if (!rxp_http_plan_sends(plan, header, here.url)) {
+            sending_remember(run->sending, header->value, &kickoff);
+            continue;
+        }
+        enum secret_fill filled = sending_fill(run->sending, header->name, header->value, &here, why);
+        if (filled != SECRET_READY) {
+            return filled;
+        }
+    }
+    return SECRET_READY;
+}
+
+enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES])
+{
+    const char *id_name = run->cycle.state == CYCLE_KICKOFF ? run->plan->idempotency_header : NULL;
+    if (id_name == NULL && run->plan->n_headers == 0) {
+        return SECRET_READY;
     }
     if (run->sending == NULL) {
         run->sending = sending_new();
     }
     if (run->sending == NULL ||
         (id_name != NULL && sending_put_id(run->sending, id_name, run->invocation->invocation_id) != 0)) {
-        return -1;
+        snprintf(why, SECRETS_WHY_BYTES, "out of memory for its headers");
+        return SECRET_UNAVAILABLE;
     }
-    const char *url = run_request_url(run);
-    for (size_t i = 0; i < plan->n_headers; i++) {
+    return put_plan_headers(run, why);
+}
+
+static int check_secrets_of(const struct run *run, const char *url, struct rxp_refusal *why)
+{
+    const struct rxp_http_plan *plan = run->plan;
+    struct target target;
+    char fault[SECRETS_WHY_BYTES];
+    if (target_parse(&target, url, fault, sizeof fault) != TARGET_OK) {
+        return 0; /* it is refused where it is to go */
+    }
+    bool is_good = true;
+    for (size_t i = 0; i < plan->n_headers && is_good; i++) {
         const struct rxp_http_header *header = &plan->headers[i];
-        if (rxp_http_plan_sends(plan, header, url) && sending_put(run->sending, header->name, header->value) != 0) {
+        if (secret_is_in(header->value) && rxp_http_plan_sends(plan, header, url)) {
+            is_good = secrets_check(run->runner->config->secrets, header->value, target.host, target.port,
+                                    plan->secret_bindings, plan->n_secret_bindings, fault);
+            if (!is_good) {
+                rxp_refuse(why, RXP_ERROR_SECRET_DENIED, "http.header.%s: %s",
+                           rxp_show(header->name, strlen(header->name)).text, fault);
+            }
+        }
+    }
+    target_deinit(&target);
+    return is_good ? 0 : -1;
+}
+
+int run_request_check_secrets(const struct run *run, struct rxp_refusal *why)
+{
+    const struct rxp_http_plan *plan = run->plan;
+    const char *const urls[] = {plan->prepare.url, plan->kickoff.url, plan->poll.url,
+                                plan->result.url,  plan->cancel.url,  plan->after.url};
+    bool has_secrets = false;
+    for (size_t i = 0; i < plan->n_headers; i++) {
+        has_secrets = has_secrets || secret_is_in(plan->headers[i].value);
+    }
+    for (size_t i = 0; has_secrets && i < sizeof urls / sizeof urls[0]; i++) {
+        if (urls[i] != NULL && check_secrets_of(run, urls[i], why) != 0) {
             return -1;
         }
     }
     return 0;
+}
+
+void run_request_distrust(const struct run *run)
+{
+    const struct rxp_http_plan *plan = run->plan;
+    const char *url = run_request_url(run);
+    for (size_t i = 0; i < plan->n_headers; i++) {
+        if (secret_is_in(plan->headers[i].value) && rxp_http_plan_sends(plan, &plan->headers[i], url)) {
+            secrets_refused(run->runner->config->secrets, plan->headers[i].value);
+        }
+    }
 }
 
 void run_request_drop(struct run *run)

@@ -6,6 +6,7 @@
 
 #include "engine/pool.h"
 #include "engine/run.h"
+#include "engine/secrets.h"
 
 enum run_request {
     RUN_REQUEST_MADE,
@@ -20,9 +21,13 @@ enum run_request run_request_make(struct http_request *request, struct run *run,
                                   struct rxp_refusal *why);
 /* Where it goes, or went; "" where that could not be made. */
 const char *run_request_url(const struct run *run);
-/* Its headers, as it leaves the queue: those of the plan that may go there, and with a kickoff the invocation_id in the
- * idempotency header. In run->sending. 0, or -1 for want of memory. */
-int run_request_put_headers(struct run *run);
+/* Its headers, as it leaves the queue: those of the plan that may go there, their secrets filled in, and with a kickoff the
+ * invocation_id in the idempotency header. In run->sending. It may go if READY; see sending_fill. */
+enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES]);
+/* Is every secret that the plan sends known, and bound to where it goes? -1 with why (secret_denied). */
+int run_request_check_secrets(const struct run *run, struct rxp_refusal *why);
+/* Its answer was a 401: what it bore is not believed any more. */
+void run_request_distrust(const struct run *run);
 /* It has been answered, or will not be. Harmless where there is none. */
 void run_request_drop(struct run *run);
 

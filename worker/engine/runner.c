@@ -80,11 +80,25 @@ static void release_permitted(struct runner *runner)
     }
 }
 
+/* Their timers are due, so that what there is to do is done in slices. */
+static void wake_wanting(struct runner *runner, int64_t now_ms)
+{
+    for (struct list *node = runner->wanting.next; node != &runner->wanting; node = node->next) {
+        struct run *run = list_entry(node, struct run, held_node);
+        int failed = heap_set(&runner->timers, &run->timer, now_ms);
+        assert(failed == 0); /* runner_add made room for it */
+    }
+}
+
 void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
 {
     if ((commands & RUNNER_PERMIT) != 0) {
         release_permitted(runner);
         commands &= ~(unsigned)RUNNER_PERMIT;
+    }
+    if ((commands & RUNNER_TOKENS) != 0) {
+        wake_wanting(runner, now_ms);
+        commands &= ~(unsigned)RUNNER_TOKENS;
     }
     if (commands == 0) {
         return;
@@ -158,6 +172,7 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
     list_init(&runner->runs);
     list_init(&runner->walk);
     list_init(&runner->held);
+    list_init(&runner->wanting);
 }
 
 void runner_deinit(struct runner *runner)

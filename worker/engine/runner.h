@@ -7,7 +7,7 @@
  *   runner_add ──> backlog ── taken: prepared, started ──> runs ── ended ──> its owner's again
  *
  * and all of both pass through the third, `walk`, when a command concerns every run. Beside that, those whose kickoff
- * waits for its permit are in `held`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand
+ * waits for its permit are in `held`, and those whose request waits for a token in `wanting`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand
  * runs at once do not spoil the deadlines of others. */
 #ifndef RXP_ENGINE_RUNNER_H
 #define RXP_ENGINE_RUNNER_H
@@ -29,6 +29,7 @@ enum runner_command {
     RUNNER_ABANDON = 4,
     RUNNER_PARK = 8, /* and for ever */
     RUNNER_PERMIT = 16,
+    RUNNER_TOKENS = 32, /* a token that some wait for came, or did not */
 };
 
 struct runner {
@@ -40,6 +41,7 @@ struct runner {
     struct list runs;
     struct list walk;
     struct list held; /* by their held_node */
+    struct list wanting; /* the same */
     size_t n_runs; /* in all three */
     unsigned walk_commands;
     bool is_parked;
@@ -61,8 +63,8 @@ void runner_deinit(struct runner *runner);
 void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms);
 /* Takes a list of runs into the backlog. */
 void runner_add(struct runner *runner, struct list *submitted);
-/* Begins to tell every run that is here now (added before it, that is); runner_turn goes on with it. PERMIT concerns
- * the held ones only, and is done at once. */
+/* Begins to tell every run that is here now (added before it, that is); runner_turn goes on with it. PERMIT and
+ * TOKENS concern the held and the wanting ones only, and are done at once. */
 void runner_command(struct runner *runner, unsigned commands, int64_t now_ms);
 
 /* Due timers, then commands, then the backlog, each for about slice_ms. True where one of them has more to do now. */

@@ -1,9 +1,15 @@
 #include "engine/sending.h"
 
 #include "base/buf.h"
+#include "engine/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+/* Of a secret that a cut text ends in. */
+#define PART_LEAST_BYTES 4
 
 struct sending *sending_new(void)
 {
@@ -26,7 +32,11 @@ void sending_free(struct sending *sending)
     for (size_t i = 0; i < sending->n_headers; i++) {
         wipe((char *)(uintptr_t)sending->header[i].value);
     }
+    for (size_t i = 0; i < sending->n_masks; i++) {
+        wipe(sending->mask[i]);
+    }
     free(sending->header);
+    free(sending->mask);
     wipe(sending->url);
     wipe(sending->body);
     free(sending);
@@ -71,6 +81,139 @@ int sending_put_id(struct sending *sending, const char *name, const char *invoca
         }
     }
     return put(sending, name, buf_take(&value));
+}
+
+/* ---- secrets ---- */
+
+static void add_mask(struct sending *sending, char *value)
+{
+    char **more = strlen(value) >= SENDING_MASK_LEAST_BYTES
+                      ? realloc(sending->mask, (sending->n_masks + 1) * sizeof *more)
+                      : NULL;
+    if (more == NULL) {
+        wipe(value);
+        return;
+    }
+    sending->mask = more;
+    sending->mask[sending->n_masks++] = value;
+}
+
+static enum secret_fill fill(const char *value, const struct target *target, const struct sending_place *place, char **out,
+                             char why[SECRETS_WHY_BYTES])
+{
+    return secrets_fill(place->secrets, value, target->host, target->port, place->bindings, place->n_bindings, out, why);
+}
+
+/* Each ${secret:NAME} of the value by itself. */
+static void remember(struct sending *sending, const char *value, const struct target *target,
+                     const struct sending_place *place)
+{
+    for (const char *at = value; (at = strstr(at, "${secret:")) != NULL;) {
+        char why[SECRETS_WHY_BYTES];
+        char *filled = NULL;
+        size_t bytes = strcspn(at, "}") + 1;
+        char *one = at[bytes - 1] == '}' ? strndup(at, bytes) : NULL;
+        if (one != NULL && fill(one, target, place, &filled, why) == SECRET_READY) {
+            add_mask(sending, filled);
+        }
+        free(one);
+        at += strlen("${secret:");
+    }
+}
+
+static enum secret_fill without_memory(char why[SECRETS_WHY_BYTES])
+{
+    snprintf(why, SECRETS_WHY_BYTES, "out of memory for its headers");
+    return SECRET_UNAVAILABLE;
+}
+
+enum secret_fill sending_fill(struct sending *sending, const char *name, const char *value,
+                              const struct sending_place *place, char why[SECRETS_WHY_BYTES])
+{
+    struct target target;
+    char fault[128];
+    char *filled = NULL;
+    if (!secret_is_in(value)) {
+        return sending_put(sending, name, value) == 0 ? SECRET_READY : without_memory(why);
+    }
+    if (target_parse(&target, place->url, fault, sizeof fault) != TARGET_OK) {
+        return without_memory(why); /* the URL was good enough for the transport */
+    }
+    enum secret_fill found = fill(value, &target, place, &filled, why);
+    if (found == SECRET_READY) {
+        remember(sending, value, &target, place);
+        sending->has_secret = true;
+        found = put(sending, name, filled) == 0 ? SECRET_READY : without_memory(why);
+    }
+    target_deinit(&target);
+    return found;
+}
+
+void sending_remember(struct sending *sending, const char *value, const struct sending_place *place)
+{
+    struct target target;
+    char fault[128];
+    if (secret_is_in(value) && target_parse(&target, place->url, fault, sizeof fault) == TARGET_OK) {
+        remember(sending, value, &target, place);
+        target_deinit(&target);
+    }
+}
+
+/* One byte of a secret as it stands in a text, plain or as JSON may escape it: how long that is; 0: it is another. */
+static size_t byte_length(const char *at, char wanted)
+{
+    char escape[8];
+    if (*at == wanted) {
+        return 1;
+    }
+    if (*at == '\\' && (wanted == '/' || wanted == '"') && at[1] == wanted) {
+        return 2;
+    }
+    snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)wanted);
+    return strncasecmp(at, escape, 6) == 0 ? 6 : 0;
+}
+
+/* How long the secret is that stands there; 0: none. At the end of a text that was cut, its beginning is enough. */
+static size_t mask_length(const char *text, const char *secret, bool is_cut)
+{
+    const char *at = text;
+    for (const char *wanted = secret; *wanted != '\0'; wanted++) {
+        size_t bytes = byte_length(at, *wanted);
+        if (*wanted == '\\' && at[0] == '\\' && at[1] == '\\') {
+            bytes = 2;
+        }
+        if (*at == '\0') {
+            return is_cut && wanted - secret >= PART_LEAST_BYTES ? (size_t)(at - text) : 0;
+        }
+        if (bytes == 0) {
+            return 0;
+        }
+        at += bytes;
+    }
+    return (size_t)(at - text);
+}
+
+static void mask(char *text, const char *secret, bool is_cut)
+{
+    char *to = text;
+    for (const char *from = text; *from != '\0';) {
+        size_t bytes = mask_length(from, secret, is_cut);
+        if (bytes >= strlen("***")) {
+            memcpy(to, "***", 3);
+            to += 3;
+            from += bytes;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+void sending_mask(const struct sending *sending, char *text, bool is_cut)
+{
+    for (size_t i = 0; sending != NULL && text != NULL && i < sending->n_masks; i++) {
+        mask(text, sending->mask[i], is_cut);
+    }
 }
 
 struct http_headers sending_headers(const struct sending *sending)

@@ -5,9 +5,14 @@
 #ifndef RXP_ENGINE_SENDING_H
 #define RXP_ENGINE_SENDING_H
 
+#include "engine/secrets.h"
 #include "engine/transport.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Shorter ones would be found everywhere. */
+#define SENDING_MASK_LEAST_BYTES 6
 
 struct sending {
     char *url;  /* NULL: it is somebody else's */
@@ -15,6 +20,17 @@ struct sending {
     struct http_header *header; /* the values are owned */
     size_t n_headers;
     size_t room;
+    char **mask; /* values that must not be told on: owned */
+    size_t n_masks;
+    bool has_secret; /* a header bears one */
+};
+
+/* Where a header goes, and what it may hold there. */
+struct sending_place {
+    const char *url;
+    struct secrets *secrets; /* NULL: none is known */
+    const struct rxp_pair *bindings; /* of the run's profile */
+    size_t n_bindings;
 };
 
 /* NULL for want of memory. */
@@ -22,11 +38,22 @@ struct sending *sending_new(void);
 /* NULL is harmless. */
 void sending_free(struct sending *sending);
 
-/* The name must live as long. 0, or -1 for want of memory. */
+/* The name must live as long as the sending. 0, or -1 for want of memory. */
 int sending_put(struct sending *sending, const char *name, const char *value);
 /* The invocation_id as visible ASCII: every other byte, and the percent sign itself, becomes %XX, so that different ids stay
  * different. The same. */
 int sending_put_id(struct sending *sending, const char *name, const char *invocation_id);
+/* With its secrets filled in. Of what is not READY, DENIED and UNAVAILABLE have a sentence in why. For want of memory
+ * UNAVAILABLE. */
+enum secret_fill sending_fill(struct sending *sending, const char *name, const char *value,
+                              const struct sending_place *place, char why[SECRETS_WHY_BYTES]);
+/* Its secrets are not sent, but were to that place, or will be: nor must they be told on. Without memory, or where they
+ * may not go there, nothing. */
+void sending_remember(struct sending *sending, const char *value, const struct sending_place *place);
+/* Puts *** for each secret of at least SENDING_MASK_LEAST_BYTES in a text, also as JSON may write it; where the text may
+ * have been cut, for the beginning of one at its end, too. Harmless for NULLs. */
+void sending_mask(const struct sending *sending, char *text, bool is_cut);
+
 /* What was put; empty where nothing was, and of NULL. */
 struct http_headers sending_headers(const struct sending *sending);
 
