@@ -10,8 +10,8 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 /* A run is told as rows: an event at a time, and what the cycle wants then. Times are milliseconds; the deadline is
- * 10,000 after the first kickoff began, the interval 2,000, the stretch a tenth; two failures of polls are survived, and three
- * of a kickoff or prepare call. */
+ * 10,000 after the first kickoff began, the interval 2,000, the stretch a tenth; two failures of polls are survived, and
+ * three of a kickoff or prepare call. */
 static const struct cycle_config usual = {
     .timeout_ms = 10000,
     .start_before_ms = CLOCK_NEVER,

@@ -56,7 +56,6 @@ static void put_over_kept(struct run *run, enum rxp_status status, enum rxp_erro
         return;
     }
     run->outcome.has_exit_code = false;
-    run->outcome.exit_code = 0;
     put(run, status, error, text);
 }
 

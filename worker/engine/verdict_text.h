@@ -38,8 +38,8 @@ void verdict_say_url(struct verdict *verdict, const char *url);
 /* ": <body>", or nothing where it is empty. */
 void verdict_say_body(struct verdict *verdict, const struct http_reply *reply);
 
-/* "kickoff expected HTTP 200 or 202, got 500: boom". The URLs of polls and fetches are made of templates and ids, or chosen by
- * the backend, so they are named as well; those of prepare call and kickoff stand in the invocation. */
+/* "kickoff expected HTTP 200 or 202, got 500: boom". The URLs of polls and fetches are made of templates and ids, or
+ * chosen by the backend, so they are named as well; those of prepare call and kickoff stand in the invocation. */
 void verdict_say_status(struct verdict *verdict, const struct phase *phase, const struct http_reply *reply);
 /* "kickoff to http://h/p failed: connection refused". */
 void verdict_say_failure(struct verdict *verdict, const struct phase *phase, const struct http_reply *reply);

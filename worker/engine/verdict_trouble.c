@@ -128,7 +128,7 @@ void verdict_judge_code(struct verdict *verdict, const struct phase *phase, cons
     verdict_say_status(verdict, phase, reply);
     if (phase->is_repeated && may_pass(reply->code)) {
         verdict->kind = VERDICT_TRANSIENT;
-    } else if (!phase->is_repeated && verdict_is_asked_again(limits, reply)) {
+    } else if (verdict_is_asked_again(limits, reply)) {
         verdict->kind = VERDICT_RETRY;
         verdict_say_retry_after(verdict, reply);
     }
