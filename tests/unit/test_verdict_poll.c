@@ -3,6 +3,7 @@
 static const struct rxp_http_plan polling = POLLING;
 
 enum pending { NONE, SOME, ONLY_200 };
+static const struct rxp_codes pending_codes[] = {{NULL, 0}, CODES(404, 429, 304, 401), CODES(200)};
 
 struct poll_row {
     enum pending pending;
@@ -78,11 +79,7 @@ START_TEST(judges_a_poll)
 {
     const struct poll_row *row = &poll_rows[_i];
     struct rxp_http_plan plan = polling;
-    if (row->pending == SOME) {
-        plan.pending_codes = (struct rxp_codes)CODES(404, 429, 304, 401);
-    } else if (row->pending == ONLY_200) {
-        plan.pending_codes = (struct rxp_codes)CODES(200);
-    }
+    plan.pending_codes = pending_codes[row->pending];
     check_poll(&plan, row->code, row->body, &row->want);
 }
 END_TEST
