@@ -63,7 +63,7 @@ class Request(collections.namedtuple("Request", "connection line headers body at
 
 
 class Stage:
-    def __init__(self, certificate=None, key=None, context=None):
+    def __init__(self, certificate=None, key=None, context=None, host="127.0.0.1"):
         self._script = {}
         self._requests = collections.defaultdict(list)
         self._sent_at = collections.defaultdict(list)
@@ -74,9 +74,9 @@ class Stage:
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(certificate, key)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server((host, 0), backlog=128)
         self.port = self._listener.getsockname()[1]
-        self.origin = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        self.origin = f"{'https' if self._tls else 'http'}://{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, path):
