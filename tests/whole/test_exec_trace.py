@@ -70,6 +70,16 @@ def _(_what, change, parts):
     holds(done.stdout, *parts)
 
 
+@test("a dry run tells of a variable that is not given")
+def _():
+    given = invocation("i", BACKEND, http_body='{"a": "{var.one} {var.two}"}')
+    given["metadata"]["var.one"] = "1"
+    note = "is sent as it stands: the invocation has no such variable"
+    holds(dry(given).stdout, f'   {{"a": "1 {{var.two}}"}}\n   # {{var.two}} {note}\n')
+    given["metadata"]["var.two"] = "2"
+    lacks(dry(given).stdout, note)
+
+
 @test("a dry run of kind http has one request")
 def _():
     given = invocation("i", BACKEND)
@@ -149,7 +159,8 @@ def _():
 @test("a trace of a run that times out ends with that")
 def _():
     _, result, text = traced(invocation("i", BACKEND, {"seconds": 60}, 1))
-    holds(text, "= timed_out (poll_timeout): poll exceeded timeout of 1s\n")
+    holds(text, "= timed_out (poll_timeout): poll exceeded timeout of 1s\n= its last status was 'running': if that ends a run, it "
+                "is missing in http.poll_terminal_states\n")
     equal(result["status"], "timed_out")
 
 

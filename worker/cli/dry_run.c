@@ -136,6 +136,19 @@ static void put_body(struct buf *out, const char *body, size_t bytes)
     }
 }
 
+/* In a message's own body that may be meant; mostly it is not. */
+static void put_unfilled(struct buf *out, const char *body, size_t bytes)
+{
+    const char *at = memmem(body, bytes, "{var.", 5);
+    size_t left = at != NULL ? bytes - (size_t)(at - body) : 0;
+    const char *end = at != NULL ? memchr(at, '}', left) : NULL;
+    if (end != NULL) {
+        buf_puts(out, "   # ");
+        mask_put_text(out, at, (size_t)(end + 1 - at), 100);
+        buf_puts(out, " is sent as it stands: the invocation has no such variable\n");
+    }
+}
+
 static void put_header(struct buf *out, const char *name, const char *value)
 {
     buf_putf(out, "   %s: ", name);
@@ -211,6 +224,7 @@ static void put_call(struct page *page, const struct rxp_http_call *call)
     target_deinit(&target);
     if (call->body != NULL) {
         put_body(&page->text, call->body, call->body_bytes);
+        put_unfilled(&page->text, call->body, call->body_bytes);
         if (call->body_is_form && (call->body_has_run_id || call->body_has_prepared_id)) {
             buf_puts(&page->text, "   # sent url-encoded\n");
         }

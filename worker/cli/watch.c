@@ -349,6 +349,12 @@ void watch_end(struct watch *watch, const struct run *run)
         put_phrase(watch, &line, run->outcome.summary);
     }
     end_line(watch, &line);
+    if (run->outcome.error == RXP_ERROR_POLL_TIMEOUT && run->state != NULL) {
+        begin_line(watch, &line, clock_mono_ms(), "=");
+        put_named(watch, &line, "its last status was", run->state);
+        buf_puts(&line, ": if that ends a run, it is missing in http.poll_terminal_states");
+        end_line(watch, &line);
+    }
 }
 
 void watch_deinit(struct watch *watch)
