@@ -172,6 +172,26 @@ def _():
         equal(config_value(done.stdout, "kafka.sasl.username"), ("me", "RXP_KAFKA_SASL_USERNAME"))
 
 
+@test("a secret that is not given is not shown as if it were")
+def _():
+    equal(config_value(run_command("config").stdout, "proxy"), ("", "default"))
+    equal(config_value(run_command("config", "--proxy", "http://me:hush@proxy:1").stdout, "proxy"), ("******", "--proxy"))
+
+
+@rows("run without egress-allow warns of it at start: {0}", [
+    ("egress-private=allow", "any host but loopback, link-local and metadata addresses, private networks among them"),
+    ("egress-private=deny", "any host with a public address"),
+    ("egress-allow=h", None),
+])
+def _(setting, sentence):
+    with Worker("127.0.0.1:1", "i", "r", "g", **{"egress_allow": None, **dict([setting.replace("-", "_").split("=")])}) as worker:
+        worker.wait_for("worker_starting")
+        if sentence:
+            holds(worker.output(), "egress_open", sentence)
+        else:
+            lacks(worker.output(), "egress_open")
+
+
 @rows("a wrong setting stops the start: {2}", [
     ("max-inflight = 3\n", {}, "w.conf:1: unknown key 'max-inflight': did you mean 'max-in-flight'?"),
     ("\nmax-in-flight = 0\n", {}, "w.conf:2: 'max-in-flight' wants a whole number from 1 to 10000000, not '0'"),

@@ -36,7 +36,7 @@ static void print_setting(const char *name, const char *value, bool secret, cons
 {
     bool comment = !secret && !fits_a_line(value);
     int column = printf("%s%s =%s", comment ? "# " : "", name, *value == '\0' ? "" : " ");
-    for (const char *at = secret ? "******" : value; *at != '\0'; at++, column++)
+    for (const char *at = secret && *value != '\0' ? "******" : value; *at != '\0'; at++, column++)
         putchar(iscntrl((unsigned char)*at) ? '?' : *at);
     printf("%*s# %s%s\n", column < ORIGIN_COLUMN ? ORIGIN_COLUMN - column : 1, "", origin,
            comment ? "; a file can't hold this value" : "");

@@ -57,18 +57,26 @@ static int start_log(const struct options *options)
     return log_start(STDOUT_FILENO, strcmp(options_text(options, "log-format"), "text") == 0 ? LOG_TEXT : LOG_JSON);
 }
 
-static void tell_start(const struct worker_config *config, bool egress_is_open)
+static bool chose(const struct options *options, const char *option, const char *choice)
 {
-    if (egress_is_open) {
-        log_event(LOG_WARN, "egress_open", "egress-allow is not set: a message may make this worker call any host but "
-                  "loopback, link-local and metadata addresses; name the backends in --egress-allow");
+    return strcmp(options_text(options, option), choice) == 0;
+}
+
+static void tell_start(const struct worker_config *config, const struct options *options)
+{
+    if (options_source(options, "egress-allow") == OPTION_DEFAULT) {
+        log_event(LOG_WARN, "egress_open", "egress-allow is not set: a message may make this worker call any %s; name the "
+                  "backends in --egress-allow",
+                  chose(options, "egress-private", "deny")
+                      ? "host with a public address"
+                      : "host but loopback, link-local and metadata addresses, private networks among them");
     }
     log_event(LOG_INFO, "worker_starting", "rxp-worker %s, %d loop threads, at most %zu runs in flight, group %s on %s",
               RXP_VERSION, config->pool.threads, config->max_in_flight, config->kafka.group_id,
               config->kafka.bootstrap_servers);
 }
 
-static int run_worker(const struct worker_config *config, bool egress_is_open)
+static int run_worker(const struct worker_config *config, const struct options *options)
 {
     char why[WORKER_WHY_BYTES] = "";
     struct worker *worker = worker_new(config, why);
@@ -76,7 +84,7 @@ static int run_worker(const struct worker_config *config, bool egress_is_open)
         fprintf(stderr, "rxp-worker run: %s\n", why);
         return EXIT_USAGE;
     }
-    tell_start(config, egress_is_open);
+    tell_start(config, options);
     atomic_store(&signalled_worker, worker);
     if (atomic_load(&signals_seen) > 0) {
         worker_stop(worker);
@@ -93,11 +101,6 @@ static int run_worker(const struct worker_config *config, bool egress_is_open)
     log_event(LOG_INFO, "worker_stopped", "stopped as asked after %llu invocations; %llu were handed back",
               (unsigned long long)counts.flight.taken, (unsigned long long)counts.flight.handed_back);
     return EXIT_OK;
-}
-
-static bool chose(const struct options *options, const char *option, const char *choice)
-{
-    return strcmp(options_text(options, option), choice) == 0;
 }
 
 static int take_guarantees(const struct options *options, struct worker_config *config, char *why, size_t why_bytes)
@@ -175,7 +178,7 @@ static int run_main(const struct options *options)
         snprintf(why, sizeof why, "the log could not be started");
         goto out;
     }
-    status = run_worker(&config, options_source(options, "egress-allow") == OPTION_DEFAULT);
+    status = run_worker(&config, options);
     log_stop();
     why[0] = '\0';
 out:
