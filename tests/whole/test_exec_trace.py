@@ -57,6 +57,7 @@ RULES = [
      {"http_poll_url_header": "Location", "http_poll_url_template": None, "http_poll_run_id_path": None},
      ["the status URL is its Location header", "GET (the URL that Location names"]),
     ("where the result is", {"http_result_path": "data.out"}, ["http.result is read at 'data.out' of the last answer"]),
+    ("until when it is started", {"rxp_start_before": "2099-01-01T00:00:00Z"}, ["; not started from 2099-01-01T00:00:00.000Z on"]),
     ("the worker's ceiling", {"timeout_seconds": None}, ["time: 86400 s from the kickoff (the worker's max-run-seconds)"]),
 ]
 
@@ -64,7 +65,7 @@ RULES = [
 @rows("a dry run says {0}", RULES)
 def _(_what, change, parts):
     timeout = change.get("timeout_seconds", 60)
-    given = invocation("i", BACKEND, None, timeout, **{name: value for name, value in change.items() if name[:5] == "http_"})
+    given = invocation("i", BACKEND, None, timeout, **{name: value for name, value in change.items() if name != "timeout_seconds"})
     done = dry(given)
     equal((done.returncode, done.stderr), (0, ""))
     holds(done.stdout, *parts)

@@ -4,6 +4,7 @@
 #include "cli/mask.h"
 #include "engine/sending.h"
 #include "engine/target.h"
+#include "protocol/result.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -366,7 +367,13 @@ static void put_time(struct page *page)
     bool is_own = asked_ms > 0 && asked_ms <= page->dry->max_run_ms;
     buf_puts(&page->text, "\ntime: ");
     put_seconds(&page->text, is_own ? asked_ms : page->dry->max_run_ms);
-    buf_putf(&page->text, " from the kickoff (%s)\n", is_own ? "timeout_seconds" : "the worker's max-run-seconds");
+    buf_putf(&page->text, " from the kickoff (%s)", is_own ? "timeout_seconds" : "the worker's max-run-seconds");
+    if (page->dry->plan->start_before_ms != INT64_MAX) {
+        char stamp[RXP_STAMP_BYTES];
+        rxp_stamp_write(page->dry->plan->start_before_ms, stamp);
+        buf_putf(&page->text, "; not started from %s on", stamp);
+    }
+    buf_puts(&page->text, "\n");
 }
 
 int dry_run_print(const struct dry_run *dry, FILE *out, struct rxp_refusal *why)

@@ -321,6 +321,9 @@ void watch_trace(struct watch *watch, const struct run *run, const struct trace 
     case TRACE_QUEUED:
         print_request(watch, trace);
         break;
+    case TRACE_DELAYED:
+        print_line(watch, trace->now_ms, "=", "it waits: ", trace->why);
+        break;
     case TRACE_SENT:
         print_head_and_body(watch, trace);
         break;

@@ -149,6 +149,7 @@ static void go_without(struct run *run, enum secret_fill filled, const char *why
     } else if (is_look ? filled == SECRET_UNAVAILABLE : is_late) {
         run_answer_unavailable(run, filled == SECRET_WAIT ? "a token that it needs is long in coming" : why, &verdict);
     } else {
+        trace_delayed(run, filled == SECRET_WAIT ? "a token is under way" : why, now_ms);
         run_request_drop(run);
         want(run, now_ms);
         return;

@@ -34,6 +34,12 @@ void trace_queued(struct run *run, const struct http_request *request, int64_t n
     trace_tell(run->runner->hooks, run, &trace);
 }
 
+void trace_delayed(struct run *run, const char *why, int64_t now_ms)
+{
+    const struct trace trace = {.kind = TRACE_DELAYED, .call = call_of(run), .why = why, .now_ms = now_ms};
+    trace_tell(run->runner->hooks, run, &trace);
+}
+
 void trace_sent(struct run *run, struct http_headers headers, int64_t now_ms)
 {
     const struct trace trace = {.kind = TRACE_SENT, .call = call_of(run), .headers = headers, .now_ms = now_ms};

@@ -11,6 +11,7 @@
 
 enum trace_kind {
     TRACE_QUEUED,   /* `request` is made, and waits for its origin */
+    TRACE_DELAYED,  /* it does not leave now, and is made anew later: `why` */
     TRACE_SENT,     /* it leaves, with `headers` */
     TRACE_ANSWERED, /* `reply`, or why there is none */
     TRACE_DECIDED,  /* what the run makes of it: `verdict` and `action` */
@@ -21,6 +22,7 @@ struct trace {
     const char *call; /* "prepare", "kickoff", "poll", "result fetch", "cancel", "after" */
     const struct http_request *request;
     struct http_headers headers;
+    const char *why;
     const struct http_reply *reply;
     const struct verdict *verdict;
     const struct cycle_action *action;
@@ -32,6 +34,7 @@ void trace_tell(const struct pool_hooks *hooks, struct run *run, const struct tr
 
 /* Of the run's own calls: its cycle's state says which. */
 void trace_queued(struct run *run, const struct http_request *request, int64_t now_ms);
+void trace_delayed(struct run *run, const char *why, int64_t now_ms);
 void trace_sent(struct run *run, struct http_headers headers, int64_t now_ms);
 void trace_answered(struct run *run, const struct http_reply *reply, int64_t now_ms);
 /* After the cycle has heard of it, before the action is carried out; the run has taken what the verdict hands over. */
