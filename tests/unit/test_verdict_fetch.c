@@ -38,6 +38,27 @@ START_TEST(a_terminal_state_may_have_a_result_to_be_fetched)
 }
 END_TEST
 
+/* done, but with an error: there is nothing to fetch, unless that is asked for. */
+START_TEST(a_success_that_a_message_denies_has_no_result)
+{
+    struct rxp_http_plan plan = polling;
+    plan.result.url = "http://h/result";
+    plan.missing_status_is_pending = true;
+    plan.error_paths = (struct rxp_words)WORDS("error");
+    struct want want = {FAILED(BACKEND_FAILED, "backend reported terminal status: done: quota"), .state = "done",
+                        .exit_code = 1};
+    check_poll(&plan, 200, "{\"status\":\"done\",\"error\":\"quota\"}", &want);
+    plan.result_states_all = true;
+    want.kind = VERDICT_FETCH;
+    check_poll(&plan, 200, "{\"status\":\"done\",\"error\":\"quota\"}", &want);
+    plan.result_states_all = false;
+    plan.result_states = (struct rxp_words)WORDS("failed");
+    want.state = "failed";
+    want.text = "backend reported terminal status: failed: quota";
+    check_poll(&plan, 200, "{\"status\":\"failed\",\"error\":\"quota\"}", &want);
+}
+END_TEST
+
 START_TEST(a_200_that_is_a_pending_code_may_bring_an_end_with_a_fetch)
 {
     struct rxp_http_plan plan = polling;
@@ -154,6 +175,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("verdict_fetch");
     TCase *tcase = tcase_create("verdict_fetch");
     tcase_add_loop_test(tcase, a_terminal_state_may_have_a_result_to_be_fetched, 0, ROWS(due_rows));
+    tcase_add_test(tcase, a_success_that_a_message_denies_has_no_result);
     tcase_add_test(tcase, a_200_that_is_a_pending_code_may_bring_an_end_with_a_fetch);
     tcase_add_loop_test(tcase, judges_a_fetch, 0, ROWS(rows));
     tcase_add_test(tcase, a_text_with_a_nul_is_none);

@@ -54,11 +54,6 @@ static bool is_terminal(const struct rxp_http_plan *plan, const struct verdict *
     return verdict->state != NULL && rxp_words_has(&plan->terminal_states, verdict->state);
 }
 
-static bool is_result_to_be_fetched(const struct rxp_http_plan *plan, const char *state)
-{
-    return plan->result.url != NULL && (plan->result_states_all || rxp_words_has(&plan->result_states, state));
-}
-
 /* Where a status that is missing means "not yet", one that is there may say only that all is over (done: true): then a
  * message tells a failure. */
 static bool is_success(const struct rxp_http_plan *plan, const struct verdict_body *body, const char *state)
@@ -66,6 +61,16 @@ static bool is_success(const struct rxp_http_plan *plan, const struct verdict_bo
     struct json_slice message;
     return rxp_words_has(&plan->success_states, state) &&
            !(plan->missing_status_is_pending && verdict_body_find_error(body, plan, &message));
+}
+
+/* A state that would be a success, and is none for its message, counts among the failures. */
+static bool is_result_to_be_fetched(const struct rxp_http_plan *plan, const struct verdict *verdict)
+{
+    if (plan->result.url == NULL || plan->result_states_all) {
+        return plan->result.url != NULL;
+    }
+    return rxp_words_has(&plan->result_states, verdict->state) &&
+           (verdict->succeeded || !rxp_words_has(&plan->success_states, verdict->state));
 }
 
 /* verdict->state is terminal: the end, for good or ill. */
@@ -82,7 +87,7 @@ static void set_done(struct verdict *verdict, const struct rxp_http_plan *plan, 
         verdict_say_bytes(verdict, verdict->state, strlen(verdict->state));
         verdict_body_say_error(body, verdict, plan);
     }
-    if (is_result_to_be_fetched(plan, verdict->state)) {
+    if (is_result_to_be_fetched(plan, verdict)) {
         verdict->kind = VERDICT_FETCH;
     } else {
         verdict_body_keep_result(body, verdict, plan, limits);
