@@ -17,6 +17,34 @@
 #include <unistd.h>
 
 /* One run without Kafka: the same engine, and a file descriptor to wait for its end. */
+/* What a run needs of the configuration. */
+struct surroundings {
+    struct egress *egress;
+    struct outlet *outlet;
+    struct secrets *secrets;
+    struct profiles *profiles;
+    struct profile_set *set; /* of the profiles */
+};
+
+static int surroundings_make(struct surroundings *out, const struct options *options, char why[SETTINGS_WHY_BYTES])
+{
+    out->egress = settings_egress(options, true, why);
+    out->outlet = out->egress != NULL ? settings_outlet(options, why) : NULL;
+    out->secrets = out->outlet != NULL ? settings_secrets(options, out->egress, out->outlet, why) : NULL;
+    out->profiles = out->secrets != NULL ? settings_profiles(options, why) : NULL;
+    out->set = profiles_hold(out->profiles);
+    return out->profiles != NULL ? 0 : -1;
+}
+
+static void surroundings_free(struct surroundings *surroundings)
+{
+    profile_set_release(surroundings->set);
+    profiles_free(surroundings->profiles);
+    secrets_free(surroundings->secrets);
+    egress_free(surroundings->egress);
+    outlet_free(surroundings->outlet);
+}
+
 struct execution {
     struct run run;
     struct rxp_invocation *invocation;
@@ -108,12 +136,17 @@ static int write_result(const struct execution *execution, const char *worker_id
     return status;
 }
 
-static void execution_read(struct execution *execution, const struct options *options, const char *text, size_t bytes)
+static void execution_read(struct execution *execution, const struct options *options, const struct profile_set *set,
+                           const char *text, size_t bytes)
 {
+    const struct rxp_defaults *defaults = NULL;
     size_t max_bytes = (size_t)options_int(options, "max-message-bytes");
     int refused = rxp_invocation_parse(text, bytes, max_bytes, &execution->invocation, &execution->why);
     if (refused == 0) {
-        refused = rxp_http_plan_make(execution->invocation, NULL, &execution->plan, &execution->why);
+        refused = profile_set_find(set, execution->invocation->runtime_name, &defaults, &execution->why);
+    }
+    if (refused == 0) {
+        refused = rxp_http_plan_make(execution->invocation, defaults, &execution->plan, &execution->why);
     }
     execution->refused = refused != 0;
     execution->run.invocation = execution->invocation;
@@ -160,6 +193,7 @@ static int print_dry_run(struct execution *execution, const struct pool_config *
         .plan = &execution->plan,
         .egress = config->egress,
         .outlet = config->outlet,
+        .secrets = config->secrets,
         .max_run_ms = config->max_run_ms,
         .poll_max_failures = config->poll_max_failures,
     };
@@ -187,21 +221,21 @@ static int exec_main(const struct options *options)
         fprintf(stderr, "rxp-worker exec: %s\n", why);
         return EXIT_USAGE;
     }
-    struct egress *egress = settings_egress(options, true, why);
-    struct outlet *outlet = egress != NULL ? settings_outlet(options, why) : NULL;
-    if (outlet == NULL) {
+    struct surroundings around = {0};
+    if (surroundings_make(&around, options, why) != 0) {
         fprintf(stderr, "rxp-worker exec: %s\n", why);
-        egress_free(egress);
+        surroundings_free(&around);
         free(text);
         return EXIT_USAGE;
     }
     struct pool_config config;
-    settings_pool(options, egress, outlet, &config);
+    settings_pool(options, around.egress, around.outlet, &config);
+    config.secrets = around.secrets;
     config.threads = 1;
     config.poll_min_interval_ms = 0;
     struct execution execution = {.ended_fd = -1};
     run_init(&execution.run);
-    execution_read(&execution, options, text, bytes);
+    execution_read(&execution, options, around.set, text, bytes);
     watch_begin(&execution.watch, options_flag(options, "trace") ? stderr : NULL, &execution.plan);
     int status = EXIT_FATAL;
     if (options_flag(options, "dry-run")) {
@@ -213,8 +247,7 @@ static int exec_main(const struct options *options)
     run_deinit(&execution.run);
     rxp_http_plan_deinit(&execution.plan);
     rxp_invocation_free(execution.invocation);
-    egress_free(egress);
-    outlet_free(outlet);
+    surroundings_free(&around);
     free(text);
     return status;
 }

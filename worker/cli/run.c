@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/reload.h"
 #include "cli/settings.h"
 #include "cli/topic_roles.h"
 #include "core/worker.h"
@@ -35,6 +36,7 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    reload_catch();
 }
 
 static const char *worker_name(const struct options *options, char *room, size_t room_bytes)
@@ -62,6 +64,13 @@ static bool chose(const struct options *options, const char *option, const char 
     return strcmp(options_text(options, option), choice) == 0;
 }
 
+static void tell_unknown(const struct secret_view *view, void *opaque)
+{
+    (void)opaque;
+    log_event(LOG_WARN, "secret_unknown", "secrets-hosts binds secret '%s', which is not there yet: no file of that name in "
+              "secrets-dir, and no variable RXP_SECRET_%s", view->name, view->name);
+}
+
 static void tell_start(const struct worker_config *config, const struct options *options)
 {
     if (options_source(options, "egress-allow") == OPTION_DEFAULT) {
@@ -70,6 +79,14 @@ static void tell_start(const struct worker_config *config, const struct options 
                   chose(options, "egress-private", "deny")
                       ? "host with a public address"
                       : "host but loopback, link-local and metadata addresses, private networks among them");
+    }
+    secrets_view_unknown(config->pool.secrets, tell_unknown, NULL);
+    size_t n = 0;
+    struct profile_set *set = profiles_hold(config->profiles);
+    profile_set_all(set, &n);
+    profile_set_release(set);
+    if (set != NULL) {
+        log_event(LOG_INFO, "profiles_read", "%zu profiles", n);
     }
     log_event(LOG_INFO, "worker_starting", "rxp-worker %s, %d loop threads, at most %zu runs in flight, group %s on %s",
               RXP_VERSION, config->pool.threads, config->max_in_flight, config->kafka.group_id,
@@ -85,11 +102,15 @@ static int run_worker(const struct worker_config *config, const struct options *
         return EXIT_USAGE;
     }
     tell_start(config, options);
+    if (reload_start(config->profiles) != 0) {
+        log_event(LOG_WARN, "reload_off", "no thread for SIGHUP: it will do nothing");
+    }
     atomic_store(&signalled_worker, worker);
     if (atomic_load(&signals_seen) > 0) {
         worker_stop(worker);
     }
     int ended = worker_run(worker, why);
+    reload_stop();
     atomic_store(&signalled_worker, NULL);
     struct worker_counts counts;
     worker_read_counts(worker, &counts);
@@ -142,6 +163,7 @@ static int run_main(const struct options *options)
     struct worker_config config = {0};
     struct egress *egress = NULL;
     struct outlet *outlet = NULL;
+    struct secrets *secrets = NULL;
     const char **topics = NULL;
     const char **replies = NULL;
     int status = EXIT_USAGE;
@@ -162,8 +184,14 @@ static int run_main(const struct options *options)
     if (outlet == NULL) {
         goto out;
     }
+    secrets = settings_secrets(options, egress, outlet, why);
+    config.profiles = secrets != NULL ? settings_profiles(options, why) : NULL;
+    if (config.profiles == NULL) {
+        goto out;
+    }
     config.topics = topics;
     settings_pool(options, egress, outlet, &config.pool);
+    config.pool.secrets = secrets;
     config.settle.worker_id = worker_name(options, name, sizeof name);
     if (take_guarantees(options, &config, why, sizeof why) != 0 || take_outputs(options, &config, why, sizeof why) != 0) {
         goto out;
@@ -185,6 +213,8 @@ out:
     if (why[0] != '\0') {
         fprintf(stderr, "rxp-worker run: %s\n", why);
     }
+    profiles_free(config.profiles);
+    secrets_free(secrets);
     egress_free(egress);
     outlet_free(outlet);
     free(topics);

@@ -121,6 +121,43 @@ struct outlet *settings_outlet(const struct options *options, char why[SETTINGS_
     return outlet_make(&config, why);
 }
 
+struct secrets *settings_secrets(const struct options *options, const struct egress *egress, const struct outlet *outlet,
+                                 char why[SETTINGS_WHY_BYTES])
+{
+    char fault[SECRETS_WHY_BYTES] = "";
+    const struct secrets_config config = {
+        .dir = settings_text(options, "secrets-dir"),
+        .environment = (const char *const *)environ,
+        .hosts = settings_text(options, "secrets-hosts"),
+        .egress = egress,
+        .outlet = outlet,
+        .connect_timeout_ms = outlet != NULL ? options_ms(options, "connect-timeout-seconds") : 0,
+    };
+    struct secrets *secrets = secrets_new(&config, fault);
+    if (secrets != NULL && outlet != NULL && secrets_start(secrets, fault) != 0) {
+        secrets_free(secrets);
+        secrets = NULL;
+    }
+    snprintf(why, SETTINGS_WHY_BYTES, "%s", fault);
+    return secrets;
+}
+
+struct profiles *settings_profiles(const struct options *options, char why[SETTINGS_WHY_BYTES])
+{
+    char fault[PROFILES_WHY_BYTES] = "";
+    const struct profiles_config config = {
+        .dir = settings_text(options, "profiles-dir"),
+        .only = strcmp(options_text(options, "profiles"), "only") == 0,
+    };
+    if (config.only && config.dir == NULL) {
+        snprintf(why, SETTINGS_WHY_BYTES, "--profiles only needs profiles: name their directory with --profiles-dir");
+        return NULL;
+    }
+    struct profiles *profiles = profiles_new(&config, fault);
+    snprintf(why, SETTINGS_WHY_BYTES, "%.*s", SETTINGS_WHY_BYTES - 1, fault);
+    return profiles;
+}
+
 static int threads_by_default(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

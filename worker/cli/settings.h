@@ -7,6 +7,8 @@
 #include "core/worker.h"
 #include "engine/egress.h"
 #include "engine/outlet.h"
+#include "engine/profiles.h"
+#include "engine/secrets.h"
 #include "ops/options.h"
 
 #include <stdbool.h>
@@ -34,6 +36,14 @@ struct egress *settings_egress(const struct options *options, bool loopback_allo
 
 /* TLS and the proxy. NULL with a sentence. */
 struct outlet *settings_outlet(const struct options *options, char why[SETTINGS_WHY_BYTES]);
+
+/* What headers may carry, its keeper started. `egress` and `outlet` (NULL: nothing is fetched, and no keeper started) are
+ * borrowed. NULL with a sentence. */
+struct secrets *settings_secrets(const struct options *options, const struct egress *egress, const struct outlet *outlet,
+                                 char why[SETTINGS_WHY_BYTES]);
+
+/* NULL with a sentence that names file and key. */
+struct profiles *settings_profiles(const struct options *options, char why[SETTINGS_WHY_BYTES]);
 
 /* Limits and times of runs. `egress` and `outlet` are borrowed. */
 void settings_pool(const struct options *options, const struct egress *egress, const struct outlet *outlet,

@@ -21,6 +21,7 @@ struct submission {
     const struct options *options;
     struct kafka_settings kafka;
     const char **topics;
+    struct profile_set *profiles;
     const char *file; /* "-": stdin */
     char *text;
     size_t text_bytes;
@@ -39,7 +40,11 @@ static int take_document(struct submission *submission, const struct document *d
     struct rxp_http_plan plan;
     struct rxp_refusal why = {RXP_OK, ""};
     int status = rxp_invocation_parse(document->at, document->bytes, max_bytes, &invocation, &why);
-    if (status == 0 && (status = rxp_http_plan_make(invocation, NULL, &plan, &why)) == 0) {
+    const struct rxp_defaults *defaults = NULL;
+    if (status == 0) {
+        status = profile_set_find(submission->profiles, invocation->runtime_name, &defaults, &why);
+    }
+    if (status == 0 && (status = rxp_http_plan_make(invocation, defaults, &plan, &why)) == 0) {
         rxp_http_plan_deinit(&plan);
     }
     if (status != 0) {
@@ -190,6 +195,12 @@ static int submission_prepare(struct submission *submission)
         snprintf(submission->why, sizeof submission->why, "--invocations-topics names no topic");
         return EXIT_USAGE;
     }
+    struct profiles *profiles = settings_profiles(options, submission->why);
+    if (profiles == NULL) {
+        return EXIT_USAGE;
+    }
+    submission->profiles = profiles_hold(profiles);
+    profiles_free(profiles);
     if (strcmp(submission->file, "-") == 0 && isatty(STDIN_FILENO)) {
         fputs("rxp-worker submit: reading stdin; end it with Ctrl-D\n", stderr);
     }
@@ -214,6 +225,7 @@ static int submit_main(const struct options *options)
     tally_free(submission.tally);
     free(submission.text);
     free(submission.topics);
+    profile_set_release(submission.profiles);
     settings_free_kafka(&submission.kafka);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "cli/command.h"
 #include "cli/documents.h"
 #include "cli/input.h"
+#include "cli/settings.h"
 #include "protocol/http_plan.h"
 #include "protocol/invocation.h"
 #include "protocol/json.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 struct tally {
+    const struct profile_set *profiles; /* NULL: none */
     size_t max_bytes;
     unsigned long long valid;
     unsigned long long invalid;
@@ -33,7 +35,10 @@ static void check_document(struct tally *tally, const char *file, const struct d
     size_t line = document->line;
     int refused = rxp_invocation_parse(document->at, document->bytes, tally->max_bytes, &invocation, &why);
     struct json_fault fault;
-    if (refused == 0 && (refused = rxp_http_plan_make(invocation, NULL, &plan, &why)) == 0)
+    const struct rxp_defaults *defaults = NULL;
+    if (refused == 0)
+        refused = profile_set_find(tally->profiles, invocation->runtime_name, &defaults, &why);
+    if (refused == 0 && (refused = rxp_http_plan_make(invocation, defaults, &plan, &why)) == 0)
         rxp_http_plan_deinit(&plan);
     else if (why.error == RXP_ERROR_INVALID_JSON && document->bytes <= tally->max_bytes &&
              json_check(document->at, document->bytes, JSON_KEYS_UNIQUE, &fault) < 0)
@@ -79,7 +84,14 @@ static int validate_main(const struct options *options)
         if (isatty(STDIN_FILENO))
             fputs("rxp-worker validate: reading stdin; end it with Ctrl-D\n", stderr);
     }
-    struct tally tally = {.max_bytes = (size_t)options_int(options, "max-message-bytes")};
+    char fault[SETTINGS_WHY_BYTES];
+    struct profiles *profiles = settings_profiles(options, fault);
+    if (profiles == NULL) {
+        fprintf(stderr, "rxp-worker validate: %s\n", fault);
+        return EXIT_USAGE;
+    }
+    struct profile_set *set = profiles_hold(profiles);
+    struct tally tally = {.profiles = set, .max_bytes = (size_t)options_int(options, "max-message-bytes")};
     bool unreadable = false;
     for (size_t i = 0; i < n; i++) {
         char why[512];
@@ -93,6 +105,8 @@ static int validate_main(const struct options *options)
         check_text(&tally, strcmp(path[i], "-") == 0 ? "stdin" : path[i], text, bytes);
         free(text);
     }
+    profile_set_release(set);
+    profiles_free(profiles);
     (void)fflush(stdout);
     fprintf(stderr, "%llu valid, %llu invalid\n", tally.valid, tally.invalid);
     return unreadable ? EXIT_USAGE : tally.invalid > 0 ? EXIT_FATAL : EXIT_OK;
@@ -112,7 +126,8 @@ const struct command command_validate = {
         "  orders.jsonl:2: invalid: missing_metadata: missing metadata 'http.poll_status_path'\n"
         "\n"
         "The word after 'invalid' is the error.code that the result would bear. Kinds that this worker does\n"
-        "not run (all but http and http_async) are invalid here, since they would be rejected.\n"
+        "not run (all but http and http_async) are invalid here, since they would be rejected. Where the worker\n"
+        "has profiles, give the same --profiles-dir and --profiles here.\n"
         "\n"
         "Examples:\n"
         "  rxp-worker validate orders.jsonl\n"

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct flight;
+struct profiles;
 
 /* All strings must outlive it. */
 struct flight_config {
@@ -34,6 +35,7 @@ struct flight_config {
     size_t max_in_flight;
     size_t max_parked_bytes; /* of runs of partitions that were taken away */
     size_t max_message_bytes;
+    struct profiles *profiles; /* NULL: none */
     int event_fd; /* woken when flight_turn has something to do */
 };
 

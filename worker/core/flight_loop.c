@@ -31,6 +31,7 @@ static int on_prepare(struct run *run, void *opaque)
     count_prepared(flight, job_of_run(run));
     const struct intake_limits limits = {
         .max_message_bytes = flight->config.max_message_bytes,
+        .profiles = flight->config.profiles,
         .keep_value = flight->config.settle.dead_letter_topic != NULL,
     };
     return intake_prepare(job_of_run(run), &limits);

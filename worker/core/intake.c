@@ -4,7 +4,7 @@
 #include "ops/log.h"
 
 #include <inttypes.h>
-
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,24 +33,40 @@ void intake_unknown(struct run *run, int64_t started_at_ms)
     };
 }
 
-/* An earlier life of the input, if there was one. Returns 0 where its run is to go on, or to begin; -1 with the outcome
- * where nobody knows whether it was begun. */
-static int go_on(struct job *job)
+/* The backend has its run, but under the configuration of now nobody can go on with it. */
+static void fail_accepted(struct run *run, const struct rxp_refusal *why, int64_t started_at_ms)
+{
+    static const char beginning[] = "its run was accepted under an earlier configuration, and cannot be gone on with under "
+                                    "this one: ";
+    int64_t now_ms = clock_wall_ms();
+    size_t room = sizeof beginning + strlen(why->text);
+    char *summary = malloc(room);
+    if (summary != NULL)
+        snprintf(summary, room, "%s%s", beginning, why->text);
+    run->outcome = (struct outcome){
+        .status = RXP_STATUS_FAILED,
+        .error = why->error,
+        .summary = summary,
+        .started_at_ms = started_at_ms,
+        .finished_at_ms = now_ms > started_at_ms ? now_ms : started_at_ms,
+    };
+}
+
+/* The checkpoint of an earlier life of the input, if there was one. */
+static const struct checkpoint *find_earlier(const struct job *job)
 {
     const struct checkpoint *checkpoint = job->checkpoint;
-    if (checkpoint == NULL)
-        return 0;
-    if (!checkpoint_matches(checkpoint, job->invocation->invocation_id, job->input_hash)) {
-        log_event(LOG_WARN, "checkpoint_of_another_input", "%s [%" PRId32 "] offset %" PRId64 ": the checkpoint that was found "
-                  "is about another input of that place, invocation '%.100s' (was the topic made anew?); it is left out",
-                  job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
-                  checkpoint->invocation_id != NULL ? checkpoint->invocation_id : "");
-        return 0;
-    }
-    if (checkpoint->kind == CHECKPOINT_INTENT) {
-        intake_unknown(&job->run, checkpoint->started_at_ms > 0 ? checkpoint->started_at_ms : clock_wall_ms());
-        return -1;
-    }
+    if (checkpoint == NULL || checkpoint_matches(checkpoint, job->invocation->invocation_id, job->input_hash))
+        return checkpoint;
+    log_event(LOG_WARN, "checkpoint_of_another_input", "%s [%" PRId32 "] offset %" PRId64 ": the checkpoint that was found "
+              "is about another input of that place, invocation '%.100s' (was the topic made anew?); it is left out",
+              job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
+              checkpoint->invocation_id != NULL ? checkpoint->invocation_id : "");
+    return NULL;
+}
+
+static void go_on(struct job *job, const struct checkpoint *checkpoint)
+{
     job->resume = (struct run_resume){
         .run_id = checkpoint->run_id,
         .prepared_id = checkpoint->prepared_id,
@@ -60,10 +76,23 @@ static int go_on(struct job *job)
         .polls = checkpoint->polls,
     };
     job->run.resume = &job->resume;
-    /* An accepted run can't be rejected any more, so that there will be no dead letter. */
+}
+
+static int make_plan(struct job *job, struct profiles *profiles, struct rxp_refusal *why)
+{
+    const struct rxp_defaults *defaults = NULL;
+    job->profiles = profiles_hold(profiles);
+    if (profile_set_find(job->profiles, job->invocation->runtime_name, &defaults, why) != 0 ||
+        rxp_http_plan_make(job->invocation, defaults, &job->plan, why) != 0)
+        return -1;
+    job->run.plan = &job->plan;
+    return 0;
+}
+
+static void drop_value(struct job *job)
+{
     free(job->value);
     job->value = NULL;
-    return 0;
 }
 
 int intake_prepare(struct job *job, const struct intake_limits *limits)
@@ -71,14 +100,29 @@ int intake_prepare(struct job *job, const struct intake_limits *limits)
     struct rxp_refusal why = {RXP_OK, ""};
     int parsed = rxp_invocation_parse(job->value, job->value_bytes, limits->max_message_bytes, &job->invocation, &why);
     job->run.invocation = job->invocation;
-    if (!limits->keep_value) {
-        free(job->value);
-        job->value = NULL;
-    }
-    if (parsed != 0 || rxp_http_plan_make(job->invocation, NULL, &job->plan, &why) != 0) {
+    if (!limits->keep_value)
+        drop_value(job);
+    if (parsed != 0) {
         intake_reject(&job->run, &why);
         return -1;
     }
-    job->run.plan = &job->plan;
-    return go_on(job);
+    const struct checkpoint *earlier = find_earlier(job);
+    if (earlier != NULL && earlier->kind == CHECKPOINT_INTENT) {
+        intake_unknown(&job->run, earlier->started_at_ms > 0 ? earlier->started_at_ms : clock_wall_ms());
+        return -1;
+    }
+    int made = make_plan(job, limits->profiles, &why);
+    if (made == 0 && earlier == NULL)
+        return 0;
+    if (earlier == NULL) {
+        intake_reject(&job->run, &why);
+        return -1;
+    }
+    drop_value(job); /* an accepted run can't be rejected any more, so that there will be no dead letter */
+    if (made != 0) {
+        fail_accepted(&job->run, &why, earlier->started_at_ms);
+        return -1;
+    }
+    go_on(job, earlier);
+    return 0;
 }

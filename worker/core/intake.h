@@ -5,14 +5,17 @@
 #define RXP_CORE_INTAKE_H
 
 #include "core/job.h"
+#include "engine/profiles.h"
 
 struct intake_limits {
     size_t max_message_bytes;
+    struct profiles *profiles; /* NULL: none */
     bool keep_value; /* dead letters need the raw bytes until the outcome is known */
 };
 
 /* Returns 0 with run->invocation, run->plan and, where an earlier life of the input goes on, run->resume set; or -1 with an
- * outcome: a rejection, or intake_unknown's. */
+ * outcome: a rejection, intake_unknown's, or, of a run that was accepted before and is refused now (its profile has changed),
+ * a failure with the refusal's code. */
 int intake_prepare(struct job *job, const struct intake_limits *limits);
 
 /* The outcome of an invocation of which only an intent was found (kickoff-guarantee=at-most-once): failed, for it may have

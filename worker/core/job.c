@@ -1,6 +1,7 @@
 #include "core/job.h"
 
 #include "base/hash.h"
+#include "engine/profiles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ void job_free(struct job *job)
     }
     run_deinit(&job->run);
     rxp_http_plan_deinit(&job->plan);
+    profile_set_release(job->profiles);
     rxp_invocation_free(job->invocation);
     if (job->headers != NULL) {
         rd_kafka_headers_destroy(job->headers);

@@ -48,6 +48,7 @@ struct job_tags {
 struct gate;
 struct lane;
 struct ledger_write;
+struct profile_set;
 
 struct job {
     struct parcel parcel; /* first: it is what a delivery report finds */
@@ -57,6 +58,7 @@ struct job {
     struct run run;
     struct rxp_invocation *invocation; /* owned; run.invocation is this */
     struct rxp_http_plan plan;         /* run.plan is this, once made */
+    struct profile_set *profiles;      /* held: what the plan may point into; NULL: none */
     /* The input, copied: the message itself would pin its whole fetch buffer. */
     char *value; /* freed once parsed, unless dead letters are on */
     size_t value_bytes;

@@ -270,6 +270,7 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .max_in_flight = worker->config.max_in_flight,
         .max_parked_bytes = worker->config.max_in_flight_bytes / 4,
         .max_message_bytes = worker->config.max_message_bytes,
+        .profiles = worker->config.profiles,
         .event_fd = worker->event_fd,
     };
     const struct flight_hooks hooks = worker_flight_hooks(worker);

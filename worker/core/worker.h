@@ -21,7 +21,7 @@
 
 struct worker;
 
-/* All strings and the egress policy must outlive the worker. */
+/* All that it points to must outlive the worker. */
 struct worker_config {
     struct kafka_settings kafka;
     const char *const *topics;
@@ -37,6 +37,7 @@ struct worker_config {
     size_t max_in_flight_bytes; /* of their input messages, unsent results and checkpoints; besides, a quarter of
                                  * it for runs of partitions that were taken away */
     size_t max_message_bytes;
+    struct profiles *profiles; /* NULL: none */
     int64_t commit_interval_ms;
     int64_t drain_ms;
 };

@@ -85,6 +85,12 @@ static const char *rxp_variable(const char *entry, char variable[OPTION_NAME_BYT
     return equals + 1;
 }
 
+/* A secret's value (engine/secrets.h), not a setting. */
+static bool is_secret(const char *variable)
+{
+    return strncmp(variable, "RXP_SECRET_", strlen("RXP_SECRET_")) == 0;
+}
+
 static bool is_property(const char *variable, const char *value)
 {
     return strncmp(variable, kafka, strlen(kafka)) == 0 && variable[strlen(kafka)] != '\0' &&
@@ -112,7 +118,7 @@ void option_environment_warn(char **environment)
     for (; *environment != NULL; environment++) {
         char variable[OPTION_NAME_BYTES];
         const char *value = rxp_variable(*environment, variable);
-        if (value != NULL && !is_property(variable, value))
+        if (value != NULL && !is_property(variable, value) && !is_secret(variable))
             warn_of_variable(variable);
     }
 }

@@ -8,6 +8,7 @@
 #define WORKER (COMMAND_RUN | COMMAND_CONFIG)
 #define CLIENTS (WORKER | COMMAND_SUBMIT | COMMAND_RESULTS | COMMAND_OFFSETS)
 #define ENGINE (WORKER | COMMAND_DEMO | COMMAND_EXEC)
+#define PLANNERS (WORKER | COMMAND_EXEC | COMMAND_VALIDATE | COMMAND_SUBMIT)
 #define STATUSES "pending|running|succeeded|failed|timed_out|cancelled|rejected"
 
 /* Groups keep together what --help and the reference show under one heading. */
@@ -151,6 +152,23 @@ static const struct option_spec table[] = {
      .help = "HTTP proxy that requests go through, http://[user:password@]host:port or https://…; 'environment': as http_proxy, "
              "https_proxy, all_proxy and no_proxy say; empty: none, whatever the environment says. The proxy then looks names "
              "up and filters addresses."},
+
+    {.name = "profiles-dir", .type = OPTION_TEXT, .value = "", .metavar = "DIR", .may_be_empty = true,
+     .commands = PLANNERS, .group = "Profiles and secrets",
+     .help = "Directory of profiles: RUNTIME_NAME.json holds defaults for the invocations with that runtime_name. SIGHUP reads "
+             "them again; empty: none."},
+    {.name = "profiles", .type = OPTION_CHOICE, .value = "defaults", .choices = "defaults|only", .commands = PLANNERS,
+     .group = "Profiles and secrets",
+     .help = "defaults: what a message says itself counts more than its profile; only: it may say nothing but http.body, var.*, "
+             "rxp.* and keys of its own, and without a profile it is rejected."},
+    {.name = "secrets-dir", .type = OPTION_TEXT, .value = "/run/secrets", .metavar = "DIR", .may_be_empty = true,
+     .commands = WORKER | COMMAND_EXEC, .group = "Profiles and secrets",
+     .help = "Directory of secrets: a file NAME holds the value of ${secret:NAME}, a file NAME.oauth2.json tells how to fetch it. "
+             "They are read again when they change. Beside them RXP_SECRET_NAME is looked at; empty: that alone."},
+    {.name = "secrets-hosts", .type = OPTION_TEXT, .value = "", .metavar = "LIST", .may_be_empty = true,
+     .commands = WORKER | COMMAND_EXEC, .group = "Profiles and secrets",
+     .help = "NAME=host[:port],…;NAME2=…: the hosts that a secret may be sent to. One that neither this nor a profile binds to "
+             "a host is never sent there."},
 
     {.name = "config", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true, .commands = ALL,
      .group = "Process", .help = "File of 'name = value' lines, one for each option; empty: none."},
