@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/config_check.h"
+#include "cli/provisions.h"
 #include "kafka/client_conf.h"
 
 #include <ctype.h>
@@ -117,7 +118,11 @@ static int config_main(const struct options *options)
     print_configuration(options);
     if (check_properties(options) < 0)
         return EXIT_USAGE;
-    return options_flag(options, "check") ? config_check(options) : EXIT_OK;
+    if (!options_flag(options, "check"))
+        return EXIT_OK;
+    int provided = provisions_check(options);
+    int asked = provided == EXIT_USAGE ? EXIT_OK : config_check(options);
+    return provided > asked ? provided : asked;
 }
 
 const struct command command_config = {
@@ -129,8 +134,9 @@ const struct command command_config = {
         "Prints the settings that `run` would have here, each with its origin, on stdout: a file for --config.\n"
         "Secrets are printed as ******. Properties of librdkafka are checked too.\n"
         "\n"
-        "With --check the broker is asked whether topics and group are there and may be used: findings on\n"
-        "stderr, and on stdout the commands that create what is missing and grant what is not allowed.\n"
+        "With --check the profiles and secrets that are there are named, and the broker is asked whether topics\n"
+        "and group are there and may be used: findings on stderr, and on stdout the commands that create what is\n"
+        "missing and grant what is not allowed.\n"
         "\n"
         "Examples:\n"
         "  rxp-worker config --config worker.conf --max-in-flight 500\n"
