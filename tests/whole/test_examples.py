@@ -9,6 +9,7 @@ import urllib.parse
 
 from child import ROOT
 from execution import Executions
+from stage import header_values
 from tap import equal, holds, rows, run_all, test
 from worker import Backend, run_command
 
@@ -17,6 +18,7 @@ WRITTEN_ORIGIN = "http://127.0.0.1:8080"
 FOLDER = tempfile.TemporaryDirectory(prefix="rxp-examples-")
 RUNS = Executions()
 BACKENDS = {}
+KEY = "the-rehearsal-key"
 
 
 def record_of(name):
@@ -68,6 +70,7 @@ def lines_of(name):
 
 # ---- what is carried out ----
 
+SECRETS = {"RXP_SECRET_REHEARSAL_KEY": KEY, "RXP_SECRETS_HOSTS": "REHEARSAL_KEY=127.0.0.1:PORT"}
 WORKFLOW = ["POST /conversations 201", "POST /workflows/support/run 200", "GET /runs/by-worker/CONVERSATION 404",
             "GET /runs/by-worker/CONVERSATION 200", "GET /runs/ID 200"]
 
@@ -103,6 +106,9 @@ CASES = [
     ("a result apart that is not fetched after a failure", "invocation-result-apart.json",
      {"parameters": {"outcome": "failed"}}, ("failed", 1, "backend_failed"), None,
      ["POST /renders 202", "GET /renders/ID 200"]),
+    ("an API key", "invocation-api-key.json", {"environment": SECRETS}, ("succeeded", 0), None,
+     ["POST /keyed/runs 202", "GET /keyed/runs/ID 200"]),
+    ("an API key that the worker does not have", "invocation-api-key.json", {}, ("rejected", None, "secret_denied"), None, []),
 ]
 for _name, _file, _how, *_ in CASES:
     plan(_name, _file, **_how)
@@ -141,12 +147,22 @@ def _():
             equal(after - before >= 990, True, f"{name}: {after - before} ms between two requests")
 
 
+@test("an API key goes with each request of its run, and shows nowhere in the result")
+def _():
+    for request in requests_of("an API key"):
+        equal(header_values(request["headers"], "X-Api-Key"), [KEY], request["path"])
+    equal(KEY in RUNS["an API key"].stdout, False)
+
+
 # ---- what is written of them ----
 
-@test("each of these examples is valid")
+@test("each of these examples is carried out here, is valid, and would run")
 def _():
+    equal(shapes(), sorted({file for _, file, *_ in CASES}))
     for name in shapes():
         equal(run_command("validate", EXAMPLES / name).returncode, 0, name)
+        settings = {key: value.replace("PORT", "8080") for key, value in SECRETS.items()}
+        equal(run_command("exec", "--dry-run", EXAMPLES / name, environment=settings).returncode, 0, name)
 
 
 @test("the guide shows each of these examples as it is")

@@ -2,7 +2,9 @@
 """`exec --dry-run` prints the requests that would be sent, `exec --trace` those that are: in words that show what is wrong, and
 without what opens doors."""
 import json
+import pathlib
 import re
+import tempfile
 
 from stage import Stage, answer
 from tap import equal, holds, lacks, rows, run_all, test
@@ -10,6 +12,7 @@ from worker import Backend, invocation, run_command
 
 BACKEND = Backend()
 STAGE = Stage()
+HIDDEN = "s3cret-value"
 
 
 def dry(given, *arguments, **environment):
@@ -19,6 +22,10 @@ def dry(given, *arguments, **environment):
 def traced(given, *arguments, **environment):
     done = run_command("exec", "--trace", *arguments, given=json.dumps(given), environment=environment)
     return done, json.loads(done.stdout), re.sub(r"^ *\d+\.\d{3} ", "", done.stderr, flags=re.M)
+
+
+def secret_settings(name, port):
+    return {"RXP_SECRET_" + name: HIDDEN, "RXP_SECRETS_HOSTS": f"{name}=127.0.0.1:{port}"}
 
 
 # ---- dry runs ----
@@ -108,18 +115,44 @@ def _(_what, change, arguments, sentence):
     holds(done.stderr, "rxp-worker exec: it would be rejected: " + sentence)
 
 
-@test("neither shows what sounds like a credential")
+@test("neither shows what sounds like a credential, nor a secret's value, also where an answer repeats it")
 def _():
-    STAGE.on("/echo", answer(202, json.dumps({"run_id": "r", "you": "i"}), Retry_After="0"))
-    STAGE.on("/poll/r", answer(200, json.dumps({"status": "failed", "why": "no"})))
+    STAGE.on("/echo", answer(202, json.dumps({"run_id": "r", "you": HIDDEN}), Retry_After="0"))
+    STAGE.on("/poll/r", answer(200, json.dumps({"status": "failed", "why": HIDDEN})))
     given = invocation("i", BACKEND, http_url=STAGE.url("/echo") + "?api_key=open&x=shown&sig=sesame",
                        http_poll_url_template=STAGE.url("/poll/{run_id}"), http_poll_error_path="why")
     given["metadata"].update({"http.header.Authorization": "Bearer open-sesame", "http.header.X-Api-Key": "sesame",
-                              "http.header.Cookie": "a=sesame", "http.header.X-Plain": "plain"})
-    for text in (dry(given).stdout, traced(given)[2]):
+                              "http.header.Cookie": "a=sesame", "http.header.X-Plain": "plain",
+                              "http.header.X-Token": "Token ${secret:OURS}"})
+    settings = secret_settings("OURS", STAGE.port)
+    for text in (dry(given, **settings).stdout, traced(given, **settings)[2]):
         holds(text, "?api_key=***&x=shown&sig=***", "Authorization: Bearer ***\n", "X-Api-Key: ***\n", "Cookie: ***\n",
-              "X-Plain: plain\n", "Idempotency-Key: i\n")
-        lacks(text, "sesame")
+              "X-Plain: plain\n", "X-Token: Token ${secret:OURS}\n", "Idempotency-Key: i\n")
+        lacks(text, "sesame", HIDDEN)
+
+
+@test("a dry run says that the worker knows a secret and where it may go")
+def _():
+    given = invocation("i", BACKEND)
+    given["metadata"]["http.header.X-Api-Key"] = "${secret:OURS}"
+    done = dry(given, **secret_settings("OURS", BACKEND.port))
+    equal((done.returncode, done.stderr), (0, ""))
+    holds(done.stdout, f"# the worker knows this secret, and it may go to 127.0.0.1:{BACKEND.port}\n")
+
+
+@test("a dry run shows what a profile adds, and where its headers do not go")
+def _():
+    with tempfile.TemporaryDirectory(prefix="rxp-profiles-") as folder:
+        profile = {"metadata": {"http.url": BACKEND.url("/runs"), "http.header.X-Team": "ours"}, "kickoffs_per_second": 2.5}
+        (pathlib.Path(folder) / "test.json").write_text(json.dumps(profile))
+        given = invocation("i", BACKEND, http_url=None)
+        done = dry(given, "--profiles-dir", folder)
+        equal((done.returncode, done.stderr), (0, ""))
+        holds(done.stdout, f"   POST {BACKEND.url('/runs')}\n", "   X-Team: ours\n", "\nprofile: test.json\n",
+              "rate: 2.5 kickoffs a second at most")
+        given["metadata"]["http.url"] = STAGE.url("/mine")
+        done = dry(given, "--profiles-dir", folder)
+        holds(done.stdout, f"   POST {STAGE.url('/mine')}\n", "   # X-Team: is not sent: the profile does not name this host\n")
 
 
 # ---- traces ----

@@ -361,6 +361,19 @@ static void put_ends(struct page *page)
     }
 }
 
+static void put_profile(struct page *page)
+{
+    const struct dry_run *dry = page->dry;
+    if (dry->profile != NULL) {
+        buf_putf(&page->text, "profile: %s%s\n", dry->profile->name,
+                 dry->profile->only ? ", which alone says where requests go" : "");
+    }
+    if (dry->plan->kickoffs_per_second > 0) {
+        buf_putf(&page->text, "rate: %g kickoffs a second at most, of all runs with this profile\n",
+                 dry->plan->kickoffs_per_second);
+    }
+}
+
 static void put_time(struct page *page)
 {
     int64_t asked_ms = page->dry->invocation->timeout_ms;
@@ -392,6 +405,7 @@ int dry_run_print(const struct dry_run *dry, FILE *out, struct rxp_refusal *why)
     }
     put_ends(&page);
     put_time(&page);
+    put_profile(&page);
     if (page.text.at != NULL && !buf_failed(&page.text)) {
         fwrite(page.text.at, 1, page.text.bytes, out);
     }

@@ -15,6 +15,7 @@
 struct dry_run {
     const struct rxp_invocation *invocation;
     const struct rxp_http_plan *plan;
+    const struct rxp_defaults *profile; /* NULL: none */
     const struct egress *egress;
     const struct outlet *outlet;
     struct secrets *secrets; /* NULL: none is known */

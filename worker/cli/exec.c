@@ -16,7 +16,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* One run without Kafka: the same engine, and a file descriptor to wait for its end. */
 /* What a run needs of the configuration. */
 struct surroundings {
     struct egress *egress;
@@ -45,9 +44,11 @@ static void surroundings_free(struct surroundings *surroundings)
     outlet_free(surroundings->outlet);
 }
 
+/* One run without Kafka: the same engine, and a file descriptor to wait for its end. */
 struct execution {
     struct run run;
     struct rxp_invocation *invocation;
+    const struct rxp_defaults *profile; /* NULL: none */
     struct rxp_http_plan plan;
     struct rxp_refusal why;
     bool refused;
@@ -139,14 +140,13 @@ static int write_result(const struct execution *execution, const char *worker_id
 static void execution_read(struct execution *execution, const struct options *options, const struct profile_set *set,
                            const char *text, size_t bytes)
 {
-    const struct rxp_defaults *defaults = NULL;
     size_t max_bytes = (size_t)options_int(options, "max-message-bytes");
     int refused = rxp_invocation_parse(text, bytes, max_bytes, &execution->invocation, &execution->why);
     if (refused == 0) {
-        refused = profile_set_find(set, execution->invocation->runtime_name, &defaults, &execution->why);
+        refused = profile_set_find(set, execution->invocation->runtime_name, &execution->profile, &execution->why);
     }
     if (refused == 0) {
-        refused = rxp_http_plan_make(execution->invocation, defaults, &execution->plan, &execution->why);
+        refused = rxp_http_plan_make(execution->invocation, execution->profile, &execution->plan, &execution->why);
     }
     execution->refused = refused != 0;
     execution->run.invocation = execution->invocation;
@@ -191,6 +191,7 @@ static int print_dry_run(struct execution *execution, const struct pool_config *
     const struct dry_run dry = {
         .invocation = execution->invocation,
         .plan = &execution->plan,
+        .profile = execution->profile,
         .egress = config->egress,
         .outlet = config->outlet,
         .secrets = config->secrets,
