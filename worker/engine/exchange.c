@@ -171,6 +171,16 @@ static int set_up(struct exchange *exchange)
     return failed ? -1 : 0;
 }
 
+/* They may hold secrets. */
+static void forget_headers(struct exchange *exchange)
+{
+    for (struct curl_slist *line = exchange->headers; line != NULL; line = line->next) {
+        explicit_bzero(line->data, strlen(line->data));
+    }
+    curl_slist_free_all(exchange->headers);
+    exchange->headers = NULL;
+}
+
 struct exchange *exchange_new(const struct exchange_settings *settings)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -194,7 +204,7 @@ void exchange_free(struct exchange *exchange)
         return;
     }
     curl_easy_cleanup(exchange->easy);
-    curl_slist_free_all(exchange->headers);
+    forget_headers(exchange);
     reply_headers_deinit(&exchange->reply_headers);
     buf_deinit(&exchange->body);
     free(exchange);
@@ -235,6 +245,7 @@ static int add_pair(struct exchange *exchange, const char *name, const char *val
         snprintf(line, room, "%s: %s", name, value);
     }
     int failed = add_header(exchange, line);
+    explicit_bzero(line, room);
     free(line);
     return failed;
 }
@@ -311,8 +322,7 @@ void exchange_end(struct exchange *exchange)
     curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(exchange->easy, CURLOPT_CURLU, NULL);
     curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, NULL);
-    curl_slist_free_all(exchange->headers);
-    exchange->headers = NULL;
+    forget_headers(exchange);
     exchange->want_header = NULL;
     reply_headers_deinit(&exchange->reply_headers);
     exchange->target = NULL;
