@@ -62,6 +62,12 @@ static void on_accepted(struct run *run, void *opaque)
     ledger_note_run(flight->ledger, job);
 }
 
+static void on_noted(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    ledger_note_again(flight->ledger, job_of_run(run));
+}
+
 static void return_job(struct flight *flight, struct job *job, enum job_return returned)
 {
     job->returned = returned;
@@ -101,6 +107,7 @@ struct pool_hooks flight_pool_hooks(struct flight *flight)
         .crowded = on_crowded,
         .permit = flight->config.at_most_once ? on_permit : NULL,
         .accepted = on_accepted,
+        .noted = on_noted,
         .ended = on_ended,
         .opaque = flight,
     };

@@ -72,8 +72,10 @@ struct job {
     struct checkpoint *checkpoint; /* what ledger_take found; NULL: nothing. Owned */
     struct job_tags tags;          /* the same */
     struct ledger_write *intent;   /* the ledger's: under way */
+    struct ledger_write *note;     /* the same, of its run */
     bool prepared;                 /* its run was asked for what it is */
     bool noted;                    /* a record was made for it, under its assignment's writer */
+    bool noted_again;              /* more than one */
     struct run_resume resume;      /* run.resume is this where it goes on: points into the checkpoint */
     struct list permit_node;       /* of permits.h, while its kickoff waits for one */
     uint64_t ticket;               /* the same */

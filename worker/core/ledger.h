@@ -8,8 +8,8 @@
  *   - what it read: of each partition that was assigned, the records that others or an earlier life left;
  *   - what it parked: runs of a partition that was taken away, in memory, for the case that it comes back.
  *
- * The Kafka thread alone, but ledger_note_run, ledger_note_intent and ledger_read_counts. With the topic off nothing is
- * written or read; parked runs work all the same.
+ * The Kafka thread alone, but ledger_note_run, ledger_note_again, ledger_note_intent and ledger_read_counts. With the topic
+ * off nothing is written or read; parked runs work all the same.
  *
  * What was read or parked waits for its input to come. It must therefore not count against what holds inputs back, or both
  * would wait for ever. What was parked has limits of its own, beyond which the oldest is forgotten. What was read has none,
@@ -94,6 +94,9 @@ struct checkpoint *ledger_take(struct ledger *ledger, struct assignment *assignm
                                struct job_tags *tags);
 /* Loop threads, within hooks.accepted: writes what run_note says. Nobody waits for it. */
 void ledger_note_run(struct ledger *ledger, struct job *job);
+/* Loop threads, within hooks.noted: writes what run_note says now. It lands after what was written before, and before the
+ * tombstone. */
+void ledger_note_again(struct ledger *ledger, struct job *job);
 /* Loop threads, within hooks.permit: writes the intent; one of the hooks follows, unless the job is released before. 0, or
  * -1 for want of memory: no hook follows. */
 int ledger_note_intent(struct ledger *ledger, struct job *job);

@@ -34,6 +34,22 @@ void ledger_note_run(struct ledger *ledger, struct job *job)
         ledger_count(&ledger->unwritten, 1);
 }
 
+void ledger_note_again(struct ledger *ledger, struct job *job)
+{
+    if (ledger->scribe == NULL)
+        return;
+    const struct checkpoint checkpoint = describe(ledger, job);
+    uint64_t writer = ledger_writer(ledger, job->ref.assignment);
+    /* Before it is written: from then on the Kafka thread may look at the job. */
+    bool was_noted = job->noted;
+    job->noted = true;
+    job->noted_again = true;
+    if (checkpoint.poll_url != NULL && scribe_write_again(ledger->scribe, job, writer, &checkpoint) == 0)
+        return;
+    job->noted = was_noted;
+    ledger_count(&ledger->unwritten, 1);
+}
+
 int ledger_note_intent(struct ledger *ledger, struct job *job)
 {
     assert(ledger->scribe != NULL);

@@ -22,10 +22,12 @@ struct ledger_write {
     enum write_kind kind;
     struct assignment *assignment; /* a write of it is begun; NULL: none */
     int32_t partition;
-    struct job *job;               /* an intent's; NULL: nobody waits */
+    struct job *job;               /* whose it is: an intent's job hears of it, a run's has it as its note; NULL: nobody's any
+                                    * more */
     struct ledger_write *chain_next; /* write_index's */
     bool is_indexed;                 /* the same */
-    struct ledger_write *follower; /* a tombstone for the same key that waits for this one's end */
+    struct ledger_write *follower; /* what waits for this one's end: a newer record of the same key, or its tombstone */
+    bool is_again;                 /* a record that is not the first of its job */
     bool alone;                    /* refused once: it goes again in a batch of its own */
     bool out;                      /* of a straggler: the publisher has it */
     int64_t until_ms;              /* unreachable: tried until then; 0: it never was */

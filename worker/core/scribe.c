@@ -1,14 +1,10 @@
-#include "core/scribe.h"
+#include "core/scribe_inside.h"
 
 #include "base/clock.h"
-#include "base/mailbox.h"
-#include "core/ledger_write.h"
-#include "core/write_index.h"
 #include "ops/log.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,92 +16,13 @@
 #define UNREACHABLE_RETRY_MS 1000
 #define UNREACHABLE_MS 330000
 #define REFUSAL_LOG_MS 1000
-#define WHY_BYTES 512
-
-struct scribe {
-    struct scribe_config config;
-    struct scribe_hooks hooks;
-    struct publisher *publisher; /* NULL: all is given up */
-    struct mailbox mailbox;      /* from loop threads: writes that the publisher did not take */
-    struct list retries;         /* the same, in the order of making */
-    struct list stragglers;      /* refused once: with the publisher again (`out`), or to be sent at straggle_at_ms */
-    struct write_index pending;  /* both of these, by key */
-    int64_t now_ms;
-    int64_t retry_at_ms;    /* not before, so that a long outage costs no CPU */
-    int64_t straggle_at_ms; /* CLOCK_NEVER: none is to be sent */
-    int64_t refusal_told_ms;
-    size_t refusals_untold;
-    atomic_size_t outstanding;
-    atomic_size_t outstanding_bytes;
-    atomic_uint_fast64_t written;
-    atomic_uint_fast64_t erased;
-    atomic_uint_fast64_t given_up;
-};
 
 static void count(atomic_uint_fast64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* ---- making and freeing ---- */
-
-static struct ledger_write *make(struct scribe *scribe, enum write_kind kind, const struct place *place,
-                                 const char *value, size_t value_bytes)
-{
-    struct ledger_write *write = ledger_write_new(scribe->config.group_id, kind, place, value, value_bytes);
-    if (write == NULL)
-        return NULL;
-    atomic_fetch_add_explicit(&scribe->outstanding, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&scribe->outstanding_bytes, write->bytes, memory_order_relaxed);
-    return write;
-}
-
-static void unmake(struct scribe *scribe, struct ledger_write *write)
-{
-    atomic_fetch_sub_explicit(&scribe->outstanding, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&scribe->outstanding_bytes, write->bytes, memory_order_relaxed);
-    ledger_write_free(write);
-}
-
 /* ---- sending ---- */
-
-static enum publisher_send offer(struct scribe *scribe, struct ledger_write *write, char *why)
-{
-    const struct publisher_message message = {
-        .topic = scribe->config.topic,
-        .partition = write->partition,
-        .alone = write->alone,
-        .key = write->key,
-        .key_bytes = write->key_bytes,
-        .value = write->value,
-        .value_bytes = write->value_bytes,
-        .opaque = &write->parcel,
-    };
-    atomic_store_explicit(&write->handed, true, memory_order_release);
-    return publisher_send(scribe->publisher, &message, why, WHY_BYTES);
-}
-
-int scribe_write(struct scribe *scribe, struct job *job, uint64_t writer, const struct checkpoint *checkpoint)
-{
-    const struct place place = {job->ref.assignment, job->ref.offset, writer};
-    enum write_kind kind = checkpoint->kind == CHECKPOINT_RUN ? WRITE_RUN : WRITE_INTENT;
-    size_t bytes = 0;
-    char *value = checkpoint_write(checkpoint, &bytes);
-    struct ledger_write *write = value != NULL ? make(scribe, kind, &place, value, bytes) : NULL;
-    free(value);
-    if (write == NULL)
-        return -1;
-    ledger_write_hold(write, job->ref.assignment);
-    if (kind == WRITE_INTENT) {
-        write->job = job;
-        job->intent = write;
-    }
-    /* Whatever else the publisher says, the Kafka thread asks it again and acts on the answer. */
-    char why[WHY_BYTES];
-    if (offer(scribe, write, why) != PUBLISHER_SENT)
-        mailbox_post(&scribe->mailbox, &write->node);
-    return 0;
-}
 
 /* At most one line a second: URLs that are too long for the topic can come by the thousand. */
 static void tell_given_up(struct scribe *scribe, const struct ledger_write *write, const char *reason)
@@ -140,21 +57,28 @@ static void unkeep(struct scribe *scribe, struct ledger_write *write)
 
 static void send_write(struct scribe *scribe, struct ledger_write *write);
 
+static void tell_intent(struct scribe *scribe, struct job *job, const char *failure)
+{
+    job->intent = NULL;
+    if (failure != NULL) {
+        char sentence[SCRIBE_WHY_BYTES + 128];
+        snprintf(sentence, sizeof sentence, "its intent could not be written to '%s': %s", scribe->config.topic, failure);
+        scribe->hooks.intent_failed(job, sentence, scribe->hooks.opaque);
+    } else {
+        scribe->hooks.intent_written(job, scribe->hooks.opaque);
+    }
+}
+
 /* It is not kept, and came to its end, one way or the other: what waited for it goes on. */
 static void end_write(struct scribe *scribe, struct ledger_write *write, const char *failure)
 {
     struct job *job = write->job;
     struct ledger_write *follower = write->follower;
-    if (job != NULL)
-        job->intent = NULL;
-    if (job != NULL && failure != NULL) {
-        char sentence[WHY_BYTES + 128];
-        snprintf(sentence, sizeof sentence, "its intent could not be written to '%s': %s", scribe->config.topic, failure);
-        scribe->hooks.intent_failed(job, sentence, scribe->hooks.opaque);
-    } else if (job != NULL) {
-        scribe->hooks.intent_written(job, scribe->hooks.opaque);
-    }
-    unmake(scribe, write);
+    if (job != NULL && write->kind == WRITE_INTENT)
+        tell_intent(scribe, job, failure);
+    else if (job != NULL)
+        job->note = follower != NULL && follower->job == job ? follower : NULL;
+    scribe_unmake(scribe, write);
     if (follower != NULL)
         send_write(scribe, follower);
 }
@@ -193,20 +117,22 @@ static void unreachable(struct scribe *scribe, struct ledger_write *write, const
 /* The write is not kept. */
 static void send_write(struct scribe *scribe, struct ledger_write *write)
 {
-    char why[WHY_BYTES] = "";
+    char why[SCRIBE_WHY_BYTES] = "";
     if (scribe->publisher == NULL) {
         give_up(scribe, write, "the worker is ending");
         return;
     }
-    enum publisher_send sent = offer(scribe, write, why);
+    enum publisher_send sent = scribe_offer(scribe, write, why);
     if (sent == PUBLISHER_REFUSED && !write->alone) {
         write->alone = true;
-        sent = offer(scribe, write, why);
+        sent = scribe_offer(scribe, write, why);
     }
     switch (sent) {
     case PUBLISHER_SENT: /* this thread's reports come later, in publisher_turn */
         if (write->alone || write->until_ms != 0)
             straggle(scribe, write, true);
+        else if (write->is_again || write->follower != NULL)
+            write_index_add(&scribe->pending, write); /* its tombstone, and what is newer, waits for it */
         break;
     case PUBLISHER_FULL:
         keep(scribe, &scribe->retries, write);
@@ -251,7 +177,28 @@ void scribe_delivered(struct scribe *scribe, struct parcel *parcel, enum deliver
     }
 }
 
-/* ---- erasing ---- */
+/* ---- what loop threads made ---- */
+
+/* Behind the record of the same run that is under way. */
+static void write_after(struct scribe *scribe, struct ledger_write *write)
+{
+    struct ledger_write *before = write->job->note;
+    if (before == NULL) {
+        write->job->note = write;
+        send_write(scribe, write);
+        return;
+    }
+    struct ledger_write *older = before->follower;
+    if (older != NULL && older->kind == WRITE_TOMBSTONE) {
+        scribe_unmake(scribe, write); /* nobody will want to know */
+        return;
+    }
+    before->follower = write;
+    if (older != NULL)
+        scribe_unmake(scribe, older);
+    if (!before->is_indexed)
+        write_index_add(&scribe->pending, before); /* its tombstone must find it, to wait for both */
+}
 
 static void take_mailbox(struct scribe *scribe)
 {
@@ -259,9 +206,16 @@ static void take_mailbox(struct scribe *scribe)
     struct list *node;
     list_init(&taken);
     mailbox_take(&scribe->mailbox, &taken);
-    while ((node = list_shift(&taken)) != NULL)
-        keep(scribe, &scribe->retries, list_entry(node, struct ledger_write, node));
+    while ((node = list_shift(&taken)) != NULL) {
+        struct ledger_write *write = list_entry(node, struct ledger_write, node);
+        if (write->is_again)
+            write_after(scribe, write);
+        else
+            keep(scribe, &scribe->retries, write);
+    }
 }
+
+/* ---- erasing ---- */
 
 static void send_tombstone(struct scribe *scribe, struct ledger_write *tombstone)
 {
@@ -276,7 +230,7 @@ static void send_tombstone(struct scribe *scribe, struct ledger_write *tombstone
 void scribe_erase(struct scribe *scribe, const struct assignment *assignment, int64_t offset, uint64_t writer)
 {
     const struct place place = {assignment, offset, writer};
-    struct ledger_write *tombstone = make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
+    struct ledger_write *tombstone = scribe_make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
     if (tombstone != NULL)
         send_tombstone(scribe, tombstone);
 }
@@ -285,7 +239,7 @@ void scribe_withdraw(struct scribe *scribe, struct job *job, uint64_t writer)
 {
     const struct place place = {job->ref.assignment, job->ref.offset, writer};
     struct ledger_write *intent = job->intent;
-    struct ledger_write *tombstone = make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
+    struct ledger_write *tombstone = scribe_make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
     scribe_forget(scribe, job);
     if (tombstone == NULL)
         return; /* then whoever finds the intent cannot know that nothing was sent */
@@ -298,10 +252,14 @@ void scribe_withdraw(struct scribe *scribe, struct job *job, uint64_t writer)
 
 void scribe_forget(struct scribe *scribe, struct job *job)
 {
-    (void)scribe;
+    if (job->noted_again)
+        take_mailbox(scribe); /* there may be one that still names the job */
     if (job->intent != NULL)
         job->intent->job = NULL;
+    for (struct ledger_write *write = job->note; write != NULL; write = write->follower)
+        write->job = NULL;
     job->intent = NULL;
+    job->note = NULL;
 }
 
 /* ---- turns ---- */
@@ -402,9 +360,11 @@ static void drop_write(struct scribe *scribe, struct ledger_write *write)
 {
     while (write != NULL) {
         struct ledger_write *follower = write->follower;
-        if (write->job != NULL)
+        if (write->job != NULL && write->kind == WRITE_INTENT)
             write->job->intent = NULL;
-        unmake(scribe, write);
+        else if (write->job != NULL)
+            write->job->note = NULL;
+        scribe_unmake(scribe, write);
         write = follower;
     }
 }

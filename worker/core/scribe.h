@@ -1,12 +1,14 @@
 /* scribe: writes checkpoints and their tombstones, and sees each to its acknowledgement.
  *
- * The ledger's hand: nobody else calls it. scribe_write is for loop threads; the rest for the Kafka thread, which alone
+ * The ledger's hand: nobody else calls it. scribe_write and scribe_write_again are for loop threads; the rest for the Kafka thread, which alone
  * frees and retries:
  *
  *     made ──> publisher ──> acknowledged: freed
  *       │          └───────> refused: again, in a batch of its own, then given up
  *       └── full ──> mailbox ──> retries, every 50 ms
  *
+ * Of a job one record of its run is under way at a time. A newer one waits for its end, in the place of another that may wait
+ * there: so an older one never lands after a newer.
  * Of one key, a tombstone comes behind its record: the publisher keeps order, and where a record has to go again its
  * tombstone waits for it. (One that was under way when its tombstone was made, and is refused with its batch after that, can
  * still come behind it. It is found stale by the next restore.) */
@@ -57,6 +59,8 @@ void scribe_delivered(struct scribe *scribe, struct parcel *parcel, enum deliver
 /* An input's checkpoint. Holds the assignment as a write. Of an intent the job hears, unless it is forgotten before.
  * -1 for want of memory. */
 int scribe_write(struct scribe *scribe, struct job *job, uint64_t writer, const struct checkpoint *checkpoint);
+/* A newer record of a run, of which scribe_write may have made one: it lands after that. The same. */
+int scribe_write_again(struct scribe *scribe, struct job *job, uint64_t writer, const struct checkpoint *checkpoint);
 /* A tombstone that nobody waits for. For want of memory none: the next restore finds the record stale. */
 void scribe_erase(struct scribe *scribe, const struct assignment *assignment, int64_t offset, uint64_t writer);
 /* A tombstone for the job's intent, which holds the assignment as a write; the job is forgotten. */
