@@ -143,3 +143,8 @@ void crowds_leave(struct crowds *crowds, const struct assignment *assignment, in
     while ((jam = find(crowds, assignment, NULL)) != NULL)
         jam_free(jam, now_ms);
 }
+
+bool crowds_are_there(const struct crowds *crowds)
+{
+    return !list_is_empty(&crowds->jams);
+}

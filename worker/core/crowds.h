@@ -35,6 +35,8 @@ void crowds_deinit(struct crowds *crowds, int64_t now_ms);
 void crowds_join(struct crowds *crowds, struct job *job, struct gate *gate);
 /* Pauses, and goes on. When it wants to be called at the latest. */
 int64_t crowds_serve(struct crowds *crowds, int64_t now_ms);
+/* Is any partition paused? */
+bool crowds_are_there(const struct crowds *crowds);
 /* Before it is freed. */
 void crowds_forget(struct crowds *crowds, struct job *job, int64_t now_ms);
 /* Nothing more comes of this assignment. */

@@ -10,6 +10,7 @@
 
 #define REPLY_TOPICS_MAX 10000
 #define LEAST_UNPREPARED 64
+#define LEAST_UNPREPARED_CROWDED 16
 
 void flight_fail(struct flight *flight, const char *reason)
 {
@@ -30,10 +31,25 @@ void flight_submit(struct flight *flight, struct job *job)
     pool_submit(flight->pool, &job->run);
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* While an origin is crowded, each partition that brings more of it brings so many before it pauses: all together an
+ * eighth of max-in-flight. */
+static size_t most_unprepared(const struct flight *flight)
+{
+    size_t most = larger(flight->config.max_in_flight / 8, LEAST_UNPREPARED);
+    return crowds_are_there(&flight->crowds) ? larger(most / flight->partitions, LEAST_UNPREPARED_CROWDED) : most;
+}
+
 size_t flight_room(struct flight *flight)
 {
+    size_t most = most_unprepared(flight);
+    atomic_store_explicit(&flight->most_unprepared, most, memory_order_relaxed);
     size_t unprepared = atomic_load_explicit(&flight->unprepared, memory_order_relaxed);
-    return unprepared < flight->most_unprepared ? flight->most_unprepared - unprepared : 0;
+    return unprepared < most ? most - unprepared : 0;
 }
 
 /* Inputs that wait for each other hold half of max-in-flight at most, each partition its share: one slow key must not keep
@@ -292,7 +308,6 @@ struct flight *flight_new(const struct flight_config *config, const struct fligh
     flight->config = *config;
     flight->config.pool.resumable = config->checkpoints_topic != NULL;
     flight->config.pool.crowd_above = config->max_in_flight / 2;
-    flight->most_unprepared = config->max_in_flight / 8 > LEAST_UNPREPARED ? config->max_in_flight / 8 : LEAST_UNPREPARED;
     flight->hooks = *hooks;
     flight->partitions = 1;
     list_init(&flight->retries);

@@ -14,7 +14,7 @@ static void count_prepared(struct flight *flight, struct job *job)
         return;
     job->prepared = true;
     size_t before = atomic_fetch_sub_explicit(&flight->unprepared, 1, memory_order_relaxed);
-    if (before == flight->most_unprepared / 2)
+    if (before == atomic_load_explicit(&flight->most_unprepared, memory_order_relaxed) / 2)
         mailbox_wake(&flight->mailbox); /* messages are taken again */
 }
 
