@@ -98,8 +98,8 @@ enum course_parameter { COURSE_PARAMETERS(COURSE_MEMBER) COURSE_N };
     COURSE_PARAMETERS(COURSE_HELP_LINE)                                                                                \
     "\n"                                                                                                               \
     "A run's id holds its course, so a million runs cost no memory, and a restarted backend knows them still. Only\n"  \
-    "runs whose id was chosen or would be over 300 bytes are remembered, the newest 4,096; poll_fail_count keeps a\n"  \
-    "counter for the newest 65,536 or so.\n"
+    "runs whose id was chosen or would be over 300 bytes, that were cancelled or are found by a conversation are\n"    \
+    "remembered, the newest 4,096; poll_fail_count keeps a counter for the newest 65,536 or so.\n"
 
 struct course {
     int64_t start_ms; /* Unix time of the kickoff */

@@ -40,7 +40,6 @@ void shape_apply(struct course *course);
     "  POST /conversations   201 {\"id\":CONVERSATION}; POST /workflows/NAME/run {\"conversationId\":CONVERSATION}:\n" \
     "                        200 {\"accepted\":true}; GET /runs/by-worker/CONVERSATION: 404 for a moment, then\n"      \
     "                        {\"run\":{\"id\":ID,\"status\":…}}; GET /runs/ID with \"events\"\n"                       \
-    "POST /runs/ID/cancel ends a run as cancelled, POST /runs/ID/abandon only answers.\n"                              \
-    "\n"
+    "POST /runs/ID/cancel ends a run as cancelled, POST /runs/ID/abandon only answers.\n"
 
 #endif
