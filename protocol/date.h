@@ -1,4 +1,4 @@
-/* date: days as year, month and day of the proleptic Gregorian calendar, whatever the platform's time_t and time zone are.
+/* date: days as year, month and day of the proleptic Gregorian calendar, whatever time_t and the time zone are.
  *
  * Pure and thread-safe. Not for use outside protocol/. */
 #ifndef RXP_PROTOCOL_DATE_H

@@ -49,7 +49,8 @@ char *rxp_http_call_url(const struct rxp_http_call *call, const struct rxp_fills
         bool has_run_id = (template_marks(at, bytes, marks, &n) & TEMPLATE_RUN_ID) != 0;
         const char *id = has_run_id ? fills->run_id : fills->prepared_id;
         rxp_refuse(why, has_run_id ? RXP_ERROR_RUN_ID_INVALID : RXP_ERROR_PREPARE_FAILED,
-                   "the id '%s' makes the path segment '%s' of a URL come out as '%s', which would name another resource",
+                   "the id '%s' makes the path segment '%s' of a URL come out as '%s', which would name another "
+                   "resource",
                    rxp_show(id, strlen(id)).text, rxp_show(at, bytes).text, comes_out_as);
         return NULL;
     }

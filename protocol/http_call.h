@@ -31,12 +31,13 @@ struct rxp_fills {
 /* Is everything known that it needs? */
 bool rxp_http_call_is_ready(const struct rxp_http_call *call, const struct rxp_fills *fills);
 
-/* The URL, which the caller frees. A path segment with a placeholder must not come out empty, "." or ".."; NULL with *why then
- * (run_id_invalid, naming the value), or for want of memory (why->error RXP_OK). It must be ready. */
+/* The URL, which the caller frees. A path segment with a placeholder must not come out empty, "." or "..": NULL with
+ * *why then (run_id_invalid, or prepare_failed where {prepared_id} alone is in it; it names the value), or for want of
+ * memory (why->error RXP_OK). It must be ready. */
 char *rxp_http_call_url(const struct rxp_http_call *call, const struct rxp_fills *fills, struct rxp_refusal *why);
 
-/* The body as it is sent. Where nothing is to be filled *out is call->body and *owned NULL; else *owned is the memory, which
- * the caller frees. 0, or -1 for want of memory. */
+/* The body as it is sent. Where nothing is to be filled *out is call->body and *owned NULL; else *owned is the memory,
+ * which the caller frees. 0, or -1 for want of memory. */
 int rxp_http_call_body(const struct rxp_http_call *call, const struct rxp_fills *fills, const char **out,
                        size_t *bytes, char **owned);
 

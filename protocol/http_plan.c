@@ -86,14 +86,21 @@ static int read_calls(struct plan_source *source, struct rxp_http_plan *plan)
 {
     /* Only an answer to a poll, or to a kickoff that polls follow, names a run id. */
     const unsigned all = EARLY | TEMPLATE_PREPARED_ID | (plan->polls ? (unsigned)TEMPLATE_RUN_ID : 0);
-    const struct plan_call_rules prepare = {KEY_PREPARE_URL, KEY_PREPARE_METHOD, KEY_PREPARE_BODY, "POST",
-                                            EARLY,           EARLY,              false,            false};
-    const struct plan_call_rules poll = {KEY_POLL_URL_TEMPLATE, KEY_POLL_METHOD, PLAN_KEYS, "GET", all, 0, false, false};
-    const struct plan_call_rules result = {KEY_RESULT_URL_TEMPLATE, PLAN_KEYS, PLAN_KEYS, "GET", all, 0, false, false};
-    const struct plan_call_rules cancel = {KEY_CANCEL_URL_TEMPLATE, KEY_CANCEL_METHOD, KEY_CANCEL_BODY, "POST", all, all,
-                                           false,                   false};
-    const struct plan_call_rules after = {KEY_AFTER_URL_TEMPLATE, KEY_AFTER_METHOD, KEY_AFTER_BODY, "POST", all, all,
-                                          false,                  false};
+    const struct plan_call_rules prepare = {
+        .url = KEY_PREPARE_URL, .method = KEY_PREPARE_METHOD, .body = KEY_PREPARE_BODY,
+        .default_method = "POST", .url_fills = EARLY, .body_fills = EARLY};
+    const struct plan_call_rules poll = {
+        .url = KEY_POLL_URL_TEMPLATE, .method = KEY_POLL_METHOD, .body = PLAN_KEYS,
+        .default_method = "GET", .url_fills = all};
+    const struct plan_call_rules result = {
+        .url = KEY_RESULT_URL_TEMPLATE, .method = PLAN_KEYS, .body = PLAN_KEYS,
+        .default_method = "GET", .url_fills = all};
+    const struct plan_call_rules cancel = {
+        .url = KEY_CANCEL_URL_TEMPLATE, .method = KEY_CANCEL_METHOD, .body = KEY_CANCEL_BODY,
+        .default_method = "POST", .url_fills = all, .body_fills = all};
+    const struct plan_call_rules after = {
+        .url = KEY_AFTER_URL_TEMPLATE, .method = KEY_AFTER_METHOD, .body = KEY_AFTER_BODY,
+        .default_method = "POST", .url_fills = all, .body_fills = all};
 
     if (plan_call_read(source, &prepare, &plan->prepare) < 0 || plan_call_read(source, &cancel, &plan->cancel) < 0)
         return -1;

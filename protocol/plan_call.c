@@ -134,8 +134,8 @@ static int check_body(struct plan_source *source, const struct plan_call_rules *
         return refuse_about(source, rules->body, "is empty, which is no JSON text: leave it out to send no body");
     /* Its own repeated keys are the backend's business: it is sent byte for byte. */
     if (json_check(text, strlen(text), JSON_KEYS_ANY, &fault) < 0) {
-        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s is not valid JSON: %s, at its byte %zu", key, fault.what,
-                   fault.at_byte);
+        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s is not valid JSON: %s, at its byte %zu", key,
+                   fault.what, fault.at_byte);
         return plan_source_blame(source, rules->body, PLAN_KEYS);
     }
     if (!rules->body_is_free && template_has_other(text, strlen(text), rules->body_fills, &at, &bytes)) {

@@ -12,8 +12,9 @@
 #define ID_MAX_BYTES 4096
 
 /* They frame the message, belong to the connection, or say what the worker can read. */
-static const char *const refused[] = {"Host",    "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive",
-                                      "TE",      "Trailer",        "Upgrade",           "Expect",     "Accept-Encoding"};
+static const char *const refused[] = {"Host",       "Content-Length", "Transfer-Encoding", "Connection",
+                                      "Keep-Alive", "TE",             "Trailer",           "Upgrade",
+                                      "Expect",     "Accept-Encoding"};
 
 static bool is_refused(const char *name)
 {
@@ -50,8 +51,8 @@ static int check_header(struct plan_source *source, const char *key, const struc
     return 0;
 }
 
-/* Adds one behind those of the same maker, and over one of the defaults: of equal names, whatever their case, the message's
- * is sent. */
+/* Adds one behind those of the same maker, and over one of the defaults: of equal names, whatever their case, the
+ * message's is sent. */
 static int add_header(struct plan_source *source, const char *key, struct rxp_http_header header,
                       struct rxp_http_header *list, size_t *n)
 {
@@ -120,7 +121,8 @@ static int read_idempotency_header(struct plan_source *source, struct rxp_http_p
     out->idempotency_header = name == NULL ? RXP_IDEMPOTENCY_HEADER : name;
     if (name != NULL && !token_is(name, NAME_MAX_BYTES))
         return plan_source_refuse(source, KEY_IDEMPOTENCY_HEADER, "is no header name");
-    if (name != NULL && (is_refused(name) || strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "User-Agent") == 0))
+    if (name != NULL &&
+        (is_refused(name) || strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "User-Agent") == 0))
         return plan_source_refuse(source, KEY_IDEMPOTENCY_HEADER, "is a header that a message may not set");
     return check_idempotency_key(source, out->idempotency_header);
 }

@@ -6,8 +6,8 @@
 
 #include "protocol/plan_source.h"
 
-/* Fills headers and idempotency_header of *out. Returns 0, or -1 with source->why, which never quotes a value. Memory is of
- * the source's arena. */
+/* Fills headers and idempotency_header of *out. Returns 0, or -1 with source->why, which never quotes a value. Memory is
+ * of the source's arena. */
 int plan_headers_read(struct plan_source *source, struct rxp_http_plan *out);
 
 #endif

@@ -73,7 +73,8 @@ const char *const *plan_key_names(void);
 
 /* Must a key that begins so be in the table: with "http.", "rxp." or "var."? */
 bool plan_key_is_ours(const char *key);
-/* Which one it is; false for none. Of a family any NAME will do here, and *name is where it begins; else *name is NULL. */
+/* Which one it is; false for none. Of a family any NAME will do here, and *name is where it begins; else *name is
+ * NULL. */
 bool plan_key_find(const char *key, enum plan_key *out, const char **name);
 
 #endif

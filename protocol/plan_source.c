@@ -78,8 +78,8 @@ static int read_pair(struct plan_source *source, const struct rxp_pair *pair, bo
                           pair->key);
     if (!from_defaults && source->defaults != NULL && source->defaults->only && !plan_key_is(key, PLAN_OWN))
         return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
-                          "metadata key '%s' is not for a message to set: profile '%s' owns it, and with profiles=only a "
-                          "message sets nothing but http.body, var.*, rxp.* and keys of its own",
+                          "metadata key '%s' is not for a message to set: profile '%s' owns it, and with profiles=only "
+                          "a message sets nothing but http.body, var.*, rxp.* and keys of its own",
                           rxp_show(pair->key, strlen(pair->key)).text, source->defaults->name);
     if (key == KEY_VAR)
         return add_variable(source, pair, name, from_defaults);

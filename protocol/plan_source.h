@@ -1,7 +1,7 @@
 /* plan_source: what a plan is read from: the metadata of a message over the defaults of its profile, and what the plan
  * shall keep.
  *
- * A sentence about a value of the profile begins with the profile's name: who may read the sentence and who can mend the
+ * A sentence about a value of the profile begins with the profile's name: who reads the sentence and who can mend the
  * value are often two people. One thread at a time. Not for use outside protocol/. */
 #ifndef RXP_PROTOCOL_PLAN_SOURCE_H
 #define RXP_PROTOCOL_PLAN_SOURCE_H
@@ -32,8 +32,8 @@ struct plan_source {
     struct arena arena; /* whose chunks the plan takes over */
 };
 
-/* Reads all keys. Returns 0, or -1 with *why: a key that there is not, or that its maker may not say. To be deinitialised in
- * both cases; that leaves the arena. */
+/* Reads all keys. Returns 0, or -1 with *why: a key that there is not, or that its maker may not say. To be
+ * deinitialised in both cases; that leaves the arena. */
 int plan_source_init(struct plan_source *source, const struct rxp_invocation *invocation,
                      const struct rxp_defaults *defaults, struct rxp_refusal *why);
 void plan_source_deinit(struct plan_source *source);
@@ -51,8 +51,8 @@ struct template_fills plan_source_fills(const struct plan_source *source);
 int plan_source_refuse(struct plan_source *source, enum plan_key key, const char *what);
 /* "missing metadata 'KEY'", and what for, if that is not NULL. */
 int plan_source_refuse_missing(struct plan_source *source, enum plan_key key, const char *what_for);
-/* After *why was filled: it is about the value of this key, and perhaps of another (else PLAN_KEYS). Names the profile where
- * none of it is the message's. */
+/* After *why was filled: it is about the value of this key, and perhaps of another (else PLAN_KEYS). Names the profile
+ * where none of it is the message's. */
 int plan_source_blame(struct plan_source *source, enum plan_key key, enum plan_key other);
 int plan_source_blame_defaults(struct plan_source *source);
 int plan_source_no_memory(struct plan_source *source);

@@ -72,7 +72,7 @@ bool rfc3339_parse(const char *text, int64_t *unix_ms)
     if (!date_exists(date) || hour > 23 || minute > 59 || second > 60 || !read_fraction(&at, &ms) ||
         !read_offset(at, &offset))
         return false;
-    int64_t minutes = date_days(date) * 1440 + hour * 60 + minute - offset;
+    int64_t minutes = date_days(date) * 1440 + (int64_t)hour * 60 + minute - offset;
     *unix_ms = (minutes * 60 + second) * 1000 + ms;
     return true;
 }

@@ -90,7 +90,10 @@ bool template_has_other(const char *json, size_t bytes, unsigned fills, const ch
     const char *end = json + bytes;
     struct template_mark mark;
 
-    for (const char *brace = json; brace < end && (brace = memchr(brace, '{', (size_t)(end - brace))) != NULL; brace++) {
+    for (const char *brace = json; brace < end; brace++) {
+        brace = memchr(brace, '{', (size_t)(end - brace));
+        if (brace == NULL)
+            return false;
         if (template_mark_at(brace, (size_t)(end - brace), &mark) && (mark.fill & fills) != 0)
             continue;
         const char *word = brace + 1;
@@ -145,7 +148,7 @@ static const char *value_of(const struct template_mark *mark, const struct templ
 /* How c is written: returns the length, 1 to 6. */
 static size_t encode(char c, enum template_form form, char unit[6])
 {
-    static const char hex[] = "0123456789ABCDEF";
+    const char *hex = form == TEMPLATE_URL ? "0123456789ABCDEF" : "0123456789abcdef";
     unsigned char byte = (unsigned char)c;
 
     if (form == TEMPLATE_URL ? is_unreserved(c) : byte >= 0x20 && c != '"' && c != '\\' && c != '{') {
@@ -163,9 +166,11 @@ static size_t encode(char c, enum template_form form, char unit[6])
         unit[1] = c;
         return 2;
     }
-    memcpy(unit + 1, "u00", 3);
+    unit[1] = 'u';
+    unit[2] = '0';
+    unit[3] = '0';
     unit[4] = hex[byte >> 4];
-    unit[5] = c == '{' ? 'b' : hex[byte & 15];
+    unit[5] = hex[byte & 15];
     return 6;
 }
 

@@ -1,8 +1,8 @@
 /* template: text with placeholders for what is known only later: {run_id}, {prepared_id}, {invocation_id}, {var.NAME}.
  *
  * In a URL a value is percent-encoded to RFC 3986 unreserved characters; in a JSON text, where placeholders stand only
- * within strings (elsewhere they are no JSON), it is escaped, its '{' as \u007b. So no value can become a placeholder or
- * anything else but text. One pass: what was filled in is not looked at again.
+ * within strings (elsewhere they are no JSON), it is escaped, its '{' as \u007b. So no value can become a placeholder
+ * or anything else but text. One pass: what was filled in is not looked at again.
  *
  * Pure and thread-safe. Not for use outside protocol/. */
 #ifndef RXP_PROTOCOL_TEMPLATE_H

@@ -17,8 +17,8 @@
  * template_fill). Returns 0, or -1 with *why (RXP_ERROR_INVALID_METADATA), which never quotes credentials or a query. */
 int url_check(const char *key, const char *url, unsigned fills, struct rxp_refusal *why);
 
-/* Equal in scheme, host and port? Never where one of them is no URL as url_check has it; what stands behind the port is not
- * looked at. */
+/* Equal in scheme, host and port? Never where one of them is no URL as url_check has it; what stands behind the port is
+ * not looked at. */
 bool url_has_same_origin(const char *url, const char *other);
 
 #endif

@@ -59,7 +59,7 @@ static const struct {
     {"\"{invocation_id}\"", TEMPLATE_JSON, ALL, "\"i\\u007b3}\""},
     {"\"{var.x}\"", TEMPLATE_JSON, ALL, "\"\\u007brun_id}\""},
     {"\"{var.quote}\"", TEMPLATE_JSON, ALL, "\"\\\"\\\\\""},
-    {"\"{var.control}\"", TEMPLATE_JSON, ALL, "\"\\u000A\\u0001\x7F\""},
+    {"\"{var.control}\"", TEMPLATE_JSON, ALL, "\"\\u000a\\u0001\x7F\""},
     {"\"{var.letter}\"", TEMPLATE_JSON, ALL, "\"\xC3\xA9\""},
     {"\"\\\\{run_id}\\\"\"", TEMPLATE_JSON, ALL, "\"\\\\r/1\\\"\""},
     {"\"\\u007brun_id}\"", TEMPLATE_JSON, ALL, "\"\\u007brun_id}\""},
