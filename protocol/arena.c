@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Most plans fit into one. */
-#define CHUNK_BYTES 480
+#define CHUNK_BYTES 224
 
 struct chunk {
     struct chunk *next;

@@ -291,6 +291,24 @@ START_TEST(what_placeholders_make_longer_has_a_limit)
     ids[2 + 2700 * 13] = '\0';
     assert_made(&sample, &plan);
     rxp_http_plan_deinit(&plan);
+    /* As a form each byte may become three. */
+    ids[1 + 900 * 13] = '"';
+    ids[2 + 900 * 13] = '\0';
+    char *form = repeat(ids, 1, "{\"a\":", "}");
+    set(&sample, "http.body", form);
+    set(&sample, "http.body_format", "form");
+    assert_made(&sample, &plan);
+    rxp_http_plan_deinit(&plan);
+    ids[1 + 900 * 13] = '{';
+    ids[2 + 900 * 13] = 'p';
+    ids[1 + 920 * 13] = '"';
+    ids[2 + 920 * 13] = '\0';
+    free(form);
+    form = repeat(ids, 1, "{\"a\":", "}");
+    set(&sample, "http.body", form);
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "could become longer than 8 MiB");
+    set(&sample, "http.body_format", NULL);
+    free(form);
     /* One that is sent as it is has the limit of messages alone. */
     set(&sample, "http.body", plain);
     assert_made(&sample, &plan);
@@ -337,6 +355,10 @@ START_TEST(kind_http_takes_the_calls_that_no_poll_is_needed_for)
     ck_assert_ptr_null(plan.late_run_id_path);
     ck_assert_int_eq(plan.kickoff_max_retries, 2);
     ck_assert_uint_eq(plan.n_named, 3);
+    rxp_http_plan_deinit(&plan);
+    set(&sample, "http.after_url_template", NULL);
+    set(&sample, "http.result_url_template", NULL);
+    assert_made(&sample, &plan);
     rxp_http_plan_deinit(&plan);
     set(&sample, "http.cancel_url_template", "http://h/{run_id}");
     assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.cancel_url_template has the placeholder '{run_id}'");

@@ -69,7 +69,10 @@ START_TEST(an_empty_url_turns_a_call_of_the_profile_off)
     set_default(&sample, "http.cancel_body", "{\"run\":\"{run_id}\"}");
     set_default(&sample, "http.result_url_template", "https://api.example/{run_id}/result");
     set_default(&sample, "http.result_states", "*");
+    set_default(&sample, "http.prepare_url", "https://api.example/");
+    set_default(&sample, "http.prepare_id_path", "id");
     assert_made(&sample, &plan);
+    ck_assert_str_eq(plan.prepared_id_path, "id");
     ck_assert_ptr_nonnull(plan.cancel.url);
     ck_assert_ptr_nonnull(plan.cancel.body);
     ck_assert_ptr_nonnull(plan.result.url);
@@ -77,7 +80,10 @@ START_TEST(an_empty_url_turns_a_call_of_the_profile_off)
     rxp_http_plan_deinit(&plan);
     set(&sample, "http.cancel_url_template", "");
     set(&sample, "http.result_url_template", "");
+    set(&sample, "http.prepare_url", "");
     assert_made(&sample, &plan);
+    ck_assert_ptr_null(plan.prepare.url);
+    ck_assert_ptr_null(plan.prepared_id_path);
     ck_assert_ptr_null(plan.cancel.url);
     ck_assert_ptr_null(plan.cancel.body);
     ck_assert_ptr_null(plan.result.url);
@@ -290,6 +296,8 @@ START_TEST(many_variables_are_told_apart)
     assert_refused(&sample, RXP_ERROR_MISSING_METADATA, "missing metadata 'var.aaaaaaaa'");
     set(&sample, "http.url", "http://h/{var.zz}");
     assert_refused(&sample, RXP_ERROR_MISSING_METADATA, "missing metadata 'var.zz'");
+    set(&sample, "http.url", "http://h/{var.v}");
+    assert_refused(&sample, RXP_ERROR_MISSING_METADATA, "missing metadata 'var.v'");
     set(&sample, "http.url", "http://h/{var.Z}");
     assert_refused(&sample, RXP_ERROR_MISSING_METADATA, "missing metadata 'var.Z'");
 }
