@@ -325,7 +325,8 @@ static const char *default_of(const struct rxp_defaults *defaults, enum plan_key
     return NULL;
 }
 
-/* What the message and the profile name, those that the message overrides included. */
+/* What the message and the profile name. Of the profile also what the message overrides, and what its kind has no use for:
+ * the message has no say in where an operator's headers may go. */
 static int take_named(struct plan_source *source, struct rxp_http_plan *plan)
 {
     const struct rxp_defaults *defaults = source->defaults;
@@ -334,9 +335,10 @@ static int take_named(struct plan_source *source, struct rxp_http_plan *plan)
 
     for (enum plan_key key = 0; key < PLAN_KEYS; key++) {
         const char *text = text_of(source, key);
-        if (!plan_key_is(key, PLAN_URL) || (!plan->polls && plan_key_is(key, PLAN_POLLS)))
+        bool is_read = plan->polls || !plan_key_is(key, PLAN_POLLS);
+        if (!plan_key_is(key, PLAN_URL))
             continue;
-        if (text != NULL && !source->value[key].from_defaults)
+        if (text != NULL && !source->value[key].from_defaults && is_read)
             list[n++] = (struct rxp_named_url){.url = text};
         text = default_of(defaults, key);
         if (text != NULL && text[0] != '\0')

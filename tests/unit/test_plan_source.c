@@ -92,6 +92,25 @@ START_TEST(an_empty_url_turns_a_call_of_the_profile_off)
 }
 END_TEST
 
+/* A message chooses its kind, and must not so make a profile's URLs uncounted. */
+START_TEST(a_header_stays_at_a_profile_of_poll_urls_whatever_the_kind)
+{
+    struct sample sample;
+    struct rxp_http_plan plan;
+
+    sample_init(&sample, RXP_KIND_HTTP);
+    set(&sample, "http.poll_url_template", "https://ignored.example/");
+    set_default(&sample, "http.poll_url_template", "https://polls.example/{run_id}");
+    set_default(&sample, "http.header.X-Api-Key", "k");
+    assert_made(&sample, &plan);
+    ck_assert_uint_eq(plan.n_headers, 1);
+    ck_assert(!rxp_http_plan_sends(&plan, &plan.headers[0], plan.kickoff.url));
+    ck_assert(rxp_http_plan_sends(&plan, &plan.headers[0], "https://polls.example/"));
+    ck_assert(!rxp_http_plan_sends(&plan, &plan.headers[0], "https://ignored.example/"));
+    rxp_http_plan_deinit(&plan);
+}
+END_TEST
+
 START_TEST(what_a_profile_lays_down_beside_its_keys_is_in_the_plan)
 {
     static const struct rxp_pair bindings[] = {{"ARCHON", "api.example"}};
@@ -311,6 +330,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_profile_alone_can_make_the_plan);
     tcase_add_test(tcase, a_message_wins_over_its_profile);
     tcase_add_test(tcase, an_empty_url_turns_a_call_of_the_profile_off);
+    tcase_add_test(tcase, a_header_stays_at_a_profile_of_poll_urls_whatever_the_kind);
     tcase_add_test(tcase, what_a_profile_lays_down_beside_its_keys_is_in_the_plan);
     tcase_add_test(tcase, a_message_of_another_kind_than_the_profile_is_refused);
     tcase_add_loop_test(tcase, a_sentence_says_whose_value_it_is_about, 0, ROWS(blamed));
