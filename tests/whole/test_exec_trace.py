@@ -117,18 +117,31 @@ def _(_what, change, arguments, sentence):
 
 @test("neither shows what sounds like a credential, nor a secret's value, also where an answer repeats it")
 def _():
-    STAGE.on("/echo", answer(202, json.dumps({"run_id": "r", "you": HIDDEN}), Retry_After="0"))
+    STAGE.on("/echo", answer(202, json.dumps({"run_id": "r", "you": HIDDEN, "also": "an-other-value"}), Retry_After="0"))
     STAGE.on("/poll/r", answer(200, json.dumps({"status": "failed", "why": HIDDEN})))
     given = invocation("i", BACKEND, http_url=STAGE.url("/echo") + "?api_key=open&x=shown&sig=sesame",
                        http_poll_url_template=STAGE.url("/poll/{run_id}"), http_poll_error_path="why")
     given["metadata"].update({"http.header.Authorization": "Bearer open-sesame", "http.header.X-Api-Key": "sesame",
                               "http.header.Cookie": "a=sesame", "http.header.X-Plain": "plain",
-                              "http.header.X-Token": "Token ${secret:OURS}"})
+                              "http.header.X-Token": "Token ${secret:OURS} ${secret:ALSO}"})
     settings = secret_settings("OURS", STAGE.port)
+    settings["RXP_SECRET_ALSO"] = "an-other-value"
+    settings["RXP_SECRETS_HOSTS"] += f";ALSO=127.0.0.1:{STAGE.port}"
     for text in (dry(given, **settings).stdout, traced(given, **settings)[2]):
         holds(text, "?api_key=***&x=shown&sig=***", "Authorization: Bearer ***\n", "X-Api-Key: ***\n", "Cookie: ***\n",
-              "X-Plain: plain\n", "X-Token: Token ${secret:OURS}\n", "Idempotency-Key: i\n")
-        lacks(text, "sesame", HIDDEN)
+              "X-Plain: plain\n", "X-Token: Token ${secret:OURS} ${secret:ALSO}\n", "Idempotency-Key: i\n")
+        lacks(text, "sesame", HIDDEN, "an-other-value")
+
+
+@test("a trace hides a secret that a backend says back as a run id or a status")
+def _():
+    STAGE.on("/bad", answer(202, json.dumps({"run_id": HIDDEN})))
+    STAGE.on("/bad/" + HIDDEN, answer(200, json.dumps({"status": HIDDEN})))
+    given = invocation("i", BACKEND, None, 1, http_url=STAGE.url("/bad"), http_poll_url_template=STAGE.url("/bad/{run_id}"))
+    given["metadata"]["http.header.X-Token"] = "${secret:OURS}"
+    done = traced(given, **secret_settings("OURS", STAGE.port))[0]
+    lacks(done.stderr, HIDDEN)
+    holds(done.stderr, "accepted, run id '***'", "pending, status '***'", f"GET {STAGE.url('/bad/***')}\n")
 
 
 @test("a dry run says that the worker knows a secret and where it may go")

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/mask.h"
 #include "engine/secrets.h"
+#include "engine/sending.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,21 +37,20 @@ static void end_line(const struct watch *watch, struct buf *line)
 /* What came from the peer: it may say a secret back. */
 static void put_theirs(const struct watch *watch, struct buf *line, const char *text, size_t bytes, size_t max_bytes)
 {
-    size_t seen = bytes < SEEN_BYTES ? bytes : SEEN_BYTES;
-    struct buf clean;
-    buf_init(&clean, MAX_LINE_BYTES);
-    for (size_t at = 0; at < seen;) {
-        size_t skip = 0;
-        for (size_t i = 0; i < watch->n_hidden && skip == 0; i++) {
-            size_t n = strlen(watch->hidden[i]);
-            skip = n <= bytes - at && memcmp(text + at, watch->hidden[i], n) == 0 ? n : 0;
-        }
-        buf_put(&clean, skip > 0 ? "***" : text + at, skip > 0 ? 3 : 1);
-        at += skip > 0 ? skip : 1;
+    bool is_cut = bytes > SEEN_BYTES;
+    size_t seen = is_cut ? SEEN_BYTES : bytes;
+    char *copy = malloc(seen + 1);
+    if (copy == NULL) {
+        return;
     }
-    mask_put_text(line, clean.at != NULL ? clean.at : "", clean.bytes, max_bytes);
-    buf_puts(line, seen < bytes && clean.bytes <= max_bytes ? "…" : "");
-    buf_deinit(&clean);
+    for (size_t i = 0; i < seen; i++) {
+        copy[i] = text[i] != '\0' ? text[i] : '\x01'; /* no end of the text, nor anything that is printed */
+    }
+    copy[seen] = '\0';
+    sending_mask(watch->known, copy, is_cut);
+    mask_put_text(line, copy, strlen(copy), max_bytes);
+    buf_puts(line, is_cut && strlen(copy) <= max_bytes ? "…" : "");
+    free(copy);
 }
 
 static void put_phrase(const struct watch *watch, struct buf *line, const char *text)
@@ -111,30 +111,7 @@ static const char *planned_value(const struct watch *watch, const char *name)
     return NULL;
 }
 
-/* What the secrets of the template became: all that is between its fixed ends. */
-static void hide(struct watch *watch, const char *planned, const char *sent)
-{
-    const char *first = strstr(planned, "${secret:");
-    const char *last = strrchr(planned, '}');
-    size_t before = (size_t)(first - planned);
-    size_t after = last != NULL ? strlen(last + 1) : 0;
-    size_t bytes = strlen(sent);
-    if (watch->n_hidden == WATCH_MAX_HIDDEN || bytes <= before + after) {
-        return;
-    }
-    char *value = strndup(sent + before, bytes - before - after);
-    for (size_t i = 0; value != NULL && i < watch->n_hidden; i++) {
-        if (strcmp(watch->hidden[i], value) == 0) {
-            free(value);
-            return;
-        }
-    }
-    if (value != NULL) {
-        watch->hidden[watch->n_hidden++] = value;
-    }
-}
-
-static void print_head_and_body(struct watch *watch, const struct trace *trace)
+static void print_head_and_body(const struct watch *watch, const struct trace *trace)
 {
     bool has_type = false;
     for (size_t i = 0; i < trace->headers.n; i++) {
@@ -147,9 +124,6 @@ static void print_head_and_body(struct watch *watch, const struct trace *trace)
         const struct http_header *header = &trace->headers.header[i];
         const char *planned = planned_value(watch, header->name);
         bool is_secret = planned != NULL && secret_is_in(planned);
-        if (is_secret) {
-            hide(watch, planned, header->value);
-        }
         struct buf line;
         begin_line(watch, &line, trace->now_ms, ">");
         buf_putf(&line, "  %s: ", header->name);
@@ -310,13 +284,37 @@ static void print_decision(const struct watch *watch, const struct run *run, con
 
 /* ---- all of it ---- */
 
+static bool is_known(const struct sending *known, const char *secret)
+{
+    for (size_t i = 0; i < known->n_masks; i++) {
+        if (strcmp(known->mask[i], secret) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void learn(struct watch *watch, const struct sending *sending)
+{
+    struct sending *known = watch->known;
+    for (size_t i = 0; sending != NULL && known != NULL && i < sending->n_masks; i++) {
+        char **more = is_known(known, sending->mask[i]) ? NULL : realloc(known->mask, (known->n_masks + 1) * sizeof *more);
+        if (more != NULL) {
+            known->mask = more;
+            known->mask[known->n_masks] = strdup(sending->mask[i]);
+            known->n_masks += known->mask[known->n_masks] != NULL;
+        }
+    }
+}
+
 void watch_begin(struct watch *watch, FILE *out, const struct rxp_http_plan *plan)
 {
-    *watch = (struct watch){.out = out, .plan = plan, .begun_ms = clock_mono_ms()};
+    *watch = (struct watch){.out = out, .plan = plan, .begun_ms = clock_mono_ms(), .known = sending_new()};
 }
 
 void watch_trace(struct watch *watch, const struct run *run, const struct trace *trace)
 {
+    learn(watch, trace->sending);
     switch (trace->kind) {
     case TRACE_QUEUED:
         print_request(watch, trace);
@@ -362,9 +360,5 @@ void watch_end(struct watch *watch, const struct run *run)
 
 void watch_deinit(struct watch *watch)
 {
-    for (size_t i = 0; i < watch->n_hidden; i++) {
-        explicit_bzero(watch->hidden[i], strlen(watch->hidden[i]));
-        free(watch->hidden[i]);
-    }
-    watch->n_hidden = 0;
+    sending_free(watch->known);
 }

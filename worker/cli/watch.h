@@ -10,15 +10,12 @@
 
 #include <stdio.h>
 
-#define WATCH_MAX_HIDDEN 64
-
 struct watch {
     FILE *out; /* NULL: nobody watches */
     const struct rxp_http_plan *plan;
     int64_t begun_ms;
     struct http_request request; /* the one that waits, or is under way */
-    char *hidden[WATCH_MAX_HIDDEN]; /* values of secrets that were sent */
-    size_t n_hidden;
+    struct sending *known; /* bears no more than the values of secrets that were sent: a peer may say them back at any time */
 };
 
 void watch_begin(struct watch *watch, FILE *out, const struct rxp_http_plan *plan);

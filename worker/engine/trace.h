@@ -1,6 +1,7 @@
 /* trace: what a run's exchanges are as they happen, for somebody who watches (pool_hooks.trace).
  *
- * A value that lives for the call; on the loop thread. Headers may hold secrets: whoever prints them masks them. */
+ * A value that lives for the call; on the loop thread. Headers hold secrets, and a reply may say them back: whoever prints them
+ * masks them. */
 #ifndef RXP_ENGINE_TRACE_H
 #define RXP_ENGINE_TRACE_H
 
@@ -8,6 +9,8 @@
 #include "engine/pool.h"
 #include "engine/transport.h"
 #include "engine/verdict.h"
+
+struct sending;
 
 enum trace_kind {
     TRACE_QUEUED,   /* `request` is made, and waits for its origin */
@@ -23,7 +26,8 @@ struct trace {
     const struct http_request *request;
     struct http_headers headers;
     const char *why;
-    const struct http_reply *reply;
+    const struct http_reply *reply; /* as it came */
+    const struct sending *sending;  /* of SENT and ANSWERED: what it took along; sending_mask hides its secrets */
     const struct verdict *verdict;
     const struct cycle_action *action;
     int64_t now_ms;
