@@ -1,0 +1,232 @@
+/* A whole run, each of its calls among them, as memory fails anywhere on its way: it ends, once; its kickoff goes once at most; and it
+ * succeeds only with what the backend said. */
+#include "support/check_main.h"
+#include "support/scarce.h"
+
+#include "base/clock.h"
+#include "core/answer.h"
+#include "core/intake.h"
+#include "engine/runner.h"
+#include "protocol/result.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX 400
+
+static const char message[] =
+    "{\"invocation_id\":\"order-17\",\"runtime_name\":\"archon\",\"runtime_kind\":\"http_async\",\"working_directory\":\"/\","
+    "\"command\":[\"x\"],\"timeout_seconds\":600,\"metadata\":{"
+    "\"http.prepare_url\":\"http://h/c\",\"http.prepare_id_path\":\"id\","
+    "\"http.url\":\"http://h/kick\",\"http.body\":\"{\\\"c\\\":\\\"{prepared_id}\\\"}\",\"http.header.X-Key\":\"k\","
+    "\"http.poll_url_template\":\"http://h/by/{prepared_id}\",\"http.late_run_id_path\":\"run.id\","
+    "\"http.poll_status_path\":\"run.status\",\"http.poll_terminal_states\":\"completed,failed\",\"http.poll_pending_codes\":\"404\","
+    "\"http.result_url_template\":\"http://h/runs/{run_id}\",\"http.result_path\":\"events\","
+    "\"http.after_url_template\":\"http://h/after/{run_id}\",\"http.cancel_url_template\":\"http://h/cancel/{run_id}\"}}";
+
+/* ---- a backend that answers at once ---- */
+
+struct transfer {
+    bool is_live;
+    char path[64];
+    char method[8];
+    transfer_begun_fn begun;
+    transfer_done_fn done;
+    void *opaque;
+};
+
+/* The run's own, and what may go on behind it. */
+static struct transfer transfers[8];
+static int kickoffs_sent;
+static int polls_answered;
+
+static struct transfer *fake_start(struct transport *transport, const struct http_request *request, transfer_begun_fn begun,
+                                   transfer_done_fn done, void *opaque)
+{
+    (void)transport;
+    char *needs_memory = malloc(1);
+    free(needs_memory);
+    if (needs_memory == NULL)
+        return NULL;
+    struct transfer *transfer = transfers;
+    while (transfer->is_live)
+        transfer++;
+    ck_assert(transfer < transfers + 8);
+    *transfer = (struct transfer){.is_live = true, .begun = begun, .done = done, .opaque = opaque};
+    snprintf(transfer->path, sizeof transfer->path, "%s", request->url + strlen("http://h"));
+    snprintf(transfer->method, sizeof transfer->method, "%s", request->method);
+    return transfer;
+}
+
+static void fake_cancel(struct transport *transport, struct transfer *transfer, bool is_late)
+{
+    (void)transport;
+    (void)is_late;
+    ck_assert(transfer->is_live);
+    transfer->is_live = false;
+}
+
+static void fake_release(struct transport *transport, struct transfer *transfer)
+{
+    (void)transport;
+    (void)transfer;
+    ck_abort_msg("nothing is held");
+}
+
+static struct transport fake = {fake_start, fake_cancel, fake_release};
+
+static const char *answer_to(const struct transfer *transfer, int *code)
+{
+    *code = 200;
+    if (strcmp(transfer->path, "/c") == 0)
+        return "{\"id\":\"c-1\"}";
+    if (strcmp(transfer->path, "/kick") == 0)
+        return "{\"accepted\":true,\"status\":\"started\"}";
+    if (strcmp(transfer->path, "/by/c-1") == 0) {
+        *code = polls_answered++ == 0 ? 404 : 200;
+        return polls_answered < 3 ? "{\"run\":{\"id\":\"r-1\",\"status\":\"running\"}}"
+                                  : "{\"run\":{\"id\":\"r-1\",\"status\":\"completed\"}}";
+    }
+    if (strcmp(transfer->path, "/runs/r-1") == 0)
+        return "{\"events\":[1,2]}";
+    ck_assert_msg(strcmp(transfer->path, "/after/r-1") == 0 || strcmp(transfer->path, "/cancel/r-1") == 0, "%s was asked",
+                  transfer->path);
+    return "{}";
+}
+
+static void answer(struct transfer *transfer, int64_t now_ms)
+{
+    struct http_headers headers = {0};
+    enum transfer_go go = transfer->begun(transfer->opaque, now_ms, &headers);
+    ck_assert_int_ne(go, TRANSFER_HOLD);
+    if (go == TRANSFER_DROP) {
+        transfer->is_live = false;
+        return;
+    }
+    if (strcmp(transfer->path, "/kick") == 0) {
+        kickoffs_sent++;
+        ck_assert_uint_ge(headers.n, 1); /* without the idempotency key it must not go */
+    }
+    if (!transfer->is_live)
+        return; /* cancelled as it went */
+    struct http_reply reply = {.sent = true};
+    reply.body = answer_to(transfer, &reply.code);
+    reply.body_bytes = strlen(reply.body);
+    transfer->is_live = false;
+    transfer->done(transfer->opaque, &reply, now_ms);
+}
+
+/* ---- the run ---- */
+
+static struct run run;
+static struct rxp_invocation *invocation;
+static struct rxp_http_plan plan;
+static int ended;
+
+static int on_prepare(struct run *prepared, void *opaque)
+{
+    (void)opaque;
+    struct rxp_refusal why = {RXP_OK, ""};
+    int parsed = rxp_invocation_parse(message, sizeof message - 1, 1 << 20, &invocation, &why);
+    prepared->invocation = invocation;
+    if (parsed != 0 || rxp_http_plan_make(invocation, NULL, &plan, &why) != 0) {
+        intake_reject(prepared, &why);
+        return -1;
+    }
+    prepared->plan = &plan;
+    return 0;
+}
+
+static void on_ended(struct run *over, void *opaque)
+{
+    (void)opaque;
+    ck_assert_ptr_eq(over, &run);
+    ck_assert_int_eq(ended++, 0);
+    ck_assert_ptr_null(over->transfer);
+    ck_assert(kickoffs_sent == 0 || run_was_begun(over));
+}
+
+static const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended};
+
+static void must_have_ended_truly(bool failed)
+{
+    const struct outcome *outcome = &run.outcome;
+    ck_assert_int_eq(ended, 1);
+    ck_assert_int_le(kickoffs_sent, 1);
+    ck_assert(!outcome->abandoned && rxp_status_is_terminal(outcome->status));
+    ck_assert(failed || outcome->status == RXP_STATUS_SUCCEEDED);
+    ck_assert((outcome->status == RXP_STATUS_SUCCEEDED) == (outcome->error == RXP_OK));
+    if (outcome->status == RXP_STATUS_SUCCEEDED) {
+        ck_assert(run.result != NULL && strcmp(run.result, "[1,2]") == 0);
+        ck_assert(run.run_id != NULL && strcmp(run.run_id, "r-1") == 0);
+        ck_assert(run.state != NULL && strcmp(run.state, "completed") == 0);
+    }
+    /* A rejection says that nothing was sent. */
+    ck_assert(outcome->status != RXP_STATUS_REJECTED || kickoffs_sent == 0);
+    /* And a result can be made of it. */
+    const struct answer_context context = {.worker_id = "w", .source = {"in", 0, 1}};
+    size_t bytes;
+    char *text = answer_write(&run, &context, &bytes);
+    ck_assert(text != NULL && rxp_result_parse(text, bytes, NULL, &(struct rxp_refusal){RXP_OK, ""}) == 0);
+    free(text);
+}
+
+static void live(long n, long failures)
+{
+    const struct pool_config config = {.threads = 1, .max_run_ms = 86400000, .connect_timeout_ms = 7000, .poll_timeout_ms = 3000,
+                                       .poll_min_interval_ms = 100, .poll_max_failures = 2, .kickoff_max_retries = 3,
+                                       .max_response_bytes = 1 << 20, .max_result_bytes = 100};
+    struct runner runner;
+    struct list submitted;
+    int64_t now_ms = 1000000;
+    kickoffs_sent = polls_answered = ended = 0;
+    invocation = NULL;
+    plan = (struct rxp_http_plan){0};
+    runner_init(&runner, &config, &hooks, &fake, 42);
+    run_init(&run);
+    list_init(&submitted);
+    scarce_begin(n, failures);
+    runner_announce(&runner, &run, now_ms, clock_wall_ms());
+    list_push(&submitted, &run.node);
+    runner_add(&runner, &submitted);
+    bool is_idle = false;
+    for (int steps = 0; !is_idle; steps++) {
+        ck_assert_msg(steps < STEPS_MAX, "it never ends");
+        while (runner_turn(&runner, now_ms, 1000)) {
+        }
+        is_idle = true;
+        for (size_t i = 0; i < 8; i++) {
+            if (transfers[i].is_live) {
+                answer(&transfers[i], now_ms);
+                is_idle = false;
+            }
+        }
+        if (is_idle && runner_next_ms(&runner) != CLOCK_NEVER) {
+            now_ms = runner_next_ms(&runner);
+            is_idle = false;
+        }
+    }
+    bool failed = scarce_end();
+    must_have_ended_truly(failed);
+    run_deinit(&run);
+    rxp_http_plan_deinit(&plan);
+    rxp_invocation_free(invocation);
+    runner_deinit(&runner);
+}
+
+START_TEST(a_run_ends_truly_whatever_memory_fails_it)
+{
+    ck_assert_int_gt(scarce_try(live), 30);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("scarcity_run");
+    TCase *tcase = tcase_create("run");
+    tcase_add_test(tcase, a_run_ends_truly_whatever_memory_fails_it);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
