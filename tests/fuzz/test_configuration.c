@@ -174,10 +174,11 @@ static void try_secrets(const char *bindings)
 {
     static const char *const environment[] = {"RXP_SECRET_TOKEN=s3cr3t", NULL};
     char why[SECRETS_WHY_BYTES] = "";
+    bool is_named = strstr(bindings, "s3cr3t") != NULL; /* by the input itself */
     struct secrets *secrets = secrets_new(&(struct secrets_config){.environment = environment, .hosts = bindings}, why);
     if (secrets == NULL) {
         must_be_sentence(why);
-        must(strstr(why, "s3cr3t") == NULL);
+        must(is_named || strstr(why, "s3cr3t") == NULL);
         return;
     }
     for (size_t i = 0; i < 3; i++) {
@@ -189,7 +190,7 @@ static void try_secrets(const char *bindings)
         must(!may || strcmp(filled, "Bearer s3cr3t") == 0);
         if (!may) {
             must_be_sentence(why);
-            must(strstr(why, "s3cr3t") == NULL);
+            must(is_named || strstr(why, "s3cr3t") == NULL);
         }
         free(filled);
     }

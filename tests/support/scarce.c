@@ -4,6 +4,8 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* No scenario allocates oftener. */
 #define TRIES_MAX 20000
@@ -12,6 +14,8 @@ static bool begun;
 static bool struck;
 static long left_before; /* that are still granted */
 static long left_failing;
+static long tried_n; /* 0: none is being tried */
+static long tried_failures;
 static long live; /* allocated and not freed, by those who come here */
 
 void *__real_malloc(size_t bytes);
@@ -96,14 +100,24 @@ bool scarce_end(void)
     return struck;
 }
 
+/* Behind a check that failed: which allocation it was about. */
+static void say_where(void)
+{
+    if (tried_n > 0)
+        fprintf(stderr, "that was with %ld failing from the %ld. allocation on\n", tried_failures, tried_n);
+}
+
 long scarce_try(scarce_fn scenario)
 {
+    (void)atexit(say_where);
     static const long failing[] = {1, 2, LONG_MAX};
     long times = 0;
     for (size_t i = 0; i < sizeof failing / sizeof failing[0]; i++) {
         long n = 1;
         do {
             long before = live;
+            tried_n = n;
+            tried_failures = failing[i];
             scenario(n, failing[i]);
             ck_assert_msg(!begun, "the scenario has not ended its scarcity");
             ck_assert_msg(live == before, "with %ld failing from the %ld. on: %ld blocks were not freed", failing[i], n, live - before);
@@ -112,5 +126,6 @@ long scarce_try(scarce_fn scenario)
         } while (struck);
         ck_assert_msg(n > 2, "nothing was allocated");
     }
+    tried_n = 0;
     return times;
 }

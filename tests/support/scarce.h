@@ -5,7 +5,18 @@
 #ifndef RXP_TESTS_SCARCE_H
 #define RXP_TESTS_SCARCE_H
 
+#include "support/check_main.h"
+
 #include <stdbool.h>
+
+/* For what is checked in between: libcheck's own asserts allocate even where they hold. */
+#define scarce_must(condition)                                                                                         \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            (void)scarce_end();                                                                                        \
+            ck_abort_msg("%s", #condition);                                                                            \
+        }                                                                                                              \
+    } while (0)
 
 /* From now on the n-th (1: the next) fails, and so many in all, one after the other. */
 void scarce_begin(long n, long failures);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define STEPS_MAX 400
+#define TURNS_MAX 20
 
 static const char message[] =
     "{\"invocation_id\":\"order-17\",\"runtime_name\":\"archon\",\"runtime_kind\":\"http_async\",\"working_directory\":\"/\","
@@ -53,7 +54,7 @@ static struct transfer *fake_start(struct transport *transport, const struct htt
     struct transfer *transfer = transfers;
     while (transfer->is_live)
         transfer++;
-    ck_assert(transfer < transfers + 8);
+    scarce_must(transfer < transfers + 8);
     *transfer = (struct transfer){.is_live = true, .begun = begun, .done = done, .opaque = opaque};
     snprintf(transfer->path, sizeof transfer->path, "%s", request->url + strlen("http://h"));
     snprintf(transfer->method, sizeof transfer->method, "%s", request->method);
@@ -64,7 +65,7 @@ static void fake_cancel(struct transport *transport, struct transfer *transfer, 
 {
     (void)transport;
     (void)is_late;
-    ck_assert(transfer->is_live);
+    scarce_must(transfer->is_live);
     transfer->is_live = false;
 }
 
@@ -72,7 +73,7 @@ static void fake_release(struct transport *transport, struct transfer *transfer)
 {
     (void)transport;
     (void)transfer;
-    ck_abort_msg("nothing is held");
+    scarce_must(false);
 }
 
 static struct transport fake = {fake_start, fake_cancel, fake_release};
@@ -91,8 +92,7 @@ static const char *answer_to(const struct transfer *transfer, int *code)
     }
     if (strcmp(transfer->path, "/runs/r-1") == 0)
         return "{\"events\":[1,2]}";
-    ck_assert_msg(strcmp(transfer->path, "/after/r-1") == 0 || strcmp(transfer->path, "/cancel/r-1") == 0, "%s was asked",
-                  transfer->path);
+    scarce_must(strcmp(transfer->path, "/after/r-1") == 0 || strcmp(transfer->path, "/cancel/r-1") == 0);
     return "{}";
 }
 
@@ -100,14 +100,14 @@ static void answer(struct transfer *transfer, int64_t now_ms)
 {
     struct http_headers headers = {0};
     enum transfer_go go = transfer->begun(transfer->opaque, now_ms, &headers);
-    ck_assert_int_ne(go, TRANSFER_HOLD);
+    scarce_must(go != TRANSFER_HOLD);
     if (go == TRANSFER_DROP) {
         transfer->is_live = false;
         return;
     }
     if (strcmp(transfer->path, "/kick") == 0) {
         kickoffs_sent++;
-        ck_assert_uint_ge(headers.n, 1); /* without the idempotency key it must not go */
+        scarce_must(headers.n >= 1); /* without the idempotency key it must not go */
     }
     if (!transfer->is_live)
         return; /* cancelled as it went */
@@ -142,10 +142,10 @@ static int on_prepare(struct run *prepared, void *opaque)
 static void on_ended(struct run *over, void *opaque)
 {
     (void)opaque;
-    ck_assert_ptr_eq(over, &run);
-    ck_assert_int_eq(ended++, 0);
-    ck_assert_ptr_null(over->transfer);
-    ck_assert(kickoffs_sent == 0 || run_was_begun(over));
+    scarce_must(over == &run);
+    scarce_must(ended++ == 0);
+    scarce_must(over->transfer == NULL);
+    scarce_must(kickoffs_sent == 0 || run_was_begun(over));
 }
 
 static const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended};
@@ -159,7 +159,7 @@ static void must_have_ended_truly(bool failed)
     ck_assert(failed || outcome->status == RXP_STATUS_SUCCEEDED);
     ck_assert((outcome->status == RXP_STATUS_SUCCEEDED) == (outcome->error == RXP_OK));
     if (outcome->status == RXP_STATUS_SUCCEEDED) {
-        ck_assert(run.result != NULL && strcmp(run.result, "[1,2]") == 0);
+        ck_assert(run.result != NULL ? strcmp(run.result, "[1,2]") == 0 : run.result_truncated);
         ck_assert(run.run_id != NULL && strcmp(run.run_id, "r-1") == 0);
         ck_assert(run.state != NULL && strcmp(run.state, "completed") == 0);
     }
@@ -193,8 +193,11 @@ static void live(long n, long failures)
     runner_add(&runner, &submitted);
     bool is_idle = false;
     for (int steps = 0; !is_idle; steps++) {
-        ck_assert_msg(steps < STEPS_MAX, "it never ends");
-        while (runner_turn(&runner, now_ms, 1000)) {
+        scarce_must(steps < STEPS_MAX);
+        /* A run that is not begun yet waits for memory. */
+        for (int turns = 0; runner_turn(&runner, now_ms, 1); turns++) {
+            if (turns == TURNS_MAX)
+                (void)scarce_end();
         }
         is_idle = true;
         for (size_t i = 0; i < 8; i++) {
