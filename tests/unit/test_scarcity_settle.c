@@ -1,0 +1,240 @@
+/* Results on their way out, as memory fails: a result that could not be made is not sent, does not count as sent, and goes, whole, as
+ * soon as there is memory again. publisher_send is this file's. */
+#include "support/check_main.h"
+#include "support/scarce.h"
+
+#include "core/intake.h"
+#include "core/settle.h"
+#include "protocol/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INVOCATION                                                                                                     \
+    "{\"invocation_id\":\"inv-1\",\"runtime_name\":\"builder\",\"runtime_kind\":\"http_async\","                       \
+    "\"working_directory\":\"/\",\"command\":[\"x\"],\"metadata\":{\"order\":\"77\"}}"
+
+/* What was published: of values only how many bytes, and a copy of the last one. */
+static struct {
+    int n;
+    size_t bytes;
+    char topic[16];
+    char value[2048];
+} played;
+
+static enum publisher_send play(const struct publisher_message *message)
+{
+    scarce_must(message->value_bytes < sizeof played.value);
+    played.n++;
+    played.bytes = message->value_bytes;
+    memcpy(played.value, message->value, message->value_bytes);
+    snprintf(played.topic, sizeof played.topic, "%s", message->topic);
+    rd_kafka_headers_destroy(message->headers);
+    return PUBLISHER_SENT;
+}
+
+enum publisher_send publisher_send(struct publisher *publisher, const struct publisher_message *message, char *why,
+                                   size_t why_bytes)
+{
+    (void)publisher;
+    snprintf(why, why_bytes, "as played");
+    return play(message);
+}
+
+static enum publisher_send produce(const struct publisher_message *message, void *opaque)
+{
+    (void)opaque;
+    return play(message);
+}
+
+static struct assignment assignment = {.topic = "in", .partition = 3};
+static const char *const patterns[] = {"replies"};
+
+static const struct settle_config config = {
+    .worker_id = "w-1",
+    .results_topic = "results",
+    .dead_letter_topic = "dead",
+    .reply = {.patterns = patterns, .n_patterns = 1, .results_topic = "results"},
+};
+
+static bool is_rejected;
+
+static struct job *job_made(void)
+{
+    struct rxp_refusal why;
+    struct job *job = calloc(1, sizeof *job);
+    list_init(&job->node);
+    run_init(&job->run);
+    job->value = strdup("the raw input");
+    job->value_bytes = strlen(job->value);
+    job->key = strdup("key");
+    job->key_bytes = 3;
+    ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->invocation, &why), 0);
+    job->run.invocation = job->invocation;
+    job->run.outcome = is_rejected ? (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON}
+                                   : (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
+    job->headers = rd_kafka_headers_new(4);
+    rd_kafka_header_add(job->headers, "kafka_replyTopic", -1, "replies", -1);
+    assignment.holders = 1;
+    job->ref = (struct ref){assignment_hold(&assignment), 4711};
+    memset(&played, 0, sizeof played);
+    return job;
+}
+
+static void must_be_result(void)
+{
+    struct rxp_refusal why;
+    struct rxp_result *result = NULL;
+    ck_assert_str_eq(played.topic, "results");
+    ck_assert_msg(rxp_result_parse(played.value, played.bytes, &result, &why) == 0, "%s", why.text);
+    ck_assert_str_eq(result->invocation_id, "inv-1");
+    ck_assert_int_eq(result->status, is_rejected ? RXP_STATUS_REJECTED : RXP_STATUS_SUCCEEDED);
+    for (size_t i = 0; i < result->n_metadata; i++)
+        ck_assert_str_ne(result->metadata[i].key, "rxp.shed"); /* nothing is left out for want of memory */
+    rxp_result_free(result);
+}
+
+/* Dead letter, reply and result, one after the other; what comes back for later goes once more, with memory. */
+static void send_all(long n, long failures)
+{
+    struct job *job = job_made();
+    enum settle_next next = SETTLE_AGAIN;
+    int sent = 0;
+    scarce_begin(n, failures);
+    while (next == SETTLE_AGAIN) {
+        enum settle_sent said = settle_send(job, NULL, &config);
+        if (said == SETTLE_LATER) {
+            scarce_must(played.n == sent); /* nothing went */
+            scarce_must(scarce_end());
+            said = settle_send(job, NULL, &config);
+        }
+        scarce_must(said == SETTLE_SENT && played.n == sent + 1);
+        sent++;
+        next = settle_delivered(job, DELIVERY_ACKNOWLEDGED, &config);
+    }
+    (void)scarce_end();
+    ck_assert_int_eq(next, SETTLE_DONE);
+    ck_assert_int_eq(sent, is_rejected ? 3 : 2);
+    must_be_result();
+    job_free(job);
+    ck_assert_uint_eq(assignment.holders, 1);
+}
+
+/* A batch takes both or says that it is not whole. */
+static void produce_batch(long n, long failures)
+{
+    struct settle_config batched = config;
+    struct job *job = job_made();
+    struct fit fit;
+    batched.batched = true;
+    fit_init(&fit);
+    enum settle_sent said;
+    while ((said = settle_send(job, NULL, &batched)) == SETTLE_SENT)
+        ck_assert_int_eq(settle_delivered(job, DELIVERY_ACKNOWLEDGED, &batched), SETTLE_AGAIN);
+    ck_assert_int_eq(said, SETTLE_READY);
+    int replies = played.n;
+    scarce_begin(n, failures);
+    enum publisher_send produced = settle_produce(job, &batched, &fit, produce, NULL);
+    bool failed = scarce_end();
+    if (produced == PUBLISHER_SENT) {
+        ck_assert_int_eq(played.n - replies, is_rejected ? 2 : 1);
+    } else {
+        ck_assert(failed);
+        ck_assert_int_eq(produced, PUBLISHER_FULL);
+        ck_assert_int_lt(played.n - replies, is_rejected ? 2 : 1);
+        ck_assert_int_eq(settle_produce(job, &batched, &fit, produce, NULL), PUBLISHER_SENT);
+    }
+    must_be_result();
+    job_free(job);
+}
+
+/* From the message's bytes to the outcome: what cannot be read for want of memory has a result nevertheless. */
+static void take_in(long n, long failures)
+{
+    const struct intake_limits limits = {.max_message_bytes = 1 << 20, .keep_value = true};
+    struct job *job = job_made();
+    rxp_invocation_free(job->invocation);
+    job->invocation = NULL;
+    job->run.outcome = (struct outcome){0};
+    free(job->value);
+    job->value = strdup(INVOCATION);
+    job->value_bytes = strlen(INVOCATION);
+    scarce_begin(n, failures);
+    int prepared = intake_prepare(job, &limits);
+    (void)scarce_end();
+    ck_assert_int_eq(prepared, -1); /* it lacks its http.url */
+    ck_assert_int_eq(job->run.outcome.status, RXP_STATUS_REJECTED);
+    ck_assert_int_eq(settle_send(job, NULL, &config), SETTLE_SENT);
+    ck_assert_str_eq(played.topic, "dead");
+    ck_assert(played.bytes == strlen(INVOCATION) && memcmp(played.value, INVOCATION, played.bytes) == 0);
+    job_free(job);
+}
+
+/* The message is this file's, and librdkafka must not look for what stands around its own. */
+int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)
+{
+    (void)message;
+    (void)type;
+    return 1;
+}
+
+rd_kafka_resp_err_t rd_kafka_message_headers(const rd_kafka_message_t *message, rd_kafka_headers_t **headers)
+{
+    (void)message;
+    (void)headers;
+    return RD_KAFKA_RESP_ERR__NOENT;
+}
+
+static void copy_message(long n, long failures)
+{
+    static char payload[] = INVOCATION;
+    static char key[] = "key";
+    const rd_kafka_message_t message = {.payload = payload, .len = sizeof payload - 1, .key = key, .key_len = 3, .offset = 7};
+    assignment.holders = 1;
+    scarce_begin(n, failures);
+    struct job *job = job_new(&assignment, &message);
+    bool failed = scarce_end();
+    ck_assert(failed == (job == NULL));
+    if (job != NULL)
+        ck_assert(job->value_bytes == message.len && memcmp(job->value, payload, message.len) == 0 && job->key_bytes == 3);
+    job_free(job);
+    ck_assert_uint_eq(assignment.holders, 1);
+}
+
+START_TEST(what_could_not_be_made_is_not_sent_and_goes_later)
+{
+    is_rejected = _i == 1;
+    ck_assert_int_gt(scarce_try(send_all), 0);
+}
+END_TEST
+
+START_TEST(a_batch_that_lacks_a_message_says_so)
+{
+    is_rejected = _i == 1;
+    ck_assert_int_gt(scarce_try(produce_batch), 0);
+}
+END_TEST
+
+START_TEST(an_input_that_cannot_be_read_has_a_result)
+{
+    ck_assert_int_gt(scarce_try(take_in), 0);
+}
+END_TEST
+
+START_TEST(a_message_is_copied_whole_or_not_at_all)
+{
+    ck_assert_int_gt(scarce_try(copy_message), 0);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("scarcity_settle");
+    TCase *tcase = tcase_create("settle");
+    tcase_add_loop_test(tcase, what_could_not_be_made_is_not_sent_and_goes_later, 0, 2);
+    tcase_add_loop_test(tcase, a_batch_that_lacks_a_message_says_so, 0, 2);
+    tcase_add_test(tcase, an_input_that_cannot_be_read_has_a_result);
+    tcase_add_test(tcase, a_message_is_copied_whole_or_not_at_all);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
