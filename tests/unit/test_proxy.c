@@ -139,11 +139,11 @@ static const struct {
     {"10.0.0.0/33", "10.0.0.1", 80, false},
     {"10.0.0.0/", "10.0.0.1", 80, false},
     {"10.0.0.0/x", "10.0.0.1", 80, false},
-    {"::1", "::1", 80, true},
-    {"[::1]", "::1", 80, true},
-    {"[::1]:81", "::1", 81, true},
-    {"[::1]:81", "::1", 80, false},
-    {"[::1", "::1", 80, false},
+    {"fd00::1", "fd00::1", 80, true},
+    {"[fd00::1]", "fd00::1", 80, true},
+    {"[fd00::1]:81", "fd00::1", 81, true},
+    {"[fd00::1]:81", "fd00::1", 80, false},
+    {"[fd00::1", "fd00::1", 80, false},
     {"fd00::/8", "fdff::1", 80, true},
     {"fd00::/8", "fe00::1", 80, false},
     {"2", "10.0.0.2", 80, false},
@@ -163,6 +163,25 @@ START_TEST(no_proxy_says_who_is_reached_directly)
 }
 END_TEST
 
+static const struct {
+    const char *host;
+    bool is_direct;
+} hosts[] = {
+    {"127.0.0.1", true},  {"127.9.9.9", true},      {"127.1", true},      {"0x7f000001", true},  {"::1", true},
+    {"localhost", true},  {"LOCALHOST.", true},     {"a.localhost", true}, {"::ffff:127.0.0.1", true},
+    {"128.0.0.1", false}, {"localhost.a", false},   {"mylocalhost", false}, {"::2", false},
+    {"10.0.0.1", false},  {"2002:7f00:1::", false},
+};
+
+START_TEST(loopback_is_this_machine_s_and_not_the_proxy_s)
+{
+    struct proxy *proxy = make("http://proxy:3128");
+    check(proxy, "http", hosts[_i].host, 80, hosts[_i].is_direct ? NULL : "http://proxy:3128");
+    check(proxy, "https", hosts[_i].host, 443, hosts[_i].is_direct ? NULL : "http://proxy:3128");
+    proxy_free(proxy);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("proxy");
@@ -171,6 +190,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_proxy_that_is_named_is_for_all_and_the_environment_is_not_asked, 0, COUNT(urls));
     tcase_add_loop_test(tests, a_proxy_that_cannot_be_used_is_refused_without_showing_it, 0, COUNT(wrong));
     tcase_add_test(tests, the_environment_is_taken_where_it_is_asked_for);
+    tcase_add_loop_test(tests, loopback_is_this_machine_s_and_not_the_proxy_s, 0, COUNT(hosts));
     tcase_add_loop_test(tests, no_proxy_says_who_is_reached_directly, 0, COUNT(exceptions));
     suite_add_tcase(suite, tests);
     return suite;

@@ -4,6 +4,7 @@ addresses change between two look-ups."""
 import re
 
 import execution
+from http_proxy import HttpProxy
 from secluded import Names, add_address, seclude
 from stage import Stage, answer
 from tap import equal, rows, run_all, skip, test
@@ -38,8 +39,12 @@ def made(url, poll_url=None):
             "working_directory": "/", "command": ["none"], "timeout_seconds": 30, "metadata": keys}
 
 
-def execute(given, *arguments):
-    return execution.execute(given, "--kickoff-max-retries", "0", "--poll-max-failures", "0", *arguments)
+CLEAN = {name: None for plain in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (plain, plain.upper())}
+
+
+def execute(given, *arguments, **environment):
+    return execution.execute(given, "--kickoff-max-retries", "0", "--poll-max-failures", "0", *arguments,
+                             environment={**CLEAN, **environment})
 
 
 def is_refused(done, sentence):
@@ -120,6 +125,39 @@ def _():
     with Names({"both.test": [[METADATA, PUBLIC]]}):
         execute(made(f"http://both.test:{port}/both")).is_one("succeeded", 200)
     equal(len(stage(PUBLIC).requests("/both")), 1)
+
+
+# ---- with a proxy in the environment ----
+
+@rows("the proxy of the environment is not used: {0}", [
+    ("none is asked for", [], "http_proxy", ""),
+    ("an empty one is asked for", ["--proxy", ""], "http_proxy", ""),
+    ("all_proxy without being asked for", [], "all_proxy", ""),
+    ("https_proxy for http", ["--proxy", "environment"], "https_proxy", ""),
+    ("HTTP_PROXY, which a request could have set", ["--proxy", "environment"], "HTTP_PROXY", ""),
+    ("no_proxy names the address", ["--proxy", "environment"], "http_proxy", "93.184.216.0/24"),
+    ("no_proxy names all", ["--proxy", "environment"], "http_proxy", "*"),
+])
+def _(_, arguments, variable, no_proxy):
+    port, proxy = play(PUBLIC, "/proxied", ENDED), HttpProxy()
+    execute(made(f"http://{PUBLIC}:{port}/proxied"), *arguments, **{variable: proxy.url, "no_proxy": no_proxy}).is_one(
+        "succeeded", 200)
+    equal(proxy.connections, 0)
+
+
+@test("by turns through the proxy and past it, though handles are used again; past it addresses are checked")
+def _():
+    port, proxy = play(PUBLIC, "/near", answer(202)), HttpProxy()
+    play(PUBLIC, "/end", ENDED)
+    beyond = Stage()
+    beyond.on("/poll", answer(200, '{"status":"running"}', close=True), answer(302, Location=f"http://near.test:{port}/end"))
+    url = beyond.url("/poll").replace("127.0.0.1", "far.example")
+    settings = {"http_proxy": proxy.url, "no_proxy": "near.test"}
+    with Names({"near.test": [[PUBLIC], [METADATA]]}):
+        execute(made(f"http://near.test:{port}/near", url), "--proxy", "environment", **settings).is_one("succeeded", 0, polls=2)
+        equal(proxy.asked, [f"GET {url}"] * 2)
+        is_refused(execute(made(f"http://near.test:{port}/near"), "--proxy", "environment", **settings), "metadata")
+    equal(len(stage(PUBLIC).requests("/end")), 1)
 
 
 if __name__ == "__main__":

@@ -253,12 +253,6 @@ static bool check_resolved(const struct egress *egress, struct egress_target *ta
     return true;
 }
 
-static bool is_localhost(const char *host)
-{
-    size_t bytes = strlen(host);
-    return strcasecmp(host, "localhost") == 0 || (bytes > 10 && strcasecmp(host + bytes - 10, ".localhost") == 0);
-}
-
 bool egress_check_host(const struct egress *egress, const char *host, int port, enum egress_way way, char *why)
 {
     struct egress_target target;
@@ -273,16 +267,7 @@ bool egress_check_host(const struct egress *egress, const char *host, int port, 
     }
     char what[WHAT_BYTES];
     snprintf(what, sizeof what, "host '%.*s'", SHOWN_HOST_BYTES, target.host);
-    bool by_proxy = way == EGRESS_BY_PROXY;
-    if (by_proxy && is_localhost(target.host)) {
-        if (egress->private_denied) {
-            return refuse(why, "%s is loopback, refused by egress-private=deny", what);
-        }
-        if (!egress->loopback_allowed && !names_loopback(egress, &target)) {
-            return refuse_with_entry(egress, what, "is loopback", target.host, port, why);
-        }
-    }
-    if (is_allowed(egress, &target) || (!by_proxy && may_be_allowed(egress, port))) {
+    if (is_allowed(egress, &target) || (way == EGRESS_DIRECT && may_be_allowed(egress, port))) {
         return true;
     }
     return refuse_with_entry(egress, what, "is not in egress-allow", target.host, port, why);

@@ -38,7 +38,7 @@ enum egress_way {
 /* May a request name this host (a name or address literal, with or without brackets) and port? Where not, a sentence in
  * why[EGRESS_WHY_BYTES] says which option would allow it. A literal, in any spelling that resolvers take, is decided
  * here. A name that only its address could allow passes here and is decided by egress_check_address; by proxy it is
- * refused, and so are, as loopback, localhost and the names below it (RFC 6761). */
+ * refused. */
 bool egress_check_host(const struct egress *egress, const char *host, int port, enum egress_way way, char *why);
 
 /* May a connection for `host`, the host of the URL, go to this address? IPv4-mapped, -compatible, -translated, NAT64,

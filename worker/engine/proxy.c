@@ -1,6 +1,6 @@
 #include "engine/proxy.h"
 
-#include "engine/address.h"
+#include "engine/special.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -196,6 +196,24 @@ static bool is_exception(const struct proxy *proxy, const char *host, int port)
     return proxy->has_star;
 }
 
+static bool is_loopback(const char *host)
+{
+    static const char name[] = "localhost";
+    struct address address;
+    if (!address_parse_loose(host, &address)) {
+        return name_covers(name, host);
+    }
+    struct address_form forms[ADDRESS_MAX_FORMS];
+    size_t n = address_unwrap(&address, forms);
+    for (size_t i = 0; i < n; i++) {
+        const struct special *special = special_find(&forms[i].address);
+        if (forms[i].same_host && special != NULL && special->rule == SPECIAL_LOOPBACK) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- life ---- */
 
 static const char *read_environment(const char *name, const char *in_capitals)
@@ -279,5 +297,5 @@ const char *proxy_find(const struct proxy *proxy, const char *scheme, const char
         return NULL;
     }
     const char *url = strcmp(scheme, "https") == 0 ? proxy->https : proxy->http;
-    return url != NULL && !is_exception(proxy, host, port) ? url : NULL;
+    return url != NULL && !is_loopback(host) && !is_exception(proxy, host, port) ? url : NULL;
 }

@@ -15,7 +15,9 @@ struct proxy;
 int proxy_make(const char *text, struct proxy **out, char *why, size_t why_bytes);
 void proxy_free(struct proxy *proxy);
 
-/* The proxy's URL for a request to this host (without brackets), NULL: none, it goes there itself. proxy NULL: none. */
+/* The proxy's URL for a request to this host (without brackets), NULL: none, it goes there itself. So it does to this machine's
+ * loopback (127.0.0.0/8, ::1, localhost and the names below it, RFC 6761), which to the proxy would be its own. proxy NULL:
+ * none. */
 const char *proxy_find(const struct proxy *proxy, const char *scheme, const char *host, int port);
 
 #endif

@@ -151,7 +151,7 @@ static const struct option_spec table[] = {
      .commands = ENGINE, .group = "Where requests may go",
      .help = "HTTP proxy that requests go through, http://[user:password@]host:port or https://…; 'environment': as http_proxy, "
              "https_proxy, all_proxy and no_proxy say; empty: none, whatever the environment says. The proxy then looks names "
-             "up and filters addresses."},
+             "up and filters addresses. Loopback is called past it."},
 
     {.name = "profiles-dir", .type = OPTION_TEXT, .value = "", .metavar = "DIR", .may_be_empty = true,
      .commands = PLANNERS, .group = "Profiles and secrets",
