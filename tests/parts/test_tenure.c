@@ -390,9 +390,15 @@ START_TEST(a_partition_is_paused_alone_and_goes_on_without_loss_or_repetition)
     ck_assert_int_eq(stage.seen[other][19], 1);
     consumer_hold(side->consumer, true);
     consumer_hold(side->consumer, false); /* takes away its own reason alone */
+    consumer_crowd(side->consumer, assignment, true);
+    consumer_crowd(side->consumer, assignment, false);
     turn_for(300);
     ck_assert_uint_eq(side->delivered, 30);
+    consumer_crowd(side->consumer, assignment, true);
     consumer_pause(side->consumer, assignment, false);
+    turn_for(300);
+    ck_assert_uint_eq(side->delivered, 30);
+    consumer_crowd(side->consumer, assignment, false);
     wanted = 40;
     TURN_UNTIL(&stage, are_delivered);
     ck_assert_uint_eq(side->counts.paused, 0);
