@@ -23,6 +23,8 @@
 static int epoll_fd = -1;
 static struct curl_transport *transport;
 static struct egress *egress;
+static struct gates *gates; /* set before set_up_with by who wants some */
+static int64_t kickoff_max_wait_ms;
 static struct rude_server *server;
 static struct rude_server *other;
 
@@ -64,6 +66,8 @@ static inline void set_up_with(const char *allow, bool loopback_allowed, size_t 
         .egress = egress,
         .max_response_bytes = MAX_RESPONSE_BYTES,
         .origin_max_active = origin_max_active,
+        .gates = gates,
+        .kickoff_max_wait_ms = kickoff_max_wait_ms,
         .max_active = 1000,
         .max_connections = 100,
         .epoll_fd = epoll_fd,
