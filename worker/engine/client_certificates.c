@@ -81,10 +81,13 @@ static bool is_twice(const struct client_certificates *certificates, const struc
 
 static int add_entry(struct client_certificates *out, const char *item, size_t bytes, char *why, size_t why_bytes)
 {
+    char *text = strndup(item, bytes);
     struct client_certificate *grown = realloc(out->entry, (out->n + 1) * sizeof *grown);
-    out->entry = grown != NULL ? grown : out->entry;
-    char *text = grown != NULL ? strndup(item, bytes) : NULL;
-    if (text == NULL) {
+    if (grown != NULL) {
+        out->entry = grown;
+    }
+    if (grown == NULL || text == NULL) {
+        free(text);
         snprintf(why, why_bytes, OPTION ": out of memory");
         return -1;
     }

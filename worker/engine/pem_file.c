@@ -57,29 +57,31 @@ static const char *find_fault(const char *text, size_t bytes, enum pem_content c
     return NULL;
 }
 
+static const char *look_into(FILE *file, enum pem_content content)
+{
+    char *text = malloc(LOOKED_AT_BYTES);
+    if (text == NULL) {
+        return "out of memory";
+    }
+    const char *fault = find_fault(text, fread(text, 1, LOOKED_AT_BYTES, file), content);
+    explicit_bzero(text, LOOKED_AT_BYTES); /* it may be a key */
+    free(text);
+    return fault;
+}
+
 int pem_file_check(const char *option, const char *path, enum pem_content content, char *why, size_t why_bytes)
 {
     struct stat about;
-    const char *fault = NULL;
+    const char *fault = "it is no regular file"; /* which is read again and again */
     FILE *file = NULL;
-    char *text = NULL;
-    if (stat(path, &about) != 0) {
+    if (stat(path, &about) != 0 || (S_ISREG(about.st_mode) && (file = fopen(path, "re")) == NULL)) {
         fault = strerror(errno);
-    } else if (!S_ISREG(about.st_mode)) { /* it is read again and again */
-        fault = "it is no regular file";
-    } else if ((file = fopen(path, "re")) == NULL) {
-        fault = strerror(errno);
-    } else if ((text = malloc(LOOKED_AT_BYTES)) == NULL) {
-        fault = "out of memory";
-    } else {
-        fault = find_fault(text, fread(text, 1, LOOKED_AT_BYTES, file), content);
+    } else if (file != NULL) {
+        fault = look_into(file, content);
+        fclose(file);
     }
     if (fault != NULL) {
         snprintf(why, why_bytes, "%s '%s' cannot be used: %s", option, path, fault);
-    }
-    free(text);
-    if (file != NULL) {
-        fclose(file);
     }
     return fault == NULL ? 0 : -1;
 }
