@@ -337,3 +337,13 @@ void pool_abandon_all(struct pool *pool)
 {
     command(pool, RUNNER_ABANDON);
 }
+
+void pool_read_counts(struct pool *pool, struct pool_counts *out)
+{
+    *out = (struct pool_counts){
+        .in_flight = atomic_load(&pool->runner.in_flight),
+        .in_requests = atomic_load(&pool->runner.in_requests),
+        .n_errands = atomic_load(&pool->runner.errands.n),
+        .oldest_turn_mono_ms = world->now_ms,
+    };
+}

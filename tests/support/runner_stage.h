@@ -117,6 +117,7 @@ struct subject {
     bool was_begun;
     bool was_accepted;
     int ended;
+    size_t errands_at_end;
     struct outcome outcome;
     char summary[1400];
     char run_id[64];
@@ -242,6 +243,7 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->was_begun = run_was_begun(run);
     subject->was_accepted = run->cycle.accepted;
     subject->ended++;
+    subject->errands_at_end = atomic_load(&runner.errands.n);
     subject->outcome = run->outcome;
     subject->outcome.summary = NULL;
     subject->polls = run->cycle.polls;

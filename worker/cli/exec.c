@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ static void surroundings_free(struct surroundings *surroundings)
     egress_free(surroundings->egress);
     outlet_free(surroundings->outlet);
 }
+
+#define ERRAND_LOOK_MS 10
 
 /* One run without Kafka: the same engine, and a file descriptor to wait for its end. */
 struct execution {
@@ -153,7 +156,8 @@ static void execution_read(struct execution *execution, const struct options *op
     execution->run.plan = &execution->plan;
 }
 
-static int execution_wait(struct execution *execution, const struct pool_config *config)
+/* Its run ends. NULL: it could not begin. */
+static struct pool *execution_wait(struct execution *execution, const struct pool_config *config)
 {
     char why[SETTINGS_WHY_BYTES];
     const struct pool_hooks hooks = {
@@ -165,13 +169,13 @@ static int execution_wait(struct execution *execution, const struct pool_config 
     struct pool *pool = pool_new(config, &hooks, why, sizeof why);
     if (pool == NULL) {
         fprintf(stderr, "rxp-worker exec: %s\n", why);
-        return -1;
+        return NULL;
     }
     execution->ended_fd = eventfd(0, EFD_CLOEXEC);
     if (execution->ended_fd < 0) {
         fprintf(stderr, "rxp-worker exec: no eventfd: %s\n", strerror(errno));
         pool_free(pool);
-        return -1;
+        return NULL;
     }
     interrupt_catch();
     pool_submit(pool, &execution->run);
@@ -181,9 +185,32 @@ static int execution_wait(struct execution *execution, const struct pool_config 
         while (read(execution->ended_fd, &ended, sizeof ended) < 0 && errno == EINTR) {
         }
     }
-    pool_free(pool);
     close(execution->ended_fd);
-    return 0;
+    return pool;
+}
+
+/* For the cancel or after call, which ends within ten seconds. A signal that comes now is not waited for. */
+static void wait_for_errands(struct pool *pool)
+{
+    bool was_interrupted = interrupt_seen();
+    struct pool_counts counts;
+    pool_read_counts(pool, &counts);
+    while (counts.n_errands > 0 && interrupt_seen() == was_interrupted) {
+        poll(NULL, 0, ERRAND_LOOK_MS);
+        pool_read_counts(pool, &counts);
+    }
+}
+
+static int execute(struct execution *execution, const struct pool_config *config, const char *worker_id)
+{
+    struct pool *pool = execution_wait(execution, config);
+    if (pool == NULL) {
+        return EXIT_FATAL;
+    }
+    int status = write_result(execution, worker_id);
+    wait_for_errands(pool);
+    pool_free(pool);
+    return status;
 }
 
 static int print_dry_run(struct execution *execution, const struct pool_config *config)
@@ -238,12 +265,8 @@ static int exec_main(const struct options *options)
     run_init(&execution.run);
     execution_read(&execution, options, around.set, text, bytes);
     watch_begin(&execution.watch, options_flag(options, "trace") ? stderr : NULL, &execution.plan);
-    int status = EXIT_FATAL;
-    if (options_flag(options, "dry-run")) {
-        status = print_dry_run(&execution, &config);
-    } else if (execution_wait(&execution, &config) == 0) {
-        status = write_result(&execution, options_text(options, "worker-id"));
-    }
+    int status = options_flag(options, "dry-run") ? print_dry_run(&execution, &config)
+                                                  : execute(&execution, &config, options_text(options, "worker-id"));
     watch_deinit(&execution.watch);
     run_deinit(&execution.run);
     rxp_http_plan_deinit(&execution.plan);
@@ -263,6 +286,7 @@ const struct command command_exec = {
         "The same engine as `run`: what works here works there, but that loopback addresses are allowed here\n"
         "and polls have no shortest interval. Where the invocation names an output_result_path, the result is\n"
         "written there as well. SIGINT or SIGTERM cancels it: the result says so; a second one ends at once.\n"
+        "It ends after the cancel or after call, if there is one.\n"
         "\n"
         "To find out why an invocation does not work: --dry-run prints the requests that would be sent, the\n"
         "rule of its polls and what the policy says of each host, and sends none; --trace prints each exchange\n"

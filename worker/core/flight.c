@@ -193,6 +193,13 @@ size_t flight_notes(const struct flight *flight)
     return counts.outstanding;
 }
 
+size_t flight_errands(const struct flight *flight)
+{
+    struct pool_counts counts;
+    pool_read_counts(flight->pool, &counts);
+    return counts.n_errands;
+}
+
 void flight_read_counts(const struct flight *flight, struct flight_counts *out)
 {
     *out = (struct flight_counts){

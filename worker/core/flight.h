@@ -114,6 +114,8 @@ size_t flight_bytes(const struct flight *flight); /* of their inputs, of results
                                                    * what waits for its input: see ledger.h */
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */
 
+size_t flight_errands(const struct flight *flight); /* of runs that have ended: pool.h */
+
 struct flight_counts {
     uint64_t taken;
     uint64_t landed[RXP_STATUS_REJECTED + 1]; /* by enum rxp_status */

@@ -33,6 +33,7 @@
 #define MANY_JOBS 1000
 #define FEW_JOBS_MS 5000
 #define HANDOVER_MS 10000
+#define ERRAND_LOOK_MS 50
 #define HANDOVER_WRITE_MS 60000
 
 static const char *phase_name(enum phase phase)
@@ -143,7 +144,8 @@ static void serve_draining(struct worker *worker, int64_t now_ms)
 {
     bool late = now_ms >= worker->phase_ends_ms;
     bool home = flight_jobs(worker->flight) == 0 && flight_notes(worker->flight) == 0;
-    if (home || (late && worker->runs_abandoned)) {
+    bool has_errands = flight_errands(worker->flight) > 0;
+    if ((home && (late || !has_errands)) || (late && worker->runs_abandoned)) {
         begin_leaving(worker, now_ms, worker->drain_ends_ms);
     } else if (late) {
         log_event(LOG_WARN, "drain_time_up", "%zu runs have not come to an end in the drain time: they are handed back "
@@ -238,6 +240,9 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
     more = more || worker->phase != before;
     *next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
     *next_ms = min_ms(*next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
+    if (worker->phase == PHASE_DRAINING && flight_errands(worker->flight) > 0) {
+        *next_ms = min_ms(*next_ms, now_ms + ERRAND_LOOK_MS); /* nobody tells that they are over */
+    }
     return worker->phase != PHASE_ENDED;
 }
 

@@ -119,6 +119,12 @@ void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms)
     end(runner, run, now_ms);
 }
 
+/* The backend says so itself. */
+static bool is_terminal(const struct run *run, enum cycle_finish how, const struct verdict *verdict)
+{
+    return run->cycle.ended_in == CYCLE_FETCH || (how == CYCLE_FINISH_VERDICT && verdict->kind == VERDICT_DONE);
+}
+
 static void finish(struct run *run, enum cycle_finish how, const struct verdict *verdict, int64_t now_ms)
 {
     switch (how) {
@@ -140,6 +146,7 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
         outcome_of_cancel(run, now_ms);
         break;
     }
+    errands_make(&run->runner->errands, run, is_terminal(run, how, verdict), now_ms);
     end(run->runner, run, now_ms);
 }
 

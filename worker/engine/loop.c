@@ -58,6 +58,7 @@ void loop_read_counts(const struct loop *loop, struct loop_counts *out)
     *out = (struct loop_counts){
         .in_flight = atomic_load_explicit(&loop->runner.in_flight, memory_order_relaxed),
         .in_requests = atomic_load_explicit(&loop->runner.in_requests, memory_order_relaxed),
+        .n_errands = atomic_load_explicit(&loop->runner.errands.n, memory_order_relaxed),
         .turn_mono_ms = atomic_load_explicit(&loop->turn_mono_ms, memory_order_relaxed),
     };
 }

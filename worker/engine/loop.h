@@ -37,6 +37,7 @@ void loop_command(struct loop *loop, unsigned commands);
 struct loop_counts {
     size_t in_flight;
     size_t in_requests;
+    size_t n_errands;
     int64_t turn_mono_ms; /* when the last turn began */
 };
 void loop_read_counts(const struct loop *loop, struct loop_counts *out);

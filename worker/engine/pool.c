@@ -206,6 +206,7 @@ void pool_read_counts(struct pool *pool, struct pool_counts *out)
         loop_read_counts(pool->loop[i], &counts);
         out->in_flight += counts.in_flight;
         out->in_requests += counts.in_requests;
+        out->n_errands += counts.n_errands;
         if (counts.turn_mono_ms < out->oldest_turn_mono_ms) {
             out->oldest_turn_mono_ms = counts.turn_mono_ms;
         }

@@ -79,7 +79,7 @@ struct pool_hooks {
 
 /* NULL with a sentence in why[why_bytes]. */
 struct pool *pool_new(const struct pool_config *config, const struct pool_hooks *hooks, char *why, size_t why_bytes);
-/* Stops and joins the threads. Runs still there end abandoned first. */
+/* Stops and joins the threads. Runs still there end abandoned first; errands end where they stand. */
 void pool_free(struct pool *pool);
 
 /* Any thread. Takes the run until hooks.ended. */
@@ -105,6 +105,7 @@ void pool_abandon_all(struct pool *pool);
 struct pool_counts {
     size_t in_flight;   /* submitted and not ended */
     size_t in_requests; /* of these, with a request queued or under way */
+    size_t n_errands;   /* cancel and after calls of runs that have ended (errand.h): counted before hooks.ended */
     int64_t oldest_turn_mono_ms; /* the heartbeat of the slowest loop */
 };
 /* Any thread; a snapshot of atomics. */

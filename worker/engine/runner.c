@@ -98,6 +98,7 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
     }
     if ((commands & RUNNER_TOKENS) != 0) {
         wake_wanting(runner, now_ms);
+        errands_wake(&runner->errands);
         commands &= ~(unsigned)RUNNER_TOKENS;
     }
     if (commands == 0) {
@@ -146,14 +147,19 @@ bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms)
 {
     bool more = serve_timers(runner, now_ms, slice_ms);
     if (serve_walk(runner, now_ms, slice_ms)) {
-        return true; /* first what is to be stopped, then what is to be started */
+        more = true; /* first what is to be stopped, then what is to be started */
+    } else {
+        more = serve_backlog(runner, now_ms, slice_ms) || more;
     }
-    return serve_backlog(runner, now_ms, slice_ms) || more;
+    errands_turn(&runner->errands, now_ms);
+    return more;
 }
 
 int64_t runner_next_ms(const struct runner *runner)
 {
-    return heap_next_ms(&runner->timers);
+    int64_t errand_ms = errands_next_ms(&runner->errands);
+    int64_t timer_ms = heap_next_ms(&runner->timers);
+    return errand_ms < timer_ms ? errand_ms : timer_ms;
 }
 
 /* ---- life ---- */
@@ -173,11 +179,13 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
     list_init(&runner->walk);
     list_init(&runner->held);
     list_init(&runner->wanting);
+    errands_init(&runner->errands, config, hooks, transport);
 }
 
 void runner_deinit(struct runner *runner)
 {
     assert(runner->n_runs == 0);
+    errands_deinit(&runner->errands);
     heap_deinit(&runner->timers);
 }
 

@@ -8,12 +8,14 @@
  *
  * and all of both pass through the third, `walk`, when a command concerns every run. Beside that, those whose kickoff
  * waits for its permit are in `held`, and those whose request waits for a token in `wanting`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand
- * runs at once do not spoil the deadlines of others. */
+ * runs at once do not spoil the deadlines of others. What is still to be done at backends for runs that have ended are its
+ * errands. */
 #ifndef RXP_ENGINE_RUNNER_H
 #define RXP_ENGINE_RUNNER_H
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "engine/errand.h"
 #include "engine/pool.h"
 #include "engine/transport.h"
 
@@ -42,6 +44,7 @@ struct runner {
     struct list walk;
     struct list held; /* by their held_node */
     struct list wanting; /* the same */
+    struct errands errands;
     size_t n_runs; /* in all three */
     unsigned walk_commands;
     bool is_parked;
@@ -55,7 +58,7 @@ struct runner {
 /* seed: for the jitter; any number. */
 void runner_init(struct runner *runner, const struct pool_config *config, const struct pool_hooks *hooks,
                  struct transport *transport, uint64_t seed);
-/* No run may be left. */
+/* No run may be left. Errands end where they stand. */
 void runner_deinit(struct runner *runner);
 
 /* To be called as a run is submitted, by any thread, before the runner gets it: sets the stamps of one that never
@@ -67,9 +70,9 @@ void runner_add(struct runner *runner, struct list *submitted);
  * TOKENS concern the held and the wanting ones only, and are done at once. */
 void runner_command(struct runner *runner, unsigned commands, int64_t now_ms);
 
-/* Due timers, then commands, then the backlog, each for about slice_ms. True where one of them has more to do now. */
+/* Due timers, then commands, then the backlog, each for about slice_ms; then errands. True where one of them has more to do now. */
 bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms);
-/* When the earliest timer is due. */
+/* When the earliest timer, or an errand, is due. */
 int64_t runner_next_ms(const struct runner *runner);
 
 #endif
