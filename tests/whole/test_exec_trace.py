@@ -211,6 +211,16 @@ def _():
     equal(result["status"], "timed_out")
 
 
+@test("a trace goes on to the calls after the end")
+def _():
+    given = invocation("i", BACKEND, {"seconds": 60}, 1, http_cancel_url_template=BACKEND.url("/runs/{run_id}/cancel"))
+    text = traced(given)[2]
+    holds(text.split("= timed_out")[1], "> cancel: POST ", "< 200 ", '"status":"cancelled"')
+    given = invocation("i", BACKEND, {"seconds": 0}, http_after_url_template=BACKEND.url("/runs/{run_id}/abandon"))
+    text = traced(given)[2]
+    holds(text.split("= succeeded")[1], "> after: POST ", "< 200 ")
+
+
 @test("a trace shows redirects, and cuts long bodies")
 def _():
     done, _, text = traced(invocation("i", BACKEND, {"seconds": 0, "redirects": 2, "result_bytes": 5000}))

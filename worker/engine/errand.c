@@ -90,6 +90,14 @@ static enum secret_fill put_headers(struct errand *errand, char why[SECRETS_WHY_
     return SECRET_READY;
 }
 
+/* Whoever watches. */
+static void tell(const struct errand *errand, struct trace trace)
+{
+    trace.call = errand->look.http.url != NULL ? "last poll, for the run id" : errand->name;
+    trace.sending = errand->sending;
+    trace_tell(errand->owner->hooks, NULL, &trace);
+}
+
 static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_headers *headers)
 {
     struct errand *errand = opaque;
@@ -97,8 +105,7 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
     enum secret_fill filled = put_headers(errand, why);
     if (filled == SECRET_READY) {
         *headers = sending_headers(errand->sending);
-        const struct trace trace = {.kind = TRACE_SENT, .call = errand->name, .headers = *headers, .now_ms = now_ms};
-        trace_tell(errand->owner->hooks, NULL, &trace);
+        tell(errand, (struct trace){.kind = TRACE_SENT, .headers = *headers, .now_ms = now_ms});
         return TRANSFER_GO;
     }
     errand->transfer = NULL; /* gone when this returns */
@@ -146,9 +153,8 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
 {
     struct errand *errand = opaque;
     char what[TRANSPORT_DETAIL_BYTES + 64];
-    const struct trace trace = {.kind = TRACE_ANSWERED, .call = errand->name, .reply = reply, .now_ms = now_ms};
     errand->transfer = NULL;
-    trace_tell(errand->owner->hooks, NULL, &trace);
+    tell(errand, (struct trace){.kind = TRACE_ANSWERED, .reply = reply, .now_ms = now_ms});
     drop_sending(errand);
     describe(reply, what, sizeof what);
     if (!is_success(reply)) {
@@ -206,8 +212,7 @@ static void send_errand(struct errand *errand, int64_t now_ms)
         fail(errand, why.text, now_ms);
         return;
     }
-    const struct trace trace = {.kind = TRACE_QUEUED, .call = errand->name, .request = &request, .now_ms = now_ms};
-    trace_tell(errands->hooks, NULL, &trace);
+    tell(errand, (struct trace){.kind = TRACE_QUEUED, .request = &request, .now_ms = now_ms});
     errand->transfer = errands->transport->start(errands->transport, &request, on_begun, on_done, errand);
     if (errand->transfer == NULL) {
         fail(errand, "out of memory", now_ms);
