@@ -91,7 +91,7 @@ static enum secret_fill put_headers(struct errand *errand, char why[SECRETS_WHY_
 }
 
 /* Whoever watches. */
-static void tell(const struct errand *errand, struct trace trace)
+static void show(const struct errand *errand, struct trace trace)
 {
     trace.call = errand->look.http.url != NULL ? "last poll, for the run id" : errand->name;
     trace.sending = errand->sending;
@@ -105,7 +105,7 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
     enum secret_fill filled = put_headers(errand, why);
     if (filled == SECRET_READY) {
         *headers = sending_headers(errand->sending);
-        tell(errand, (struct trace){.kind = TRACE_SENT, .headers = *headers, .now_ms = now_ms});
+        show(errand, (struct trace){.kind = TRACE_SENT, .headers = *headers, .now_ms = now_ms});
         return TRANSFER_GO;
     }
     errand->transfer = NULL; /* gone when this returns */
@@ -154,7 +154,7 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
     struct errand *errand = opaque;
     char what[TRANSPORT_DETAIL_BYTES + 64];
     errand->transfer = NULL;
-    tell(errand, (struct trace){.kind = TRACE_ANSWERED, .reply = reply, .now_ms = now_ms});
+    show(errand, (struct trace){.kind = TRACE_ANSWERED, .reply = reply, .now_ms = now_ms});
     drop_sending(errand);
     describe(reply, what, sizeof what);
     if (!is_success(reply)) {
@@ -212,7 +212,7 @@ static void send_errand(struct errand *errand, int64_t now_ms)
         fail(errand, why.text, now_ms);
         return;
     }
-    tell(errand, (struct trace){.kind = TRACE_QUEUED, .request = &request, .now_ms = now_ms});
+    show(errand, (struct trace){.kind = TRACE_QUEUED, .request = &request, .now_ms = now_ms});
     errand->transfer = errands->transport->start(errands->transport, &request, on_begun, on_done, errand);
     if (errand->transfer == NULL) {
         fail(errand, "out of memory", now_ms);
