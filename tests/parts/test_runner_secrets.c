@@ -422,6 +422,63 @@ START_TEST(a_short_secret_is_not_looked_for)
 }
 END_TEST
 
+/* ---- errands ---- */
+
+static void with_cancel(struct rxp_http_plan *plan)
+{
+    with_headers(plan);
+    plan->cancel = (struct rxp_http_call){.url = "http://b.example/stop", .method = "POST"};
+}
+
+/* Its run has been polled and is cancelled. */
+static struct subject *bring_to_cancel(void)
+{
+    struct subject *subject = subject_with_headers();
+    subject->shape = with_cancel;
+    kick_off(subject);
+    runner_command(&runner, RUNNER_CANCEL, now_ms);
+    turn();
+    ck_assert_int_eq(subject->ended, 1);
+    ck_assert_str_eq(last()->url, "http://b.example/stop");
+    return subject;
+}
+
+START_TEST(a_cancel_call_bears_secrets_as_well)
+{
+    bring_to_cancel();
+    begin(last());
+    ck_assert_uint_eq(last()->n_headers, 2);
+    ck_assert_str_eq(last()->header[0], "Authorization: Bearer s3cr/t-key");
+    answer(last(), 200, "");
+    ck_assert_uint_eq(atomic_load(&runner.errands.n), 0);
+}
+END_TEST
+
+/* 0: the token comes; 1: it does not; 2: the secret is denied. */
+START_TEST(a_cancel_call_waits_for_its_token)
+{
+    bring_to_cancel();
+    size_t before = n_transfers;
+    vault.fill = _i == 2 ? SECRET_DENIED : _i == 1 ? SECRET_UNAVAILABLE : SECRET_WAIT;
+    begin(last());
+    ck_assert(last()->is_over);
+    ck_assert_uint_eq(atomic_load(&runner.errands.n), _i != 2);
+    if (_i == 0) {
+        now_ms += 4000;
+        vault.fill = SECRET_READY;
+        wake_tokens();
+        ck_assert_uint_eq(n_transfers, before + 1);
+        ck_assert_int_eq(last()->timeout_ms, 6000);
+        begin(last());
+        answer(last(), 200, "");
+    } else if (_i == 1) {
+        turn_at(now_ms + 10000);
+        ck_assert_uint_eq(n_transfers, before);
+    }
+    ck_assert_uint_eq(atomic_load(&runner.errands.n), 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runner_secrets");
@@ -442,6 +499,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_sentence_does_not_tell_a_secret_on, 0, COUNT(echoes));
     tcase_add_test(tests, neither_status_nor_result_tell_a_secret_on);
     tcase_add_test(tests, a_short_secret_is_not_looked_for);
+    tcase_add_test(tests, a_cancel_call_bears_secrets_as_well);
+    tcase_add_loop_test(tests, a_cancel_call_waits_for_its_token, 0, 3);
     suite_add_tcase(suite, tests);
     return suite;
 }
