@@ -206,9 +206,34 @@ def _():
 @test("a trace of a run that times out ends with that")
 def _():
     _, result, text = traced(invocation("i", BACKEND, {"seconds": 60}, 1))
-    holds(text, "= timed_out (poll_timeout): poll exceeded timeout of 1s\n= its last status was 'running': if that ends a run, it "
-                "is missing in http.poll_terminal_states\n")
+    holds(text, "= timed_out (poll_timeout): poll exceeded timeout of 1s\n= its last status was 'running': if a status above "
+                "ends a run, name it in http.poll_terminal_states; else raise timeout_seconds\n")
     equal(result["status"], "timed_out")
+
+
+HINTS = [
+    ("a kickoff's code", {"code": 201}, {}, "kickoff_status", "http.kickoff_accept_codes"),
+    ("a run id's path", {}, {"http_poll_run_id_path": "id"}, "run_id_missing", "compare http.poll_run_id_path"),
+    ("a poll's code", {"pending": 404, "seconds": 9}, {}, "poll_status", "http.poll_pending_codes"),
+    ("a status's path", {}, {"http_poll_status_path": "state"}, "status_missing", "http.poll_missing_status"),
+    ("a header that is not there", {}, {"http_poll_url_header": "Location", "http_poll_url_template": None,
+                                        "http_poll_run_id_path": None}, "poll_url_missing", "http.poll_url_header"),
+    ("a call before", {}, {"http_prepare_url": BACKEND.url("/conversations"), "http_prepare_id_path": "run.id"},
+     "prepare_failed", "http.prepare_id_path"),
+    ("a state that is no success", {"outcome": "done", "seconds": 0}, {"http_poll_terminal_states": "done,completed"},
+     "backend_failed", "http.poll_success_states"),
+    ("a result that is not there", {"seconds": 0}, {"http_result_url_template": BACKEND.url("/runs/none")}, "result_fetch",
+     "http.result_url_template"),
+]
+
+
+@rows("a trace ends with where to look: {0}", HINTS)
+def _(_what, simulate, change, code, part):
+    _, result, text = traced(invocation("i", BACKEND, simulate, **change))
+    equal(result["metadata"]["error.code"], code)
+    end, hint = text.splitlines()[-2:]
+    holds(end, f"= failed ({code}): ")
+    holds(hint, part)
 
 
 @test("a trace goes on to the calls after the end")

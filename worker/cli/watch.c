@@ -336,6 +336,38 @@ void watch_trace(struct watch *watch, const struct run *run, const struct trace 
     }
 }
 
+/* Where an author looks first; NULL: the sentence says it all. */
+static const char *hint_of(enum rxp_error error)
+{
+    static const struct {
+        enum rxp_error error;
+        const char *hint;
+    } hints[] = {
+        {RXP_ERROR_KICKOFF_STATUS, "if that code accepts the run, name it in http.kickoff_accept_codes; else compare the request "
+                                   "above with the API's documentation"},
+        {RXP_ERROR_KICKOFF_NOT_JSON, "without http.poll_run_id_path the answer need not be JSON"},
+        {RXP_ERROR_RUN_ID_MISSING, "compare http.poll_run_id_path with the body above"},
+        {RXP_ERROR_RUN_ID_INVALID, "compare http.poll_run_id_path with the body above"},
+        {RXP_ERROR_POLL_URL_MISSING, "compare http.poll_url_header with the API's documentation; http.poll_url_template is what "
+                                     "counts where it is not there"},
+        {RXP_ERROR_POLL_STATUS, "if that code means 'not yet', name it in http.poll_pending_codes; else compare the poll's URL "
+                                "with the API's documentation"},
+        {RXP_ERROR_STATUS_MISSING, "compare http.poll_status_path with the body above; if the field comes only at the end, set "
+                                   "http.poll_missing_status to pending"},
+        {RXP_ERROR_PREPARE_FAILED, "compare http.prepare_url, http.prepare_body and http.prepare_id_path with what is above"},
+        {RXP_ERROR_RESULT_FETCH, "compare http.result_url_template and http.result_path with what is above"},
+        {RXP_ERROR_BACKEND_FAILED, "if that status is a success, name it in http.poll_success_states"},
+        {RXP_ERROR_POLL_TIMEOUT, "if a status above ends a run, name it in http.poll_terminal_states; else raise "
+                                 "timeout_seconds"},
+    };
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
+        if (hints[i].error == error) {
+            return hints[i].hint;
+        }
+    }
+    return NULL;
+}
+
 void watch_end(struct watch *watch, const struct run *run)
 {
     struct buf line;
@@ -350,10 +382,14 @@ void watch_end(struct watch *watch, const struct run *run)
         put_phrase(watch, &line, run->outcome.summary);
     }
     end_line(watch, &line);
-    if (run->outcome.error == RXP_ERROR_POLL_TIMEOUT && run->state != NULL) {
+    const char *hint = hint_of(run->outcome.error);
+    if (hint != NULL) {
         begin_line(watch, &line, clock_mono_ms(), "=");
-        put_named(watch, &line, "its last status was", run->state);
-        buf_puts(&line, ": if that ends a run, it is missing in http.poll_terminal_states");
+        if (run->outcome.error == RXP_ERROR_POLL_TIMEOUT && run->state != NULL) {
+            put_named(watch, &line, "its last status was", run->state);
+            buf_puts(&line, ": ");
+        }
+        buf_puts(&line, hint);
         end_line(watch, &line);
     }
 }
