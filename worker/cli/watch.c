@@ -260,6 +260,9 @@ static void put_verdict(const struct watch *watch, struct buf *line, const struc
 static void print_decision(const struct watch *watch, const struct run *run, const struct trace *trace)
 {
     struct buf line;
+    if (trace->verdict->kind == VERDICT_BROKEN && trace->action->kind == CYCLE_FINISH) {
+        return; /* watch_end says it */
+    }
     begin_line(watch, &line, trace->now_ms, "=");
     put_verdict(watch, &line, run, trace->verdict);
     switch (trace->action->kind) {
