@@ -129,6 +129,24 @@ START_TEST(headers_go_out_as_given)
 }
 END_TEST
 
+START_TEST(a_content_type_of_the_caller_is_the_only_one)
+{
+    static const char *const bodies[] = {"b", NULL};
+    static const char *const names[] = {"Content-Type", "content-type"};
+    serve(RUDE_WHOLE_SERVER, answer_ok, 1);
+    const struct http_header header = {names[_i / 2], "text/own"};
+    const char *body = bodies[_i % 2];
+    const struct http_request request = {.method = "POST", .url = rude_server_url(server), .body = body,
+                                         .body_bytes = body != NULL ? 1 : 0, .content_type = "text/x"};
+    struct seen seen = {.headers = {&header, 1}};
+    fetch(&seen, &request);
+    const char *text = rude_server_request(server, 0);
+    const char *type = strcasestr(text, "\r\nContent-Type:");
+    ck_assert_msg(type != NULL && strcasestr(type + 2, "\r\nContent-Type:") == NULL, "%s", text);
+    ck_assert_ptr_nonnull(strstr(type, ": text/own\r\n"));
+}
+END_TEST
+
 START_TEST(a_body_over_a_megabyte_goes_out_without_asking_first)
 {
     serve(RUDE_WHOLE_SERVER, answer_ok, 1);
@@ -498,6 +516,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_request_carries_nothing_of_the_one_before, 0, COUNT(forms));
     tcase_add_test(tests, a_head_has_no_body_to_wait_for);
     tcase_add_test(tests, headers_go_out_as_given);
+    tcase_add_loop_test(tests, a_content_type_of_the_caller_is_the_only_one, 0, 4);
     tcase_add_test(tests, a_body_over_a_megabyte_goes_out_without_asking_first);
     tcase_add_test(tests, the_environment_s_proxy_is_not_asked);
     tcase_add_loop_test(tests, any_code_is_an_answer, 0, 10);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #define PROGRESS_A_LOOK 16
@@ -256,6 +257,17 @@ static bool expects_body(const char *method)
     return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
+/* The caller's word is the last: curl would send both. */
+static bool has_own_type(const struct hop *hop)
+{
+    for (size_t i = 0; i < hop->n_headers; i++) {
+        if (strcasecmp(hop->headers[i].name, "Content-Type") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Everything that another method may have set is set again: the handle is not reset in between. */
 static int set_method(struct exchange *exchange, const struct hop *hop)
 {
@@ -272,11 +284,13 @@ static int set_method(struct exchange *exchange, const struct hop *hop)
     }
     bool is_natural = is_head || strcmp(hop->method, has_body ? "POST" : "GET") == 0;
     SET(CURLOPT_CUSTOMREQUEST, is_natural ? NULL : hop->method);
-    if (has_body) {
-        /* curl has a Content-Type of its own for POST, and asks for leave (Expect) before it sends a long body. */
+    /* curl has a Content-Type of its own for POST, and asks for leave (Expect) before it sends a long body. */
+    if (has_body && !has_own_type(hop)) {
         failed |= hop->content_type != NULL && hop->body != NULL
                       ? add_pair(exchange, "Content-Type", hop->content_type) != 0
                       : add_header(exchange, "Content-Type:") != 0;
+    }
+    if (has_body) {
         failed |= add_header(exchange, "Expect:") != 0;
     }
     return failed ? -1 : 0;
