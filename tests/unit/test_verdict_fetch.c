@@ -45,6 +45,7 @@ START_TEST(a_success_that_a_message_denies_has_no_result)
     plan.result.url = "http://h/result";
     plan.missing_status_is_pending = true;
     plan.error_paths = (struct rxp_words)WORDS("error");
+    plan.terminal_states = plan.success_states;
     struct want want = {FAILED(BACKEND_FAILED, "backend reported terminal status: done: quota"), .state = "done",
                         .exit_code = 1};
     check_poll(&plan, 200, "{\"status\":\"done\",\"error\":\"quota\"}", &want);
@@ -53,6 +54,7 @@ START_TEST(a_success_that_a_message_denies_has_no_result)
     check_poll(&plan, 200, "{\"status\":\"done\",\"error\":\"quota\"}", &want);
     plan.result_states_all = false;
     plan.result_states = (struct rxp_words)WORDS("failed");
+    plan.terminal_states = polling.terminal_states;
     want.state = "failed";
     want.text = "backend reported terminal status: failed: quota";
     check_poll(&plan, 200, "{\"status\":\"failed\",\"error\":\"quota\"}", &want);

@@ -77,7 +77,12 @@ static const struct {
     {",\"error\":{\"message\":\"out of\\ntea\"}", REPORTED ": out of\\ntea"},
     {",\"error\":{\"message\":null,\"code\":7}", REPORTED ": {\"message\":null,\"code\":7}"},
     {",\"error\":{\"message\":7.10}", REPORTED ": 7.10"},
-    {",\"error\":{\"message\":false}", REPORTED ": false"},
+    {",\"error\":{\"message\":true}", REPORTED ": true"},
+    {",\"error\":0", REPORTED ": 0"},
+    {",\"error\":false", REPORTED},
+    {",\"error\":{ }", REPORTED},
+    {",\"error\":[ ],\"errors\":[\"first\"]", REPORTED ": first"},
+    {",\"error\":[null]", REPORTED ": [null]"},
     {",\"error\":{\"message\":[\"a\", 1]}", REPORTED ": [\"a\", 1]"},
     {",\"error\":null,\"errors\":[\"first\",\"second\"]", REPORTED ": first"},
     {",\"error\":\"\",\"errors\":[\"first\"]", REPORTED ": first"},
@@ -108,19 +113,32 @@ END_TEST
 START_TEST(where_the_status_says_only_that_all_is_over_a_message_is_a_failure)
 {
     struct rxp_http_plan plan = polling;
-    plan.error_paths = (struct rxp_words)WORDS("error.message");
+    plan.error_paths = (struct rxp_words)WORDS("error.message", "errors");
     plan.missing_status_is_pending = true;
+    plan.terminal_states = plan.success_states;
     const struct want want = {FAILED(BACKEND_FAILED, "backend reported terminal status: done: quota"), .state = "done",
                               .exit_code = 1};
     check_poll(&plan, 200, "{\"status\":\"done\",\"error\":{\"message\":\"quota\"}}", &want);
     check_kickoff(&plan, 200, "{\"status\":\"done\",\"error\":{\"message\":\"quota\"}}", &want);
     static const char *const others[] = {"", ",\"error\":null", ",\"error\":{}", ",\"error\":{\"message\":\"\"}",
-                                         ",\"error\":{\"message\":null}"};
+                                         ",\"error\":{\"message\":null}",
+                                         ",\"errors\":[]", ",\"errors\":{}", ",\"errors\":false"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         char body[100];
         snprintf(body, sizeof body, "{\"status\":\"done\"%s}", others[i]);
         check_poll(&plan, 200, body, &(struct want){SUCCEEDED("done")});
     }
+}
+END_TEST
+
+/* A state that could have named a failure, and did not. */
+START_TEST(where_there_is_a_state_for_failures_a_message_denies_no_success)
+{
+    struct rxp_http_plan plan = polling;
+    plan.error_paths = (struct rxp_words)WORDS("message");
+    plan.missing_status_is_pending = true;
+    check_poll(&plan, 200, "{\"status\":\"done\",\"message\":\"all is well\"}", &(struct want){SUCCEEDED("done")});
+    check_kickoff(&plan, 200, "{\"status\":\"done\",\"message\":\"all is well\"}", &(struct want){SUCCEEDED("done")});
 }
 END_TEST
 
@@ -146,6 +164,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_failure_is_told_with_the_backends_own_message, 0, ROWS(error_rows));
     tcase_add_test(tests, a_success_has_no_error_message);
     tcase_add_test(tests, where_the_status_says_only_that_all_is_over_a_message_is_a_failure);
+    tcase_add_test(tests, where_there_is_a_state_for_failures_a_message_denies_no_success);
     tcase_add_test(tests, a_long_message_is_cut);
     suite_add_tcase(suite, tests);
     return suite;

@@ -54,13 +54,24 @@ static bool is_terminal(const struct rxp_http_plan *plan, const struct verdict *
     return verdict->state != NULL && rxp_words_has(&plan->terminal_states, verdict->state);
 }
 
-/* Where a status that is missing means "not yet", one that is there may say only that all is over (done: true): then a
- * message tells a failure. */
+/* Where a status that is missing means "not yet", one that is there may say only that all is over (done: true), and names
+ * no failure. */
+static bool says_only_that_it_is_over(const struct rxp_http_plan *plan)
+{
+    for (size_t i = 0; i < plan->terminal_states.n; i++) {
+        if (!rxp_words_has(&plan->success_states, plan->terminal_states.word[i])) {
+            return false;
+        }
+    }
+    return plan->missing_status_is_pending;
+}
+
+/* Then a message tells a failure. */
 static bool is_success(const struct rxp_http_plan *plan, const struct verdict_body *body, const char *state)
 {
     struct json_slice message;
     return rxp_words_has(&plan->success_states, state) &&
-           !(plan->missing_status_is_pending && verdict_body_find_error(body, plan, &message));
+           !(says_only_that_it_is_over(plan) && verdict_body_find_error(body, plan, &message));
 }
 
 /* A state that would be a success, and is none for its message, counts among the failures. */

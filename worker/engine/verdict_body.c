@@ -76,15 +76,33 @@ void verdict_body_keep_result(const struct verdict_body *body, struct verdict *v
     }
 }
 
+/* Many APIs have the field in every answer, and nothing in it when all is well. */
+static bool is_no_message(struct json_slice slice)
+{
+    struct json_slice key;
+    struct json_slice value;
+    size_t cursor = 0;
+    switch (json_type_of(slice)) {
+    case JSON_NULL:
+        return true;
+    case JSON_STRING:
+        return slice.bytes == strlen("\"\"");
+    case JSON_BOOL:
+        return slice.at[0] == 'f';
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        return !json_next(slice, &cursor, &key, &value);
+    case JSON_NUMBER:
+        break;
+    }
+    return false;
+}
+
 bool verdict_body_find_error(const struct verdict_body *body, const struct rxp_http_plan *plan, struct json_slice *out)
 {
     for (size_t i = 0; i < plan->error_paths.n; i++) {
-        if (body->is_json && json_find(body->document, plan->error_paths.word[i], out)) {
-            enum json_type type = json_type_of(*out);
-            bool is_empty = type == JSON_NULL || (type == JSON_STRING && out->bytes == strlen("\"\""));
-            if (!is_empty) {
-                return true;
-            }
+        if (body->is_json && json_find(body->document, plan->error_paths.word[i], out) && !is_no_message(*out)) {
+            return true;
         }
     }
     return false;

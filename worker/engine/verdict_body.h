@@ -29,7 +29,7 @@ void verdict_keep_result(struct verdict *verdict, const struct verdict_limits *l
 /* That at result_path, if there is one. */
 void verdict_body_keep_result(const struct verdict_body *body, struct verdict *verdict,
                               const struct rxp_http_plan *plan, const struct verdict_limits *limits);
-/* The message at the first path of poll_error_path that leads to one; a null or an empty text is none. */
+/* The message at the first path of poll_error_path that leads to one; null, false and what is empty are none. */
 bool verdict_body_find_error(const struct verdict_body *body, const struct rxp_http_plan *plan, struct json_slice *out);
 /* ": <message>", where there is one. */
 void verdict_body_say_error(const struct verdict_body *body, struct verdict *verdict, const struct rxp_http_plan *plan);
