@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """What one backend's trouble is to the runs of others: one that hangs, one that is dead, one with a rate of its own."""
 import collections
+import json
+import pathlib
 import re
+import tempfile
 import threading
 import time
 
@@ -72,7 +75,7 @@ def _():
     with Scene() as scene:
         hanging = Stage()
         hanging.on("/runs", lambda _: released.wait(120) and answer(200, '{"status":"completed","run_id":"1"}'))
-        worker = scene.worker(threads=2, max_in_flight=1000)
+        worker = scene.worker(threads=2, max_in_flight=1000, log_level="debug")
         first = scene.produce(messages("hang", 3000, hanging, None, partitions=[0, 1, 2]))
         crowd = int(worker.wait_for(r"since ([0-9]+) runs wait to be kicked off", 30).group(1))
         # Half of them; an eighth is what may be with the loops, who have not looked what it is. The other partitions bring
@@ -152,6 +155,25 @@ def _():
             print(f"# 120 kickoffs at 40 a second: {at[-1] - at[0]:.2f} s")
             # 119 / 40 = 2.98 s, were none of them late
             equal(at[-1] - at[0] > 2, True, f"{at[-1] - at[0]:.2f} s for 120 kickoffs")
+
+
+@test("a profile's kickoffs_per_second is kept by all its runs, and by nobody else's")
+def _():
+    with Scene() as scene, tempfile.TemporaryDirectory() as folder:
+        stage, other = Stage(), Stage()
+        for one in (stage, other):
+            one.on("/runs", answer(200, '{"status":"completed","run_id":"1"}'))
+        (pathlib.Path(folder) / "slow.json").write_text(json.dumps({"metadata": {}, "kickoffs_per_second": 40}))
+        scene.worker(threads=3, profiles_dir=folder)
+        slow = messages("one", 120, stage, None)
+        for message in slow:
+            message.value["runtime_name"] = "slow"
+        where = scene.produce(slow + messages("two", 120, other, None))
+        once_each(where, scene.wait_for_results(240))
+        at = sorted(request.at for request in stage.requests("/runs"))
+        print(f"# 120 kickoffs at 40 a second: {at[-1] - at[0]:.2f} s")
+        equal(at[-1] - at[0] > 2, True, f"{at[-1] - at[0]:.2f} s for 120 kickoffs")
+        equal(max(request.at for request in other.requests("/runs")) < at[-1], True, "the others had no rate")
 
 
 @test("origin-max-requests-per-second holds polls as well")

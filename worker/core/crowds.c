@@ -11,6 +11,7 @@ struct jam {
     struct list node;
     struct assignment *assignment;
     struct gate *gate;
+    bool is_told;
 };
 
 void crowds_init(struct crowds *crowds, size_t go_on_at,
@@ -92,10 +93,11 @@ static void begin(struct crowds *crowds, struct assignment *assignment, struct g
         return;
     }
     bool is_first = find(crowds, assignment, NULL) == NULL;
-    *jam = (struct jam){.assignment = assignment_hold(assignment), .gate = gate};
+    *jam = (struct jam){.assignment = assignment_hold(assignment), .gate = gate, .is_told = now_ms >= crowds->tell_ms};
+    crowds->tell_ms = jam->is_told ? now_ms + CROWDS_TELL_MS : crowds->tell_ms;
     list_push(&crowds->jams, &jam->node);
-    log_event(LOG_INFO, "partition_crowded", "%s [%" PRId32 "] pauses, since %zu runs wait to be kicked off at %.200s",
-              assignment->topic, assignment->partition, gate_crowd(gate), gate_key(gate));
+    log_event(jam->is_told ? LOG_INFO : LOG_DEBUG, "partition_crowded", "%s [%" PRId32 "] pauses, since %zu runs wait to be "
+              "kicked off at %.200s", assignment->topic, assignment->partition, gate_crowd(gate), gate_key(gate));
     if (is_first)
         crowds->pause(assignment, true, crowds->opaque);
 }
@@ -103,8 +105,8 @@ static void begin(struct crowds *crowds, struct assignment *assignment, struct g
 static void end(struct crowds *crowds, struct jam *jam, int64_t now_ms)
 {
     struct assignment *assignment = assignment_hold(jam->assignment);
-    log_event(LOG_INFO, "partition_goes_on", "%s [%" PRId32 "] goes on: %zu runs wait to be kicked off at %.200s",
-              assignment->topic, assignment->partition, gate_crowd(jam->gate), gate_key(jam->gate));
+    log_event(jam->is_told ? LOG_INFO : LOG_DEBUG, "partition_goes_on", "%s [%" PRId32 "] goes on: %zu runs wait to be "
+              "kicked off at %.200s", assignment->topic, assignment->partition, gate_crowd(jam->gate), gate_key(jam->gate));
     jam_free(jam, now_ms);
     if (find(crowds, assignment, NULL) == NULL)
         crowds->pause(assignment, false, crowds->opaque);

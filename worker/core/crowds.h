@@ -16,11 +16,15 @@
 
 /* So often the crowds are looked at while a partition is paused for one. */
 #define CROWDS_LOOK_MS 100
+/* A backend that is merely slower than the topic makes partitions pause and go on all the time: that is told once in so
+ * long, and else for debugging only. */
+#define CROWDS_TELL_MS 10000
 
 struct crowds {
     pthread_mutex_t lock;
     struct list joined; /* jobs, by crowd_node; `lock` */
     struct list jams;   /* the Kafka thread's: who is paused for whom */
+    int64_t tell_ms;    /* not before */
     size_t go_on_at;    /* runs that wait, or fewer: the partition goes on */
     void (*pause)(struct assignment *assignment, bool pause, void *opaque);
     void *opaque;
