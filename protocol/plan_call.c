@@ -140,6 +140,8 @@ static int check_body(struct plan_source *source, const struct plan_call_rules *
     }
     if (!rules->body_is_free && template_has_other(text, strlen(text), rules->body_fills, &at, &bytes)) {
         template_refuse(source->why, key, at, bytes, rules->body_fills);
+        const struct rxp_refusal plain = *source->why;
+        rxp_refuse(source->why, plain.error, "%s; a brace of the text's own is written \\u007b", plain.text);
         return plan_source_blame(source, rules->body, PLAN_KEYS);
     }
     if (rules->body_is_form && form_check(key, json_document(text, strlen(text)), source->why) < 0)

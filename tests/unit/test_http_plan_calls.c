@@ -92,7 +92,8 @@ static const struct {
     {{"http.prepare_url", "http://h/{prepared_id}"}, RXP_ERROR_INVALID_METADATA,
      "http.prepare_url has the placeholder '{prepared_id}': known here are {invocation_id}, {var.NAME}"},
     {{"http.prepare_url", "http://h/", "http.prepare_body", "\"{prepared_id}\""}, RXP_ERROR_INVALID_METADATA,
-     "http.prepare_body has the placeholder '{prepared_id}': known here are {invocation_id}, {var.NAME}"},
+     "http.prepare_body has the placeholder '{prepared_id}': known here are {invocation_id}, {var.NAME}; a brace of the "
+     "text's own is written \\u007b"},
     {{"http.prepare_url", "http://h/"}, RXP_OK, NULL},
     {{"http.prepare_body", "{}"}, RXP_ERROR_MISSING_METADATA,
      "missing metadata 'http.prepare_url', without which http.prepare_body means nothing"},
@@ -128,7 +129,8 @@ static const struct {
      "missing metadata 'http.poll_url_template'"},
     /* bodies */
     {{"http.after_url_template", "http://h/", "http.after_body", "\"{name}\""}, RXP_ERROR_INVALID_METADATA,
-     "http.after_body has the placeholder '{name}': known here are {run_id}, {prepared_id}, {invocation_id}, {var.NAME}"},
+     "http.after_body has the placeholder '{name}': known here are {run_id}, {prepared_id}, {invocation_id}, {var.NAME}; "
+     "a brace of the text's own is written \\u007b"},
     {{"http.after_url_template", "http://h/", "http.after_body", "\"\\u007bname} { name }\""}, RXP_OK, NULL},
     {{"http.after_url_template", "http://h/", "http.after_body", ""}, RXP_ERROR_INVALID_METADATA,
      "http.after_body is empty, which is no JSON text: leave it out to send no body"},
