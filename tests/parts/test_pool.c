@@ -566,6 +566,57 @@ START_TEST(a_pool_that_is_freed_hands_its_runs_back)
 }
 END_TEST
 
+/* ---- errands ---- */
+
+static void give_cancel_url(struct job *job, const char *url)
+{
+    char *text = NULL;
+    ck_assert_int_gt(asprintf(&text, "%.*s,\"http.cancel_url_template\":\"%s\"}}", (int)strlen(job->text) - 2, job->text, url), 0);
+    free(job->text);
+    job->text = text;
+}
+
+static size_t count_errands(void)
+{
+    struct pool_counts counts;
+    pool_read_counts(pool, &counts);
+    return counts.n_errands;
+}
+
+/* 0: it is answered; 1: it is not, and the pool is freed. */
+START_TEST(a_cancel_call_goes_on_when_its_run_has_ended)
+{
+    const struct rude_step steps[] = {
+        {.act = _i == 0 ? RUDE_ANSWER : RUDE_STALL, .answer = "HTTP/1.1 204 X\r\nContent-Length: 0\r\n\r\n"}};
+    char url[128];
+    char poll_url[128];
+    make_jobs(1);
+    server = rude_server_start(RUDE_WHOLE_SERVER, steps, 1);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/runs?seconds=600", backend_port(backend));
+    snprintf(poll_url, sizeof poll_url, "http://127.0.0.1:%d/runs/{run_id}", backend_port(backend));
+    struct job *job = make_job(url, poll_url, "600", "0.02");
+    give_cancel_url(job, rude_server_url(server));
+    pool_submit(pool, &job->run);
+    while (counts_of_backend().polls < 1) {
+        sched_yield();
+    }
+    pool_cancel_all(pool);
+    await_ended(1);
+    ck_assert_int_eq(job->run.outcome.status, RXP_STATUS_CANCELLED);
+    if (_i == 1) {
+        ck_assert_uint_eq(count_errands(), 1);
+    }
+    ck_assert(rude_server_await(server, 1, PATIENCE_MS));
+    ck_assert_int_eq(strncmp(rude_server_request(server, 0), "POST ", 5), 0);
+    while (_i == 0 && count_errands() > 0) {
+        sched_yield();
+    }
+    if (_i == 1) {
+        ck_assert_uint_eq(count_errands(), 1); /* the teardown ends it */
+    }
+}
+END_TEST
+
 /* ---- itself ---- */
 
 START_TEST(the_loops_have_a_heartbeat)
@@ -721,6 +772,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_parked_pool_ends_what_was_not_sent_and_leaves_the_rest);
     tcase_add_test(tests, a_sweep_ends_only_those_that_are_gone);
     tcase_add_loop_test(tests, a_pool_that_is_freed_hands_its_runs_back, 0, 2);
+    tcase_add_loop_test(tests, a_cancel_call_goes_on_when_its_run_has_ended, 0, 2);
     tcase_add_test(tests, the_loops_have_a_heartbeat);
     tcase_add_test(tests, kickoffs_go_as_they_are_permitted_and_each_once);
     tcase_add_test(tests, held_kickoffs_end_with_their_pool);

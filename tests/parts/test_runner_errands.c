@@ -105,6 +105,8 @@ enum { QUEUED, NEVER_LEFT, FAILED, BROKEN, SUCCEEDED, LEFT };
 START_TEST(nothing_is_cancelled_that_was_not_begun_or_has_ended)
 {
     struct subject *subject = subject_with_extra();
+    extra.cancel.url = "http://b.example/stop?key=inv-1";
+    extra.cancel.url_has_run_id = false;
     submit(subject);
     turn();
     if (_i == NEVER_LEFT) {
