@@ -1,5 +1,6 @@
 /* The whole worker in this process: embedded broker, simulated backend, worker; what the sanitizers are to see. */
 #include "support/check_main.h"
+#include "support/rude_server.h"
 
 #include "backend/backend.h"
 #include "base/clock.h"
@@ -234,6 +235,30 @@ START_TEST(takes_no_more_than_its_limits_at_a_time)
 }
 END_TEST
 
+#define SLOW_ANSWER "HTTP/1.1 200 X\r\nContent-Length: 60\r\n\r\n............................................................"
+
+START_TEST(the_drain_waits_for_cancel_calls)
+{
+    static const struct rude_step step = {.act = RUDE_ANSWER_SLOWLY, .answer = SLOW_ANSWER, .interval_ms = 30};
+    struct stage stage;
+    struct rude_server *server = rude_server_start(RUDE_WHOLE_SERVER, &step, 1);
+    char template[1024];
+    stage_init(&stage, 1000, 20000);
+    snprintf(template, sizeof template, "%.*s,\"http.cancel_url_template\":\"%s/stop\"},\"timeout_seconds\":1}",
+             (int)strlen(LONG_RUN) - 2, LONG_RUN, rude_server_url(server));
+    stage_submit(&stage, 1, template);
+    stage_await_results(&stage, 1);
+    ck_assert_uint_eq(tally_counts(stage.tally)->by_status[RXP_STATUS_TIMED_OUT], 1);
+    ck_assert(rude_server_await(server, 1, PATIENCE_MS));
+    stage_stop(&stage);
+    struct rude_counts counts;
+    rude_server_counts(server, &counts);
+    ck_assert_uint_eq(counts.bytes_out, strlen(SLOW_ANSWER));
+    stage_deinit(&stage);
+    rude_server_stop(server);
+}
+END_TEST
+
 START_TEST(a_worker_that_is_freed_while_it_runs_leaves_nothing)
 {
     struct stage stage;
@@ -253,6 +278,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, every_invocation_gets_the_result_of_its_course);
     tcase_add_test(tcase, runs_that_outlast_the_drain_are_handed_back);
     tcase_add_loop_test(tcase, takes_no_more_than_its_limits_at_a_time, 0, sizeof limits / sizeof limits[0]);
+    tcase_add_test(tcase, the_drain_waits_for_cancel_calls);
     tcase_add_test(tcase, a_worker_that_is_freed_while_it_runs_leaves_nothing);
     suite_add_tcase(suite, tcase);
     return suite;
