@@ -130,7 +130,11 @@ static void write_answer(long n, long failures)
     run.invocation = invocation;
     run.run_id = strdup("r-1");
     run.state = strdup("completed");
-    run.result = strdup("[1,2]");
+    /* Each byte becomes two, so that the text outgrows what was guessed. */
+    char quotes[4001];
+    memset(quotes, '"', sizeof quotes - 1);
+    quotes[sizeof quotes - 1] = '\0';
+    run.result = strdup(quotes);
     run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
     char *whole = answer_write(&run, &context, &whole_bytes);
     scarce_begin(n, failures);
