@@ -10,6 +10,11 @@ def _():
     hostile.play(rounds=3, plain=300, polls=10, seconds=120)
 
 
+@test("hostile backends, all special ranges denied: none of them is connected to")
+def _():
+    hostile.play(rounds=1, plain=50, polls=10, seconds=120, denied=hostile.PRIVATE, egress_private="deny")
+
+
 if __name__ == "__main__":
     hostile.enter()
     run_all()
