@@ -274,6 +274,8 @@ struct pool *pool_new(const struct pool_config *config, const struct pool_hooks 
     struct pool *pool = calloc(1, sizeof *pool);
     assert(pool != NULL);
     pool->config = *config;
+    pool->config.gates = gates_new(&(struct gates_config){0}); /* for the crowds; the transport below knows of none */
+    assert(pool->config.gates != NULL);
     pool->hooks = *hooks;
     pool->instance = world->current;
     pool->transport = (struct transport){start, cancel, release};
@@ -295,6 +297,7 @@ void pool_free(struct pool *pool)
         continue;
     assert(list_is_empty(&pool->queued) && list_is_empty(&pool->answered));
     runner_deinit(&pool->runner);
+    gates_free(pool->config.gates);
     happen_not(&pool->loop);
     free(pool);
 }
