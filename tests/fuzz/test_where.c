@@ -15,7 +15,23 @@
 
 #define WALL_MS INT64_C(1785000000000)
 
+/* Made once: immutable values. */
+static struct egress *egress;         /* as `run` has it by default */
+static struct egress *egress_private; /* the same with egress-private=deny */
+
 /* ---- what the policy must refuse, said once more ---- */
+
+/* With egress-private=deny: the ranges of RFC 1918, 6598, 4193 among others. */
+static bool is_private(const struct addrinfo *info)
+{
+    if (info->ai_family == AF_INET) {
+        uint32_t address = ntohl(((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr.s_addr);
+        return address >> 24 == 10 || address >> 20 == 0xac1 || address >> 16 == 0xc0a8 || address >> 22 == 0x191 ||
+               address >> 28 == 0xf;
+    }
+    const unsigned char *byte = ((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr.s6_addr;
+    return (byte[0] & 0xfe) == 0xfc || (byte[0] == 0x20 && byte[1] == 0x01 && byte[2] == 0x0d && byte[3] == 0xb8);
+}
 
 static bool is_refused_ipv4(uint32_t address)
 {
@@ -40,7 +56,7 @@ static bool is_refused_ipv6(const unsigned char byte[16])
 }
 
 /* As connecting would do it: the addresses that the resolver makes of a host without asking anybody. */
-static void must_be_refused_where_due(const struct egress *egress, const char *host, int port)
+static void must_be_refused_where_due(const char *host, int port)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -60,12 +76,14 @@ static void must_be_refused_where_due(const struct egress *egress, const char *h
         must_be_sentence(why_address);
     if (is_refused)
         must(!passes && !connects);
+    bool connects_closed = egress_check_address(egress_private, host, port, found->ai_addr, why_address);
+    must(!connects_closed || (connects && !is_private(found)));
     /* Nobody asks DNS about a literal: what names it and what it is are decided alike. */
     must(passes == connects);
     freeaddrinfo(found);
 }
 
-static void must_be_target(const struct egress *egress, const struct target *target)
+static void must_be_target(const struct target *target)
 {
     const char *colon = strrchr(target->origin, ':');
     must(strncmp(target->origin, "http://", 7) == 0 || strncmp(target->origin, "https://", 8) == 0);
@@ -74,7 +92,7 @@ static void must_be_target(const struct egress *egress, const struct target *tar
     for (const char *at = target->origin; *at != '\0'; at++)
         must((unsigned char)*at > ' ' && *at != 0x7f && !(*at >= 'A' && *at <= 'Z'));
     must(strstr(target->origin, target->host) != NULL && target_same_origin(target, target));
-    must_be_refused_where_due(egress, target->host, target->port);
+    must_be_refused_where_due(target->host, target->port);
 }
 
 static void must_be_shown_without_secrets(const char *url)
@@ -97,7 +115,7 @@ static void must_agree_about_origins(const char *url, const char *other, const s
 }
 
 /* A URL that a message may name is one that goes where it seems to go. */
-static void try_url(const struct egress *egress, const char *url, const char *location)
+static void try_url(const char *url, const char *location)
 {
     char why[EGRESS_WHY_BYTES] = "";
     struct rxp_refusal refusal;
@@ -114,11 +132,11 @@ static void try_url(const struct egress *egress, const char *url, const char *lo
         must(!may_be_named || error == TARGET_MALFORMED);
         return;
     }
-    must_be_target(egress, &from);
+    must_be_target(&from);
     must_agree_about_origins(url, location, &from);
     error = target_follow(&to, &from, location, why, sizeof why);
     if (error == TARGET_OK)
-        must_be_target(egress, &to);
+        must_be_target(&to);
     else
         must_be_sentence(why);
     target_deinit(&to);
@@ -138,16 +156,17 @@ static void try_wait(const char *retry_after)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    static struct egress *egress; /* made once: an immutable value */
     struct fuzz_part rest = {(const char *)data, bytes};
     char why[EGRESS_WHY_BYTES];
-    if (egress == NULL)
+    if (egress == NULL) {
         egress = egress_make(&(struct egress_config){.allow = "*"}, why);
-    must(egress != NULL);
+        egress_private = egress_make(&(struct egress_config){.allow = "*", .private_denied = true}, why);
+    }
+    must(egress != NULL && egress_private != NULL);
     char *url = fuzz_text(fuzz_next(&rest));
     char *location = fuzz_text(fuzz_next(&rest));
     char *retry_after = fuzz_text(rest);
-    try_url(egress, url, location);
+    try_url(url, location);
     try_wait(retry_after);
     free(retry_after);
     free(location);
