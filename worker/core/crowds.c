@@ -44,8 +44,9 @@ void crowds_deinit(struct crowds *crowds, int64_t now_ms)
 {
     while (!list_is_empty(&crowds->joined))
         gate_release(take(list_entry(crowds->joined.next, struct job, crowd_node)), now_ms);
-    while (!list_is_empty(&crowds->jams))
-        jam_free(list_entry(crowds->jams.next, struct jam, node), now_ms);
+    struct list *node;
+    while ((node = list_shift(&crowds->jams)) != NULL)
+        jam_free(list_entry(node, struct jam, node), now_ms);
     pthread_mutex_destroy(&crowds->lock);
 }
 
@@ -141,9 +142,13 @@ int64_t crowds_serve(struct crowds *crowds, int64_t now_ms)
 
 void crowds_leave(struct crowds *crowds, const struct assignment *assignment, int64_t now_ms)
 {
-    struct jam *jam;
-    while ((jam = find(crowds, assignment, NULL)) != NULL)
-        jam_free(jam, now_ms);
+    struct list *next;
+    for (struct list *node = crowds->jams.next; node != &crowds->jams; node = next) {
+        struct jam *jam = list_entry(node, struct jam, node);
+        next = node->next;
+        if (jam->assignment == assignment)
+            jam_free(jam, now_ms);
+    }
 }
 
 bool crowds_are_there(const struct crowds *crowds)
