@@ -49,7 +49,9 @@ static const struct poll_row poll_rows[] = {
     {NONE, 200, "", {BROKEN(POLL_NOT_JSON, "poll response is not JSON: it is empty")}},
     /* codes */
     {NONE, 404, "boom", {BROKEN(POLL_STATUS, "poll expected HTTP 200, got 404: boom" POLLED)}},
-    {NONE, 202, "", {BROKEN(POLL_STATUS, "poll expected HTTP 200, got 202" POLLED)}},
+    {NONE, 202, "",
+     {BROKEN(POLL_STATUS, "poll expected HTTP 200, got 202" POLLED
+             "; if that is no failure, name it in http.poll_pending_codes")}},
     {NONE,
      501,
      "{\"status\":\"done\"}",

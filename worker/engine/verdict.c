@@ -49,13 +49,22 @@ void verdict_of_prepare(const struct rxp_http_plan *plan, const struct verdict_l
 
 /* ---- what kickoff and poll share ---- */
 
+/* A 2xx may be the API's way to say that all is well. */
+static void say_key_of_codes(struct verdict *verdict, const struct http_reply *reply, const char *key)
+{
+    if (is_2xx(reply->code)) {
+        verdict_say(verdict, "; if that is no failure, name it in ");
+        verdict_say(verdict, key);
+    }
+}
+
 static bool is_terminal(const struct rxp_http_plan *plan, const struct verdict *verdict)
 {
     return verdict->state != NULL && rxp_words_has(&plan->terminal_states, verdict->state);
 }
 
-/* Where a status that is missing means "not yet", one that is there may say only that all is over (done: true), and names
- * no failure. */
+/* Where a status that is missing means "not yet", one that is there may say only that all is over (done: true), and
+ * name no failure. */
 static bool says_only_that_it_is_over(const struct rxp_http_plan *plan)
 {
     for (size_t i = 0; i < plan->terminal_states.n; i++) {
@@ -242,6 +251,7 @@ void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_l
         verdict_judge_transport(verdict, &phase, reply);
     } else {
         verdict_judge_code(verdict, &phase, limits, reply);
+        say_key_of_codes(verdict, reply, "http.kickoff_accept_codes");
     }
     if (verdict->kind == VERDICT_ACCEPTED || verdict->kind == VERDICT_RETRY) {
         verdict->retry_after_ms = verdict_retry_after_ms(limits, reply);
@@ -329,7 +339,9 @@ static void judge_poll_code(struct verdict *verdict, const struct phase *phase, 
                             enum belief belief, const struct http_reply *reply)
 {
     verdict_judge_code(verdict, phase, limits, reply);
-    if (belief == BELIEF_CONTRADICTED) {
+    if (belief == BELIEF_NONE) {
+        say_key_of_codes(verdict, reply, "http.poll_pending_codes");
+    } else if (belief == BELIEF_CONTRADICTED) {
         verdict_say(verdict, "; as a pending code it counts only until a poll is answered with 200");
     } else if (belief == BELIEF_OVER) {
         verdict_say(verdict, "; as a pending code it counts no longer (http.poll_pending_seconds)");
