@@ -105,13 +105,13 @@ static void begin(struct crowds *crowds, struct assignment *assignment, struct g
 
 static void end(struct crowds *crowds, struct jam *jam, int64_t now_ms)
 {
-    struct assignment *assignment = assignment_hold(jam->assignment);
+    struct assignment *assignment = jam->assignment;
     log_event(jam->is_told ? LOG_INFO : LOG_DEBUG, "partition_goes_on", "%s [%" PRId32 "] goes on: %zu runs wait to be "
               "kicked off at %.200s", assignment->topic, assignment->partition, gate_crowd(jam->gate), gate_key(jam->gate));
-    jam_free(jam, now_ms);
+    list_remove(&jam->node);
     if (find(crowds, assignment, NULL) == NULL)
         crowds->pause(assignment, false, crowds->opaque);
-    assignment_release(assignment);
+    jam_free(jam, now_ms);
 }
 
 static void serve_joined(struct crowds *crowds, int64_t now_ms)
