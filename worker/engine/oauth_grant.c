@@ -195,7 +195,7 @@ static void put_base64(char *at, const char *text, size_t bytes)
             bits = bits << 8 | (j < n ? (uint32_t)(unsigned char)text[i + j] : 0);
         }
         for (size_t j = 0; j < 4; j++) {
-            *at++ = j <= n ? letters[bits >> (18 - 6 * j) & 63] : '=';
+            *at++ = (char)(j <= n ? letters[bits >> (18 - 6 * j) & 63] : '=');
         }
     }
     *at = '\0';

@@ -5,6 +5,7 @@
 #include "protocol/json.h"
 #include "protocol/refusal.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,7 @@ static int read_metadata(const struct reading *reading, struct json_slice value)
     }
     for (size_t i = 0; i < out->n_metadata; i++) {
         const char *key = out->metadata[i].key;
+        assert(key != NULL);
         if (strncmp(key, "http.", 5) != 0 && strncmp(key, "var.", 4) != 0) {
             return refuse(reading, "metadata: '%s' is neither an http.* nor a var.* key", rxp_show(key, strlen(key)).text);
         }

@@ -201,7 +201,7 @@ static enum secret_fill walk(struct secrets *secrets, const char *text, const st
         size_t value_bytes = strlen(value);
         if (out != NULL) {
             memcpy(out + *bytes, text, before);
-            memcpy(out + *bytes + before, value, value_bytes);
+            stpcpy(out + *bytes + before, value);
         }
         *bytes += before + value_bytes;
         text = mark.end;
