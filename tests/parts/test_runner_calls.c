@@ -46,6 +46,37 @@ START_TEST(a_prepare_call_goes_before_the_kickoff)
 }
 END_TEST
 
+static void with_prepared_kickoff(struct rxp_http_plan *plan)
+{
+    with_prepare(plan);
+    plan->kickoff.url = "http://b.example/{prepared_id}/runs";
+    plan->kickoff.url_has_prepared_id = true;
+    plan->kickoff.body = "{\"in\":\"{prepared_id}\"}";
+    plan->kickoff.body_bytes = strlen(plan->kickoff.body);
+    plan->kickoff.body_has_prepared_id = true;
+}
+
+/* 0: it fits; 1: as a step in a path it does not. */
+START_TEST(what_was_prepared_is_filled_into_the_kickoff)
+{
+    struct subject *subject = subject_new();
+    subject->shape = with_prepared_kickoff;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 200, _i == 0 ? "{\"id\":\"s\\\"1\"}" : "{\"id\":\"..\"}");
+    if (_i == 0) {
+        ck_assert_str_eq(last()->url, "http://b.example/s%221/runs");
+        ck_assert_str_eq(last()->body, "{\"in\":\"s\\\"1\"}");
+        begin(last());
+        ck_assert_str_eq(last()->header[0], "Idempotency-Key: inv-1");
+    } else {
+        ck_assert_int_eq(subject->outcome.error, RXP_ERROR_PREPARE_FAILED);
+        ck_assert_uint_eq(n_transfers, 1);
+    }
+}
+END_TEST
+
 START_TEST(a_prepare_call_that_fails_ends_the_run)
 {
     struct subject *subject = subject_new();
@@ -513,6 +544,7 @@ Suite *test_suite(void)
     TCase *tests = tcase_create("runner_calls");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_prepare_call_goes_before_the_kickoff);
+    tcase_add_loop_test(tests, what_was_prepared_is_filled_into_the_kickoff, 0, 2);
     tcase_add_test(tests, a_prepare_call_that_fails_ends_the_run);
     tcase_add_test(tests, a_run_that_leaves_does_not_wait_for_its_prepare_call);
     tcase_add_loop_test(tests, a_kickoff_that_started_nothing_is_sent_again, 0, 2);

@@ -82,6 +82,33 @@ START_TEST(a_resumed_run_may_have_no_run_id)
 }
 END_TEST
 
+static void with_prepared_result(struct rxp_http_plan *plan)
+{
+    plan->result = (struct rxp_http_call){
+        .url = "http://b.example/{prepared_id}/{run_id}", .method = "GET", .url_has_run_id = true, .url_has_prepared_id = true};
+    plan->result_states_all = true;
+    plan->start_before_ms = 1; /* long ago: it was started */
+}
+
+START_TEST(a_resumed_run_knows_what_was_prepared_for_it)
+{
+    struct run_resume resume = resume_with(600000);
+    resume.prepared_id = "s 1";
+    struct subject *subject = subject_with(&resume);
+    subject->shape = with_prepared_result;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 200, "{\"status\":\"completed\"}");
+    ck_assert_str_eq(last()->url, "http://b.example/s%201/r%2F7");
+    begin(last());
+    runner_command(&runner, RUNNER_ABANDON, now_ms);
+    turn();
+    ck_assert_str_eq(subject->note_prepared_id, "s 1");
+    ck_assert_str_eq(subject->note_url, "http://b.example/elsewhere/r7");
+}
+END_TEST
+
 START_TEST(a_resumed_run_times_out_at_its_old_deadline)
 {
     const struct run_resume resume = resume_with(600000);
@@ -237,6 +264,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_resumed_run_is_polled_at_once_and_never_kicked_off);
     tcase_add_test(tests, a_run_that_was_kicked_off_here_is_not_called_resumed);
     tcase_add_test(tests, a_resumed_run_may_have_no_run_id);
+    tcase_add_test(tests, a_resumed_run_knows_what_was_prepared_for_it);
     tcase_add_test(tests, a_resumed_run_times_out_at_its_old_deadline);
     tcase_add_loop_test(tests, a_run_whose_deadline_has_passed_is_asked_once_more, 0, 3);
     tcase_add_loop_test(tests, the_last_look_begins_when_its_poll_leaves_the_queue, 0, 2);

@@ -61,6 +61,9 @@ void backend_poll(const char *url, struct backend_answer *answer)
         answer->code = 503;
     } else if (world->now_ms < runs_of[input].ends_ms[number]) {
         snprintf(answer->body, sizeof answer->body, "{\"id\":\"run-%d-%d\",\"status\":\"running\"}", input, number);
+        if (likely(world->plan.moves))
+            snprintf(answer->location, sizeof answer->location, "http://backend.example/moved-%lld/run-%d-%d",
+                     (long long)world->now_ms, input, number);
     } else {
         snprintf(answer->body, sizeof answer->body, "{\"id\":\"run-%d-%d\",\"status\":\"%s\",\"token\":\"token-%d\"}", input,
                  number, input % 7 == 3 ? "failed" : "completed", input);

@@ -9,6 +9,7 @@
 struct backend_answer {
     int code;
     char body[160];
+    char location[96]; /* where it is polled from now on; "": as before */
     int64_t after_ms; /* it is given so much later */
 };
 

@@ -217,6 +217,8 @@ static void report(struct pool *pool)
             .code = transfer->error == TRANSPORT_OK ? transfer->answer.code : 0,
             .body = transfer->answer.body,
             .body_bytes = strlen(transfer->answer.body),
+            .wanted_url = transfer->answer.location[0] != '\0' ? transfer->answer.location : NULL,
+            .wanted_raw = transfer->answer.location[0] != '\0' ? transfer->answer.location : NULL,
         };
         transfer->done(transfer->opaque, &reply, world->now_ms);
         transfer_free(transfer);

@@ -160,6 +160,35 @@ static void judge_dead_letter(const struct record *record)
     }
 }
 
+/* Of a run's record; -1: it is none. */
+static int polls_of(const struct record *record)
+{
+    struct checkpoint *checkpoint = NULL;
+    char why[CHECKPOINT_WHY_BYTES];
+    int polls = -1;
+    if (record->value != NULL && checkpoint_read(record->value, record->value_bytes, &checkpoint, why) == CHECKPOINT_READ &&
+        checkpoint->kind == CHECKPOINT_RUN)
+        polls = checkpoint->polls;
+    free(checkpoint);
+    return polls;
+}
+
+/* Of one writer's records of a run, none comes behind a newer one. */
+static void check_order(int32_t partition, const struct record *record, const struct input *input)
+{
+    const struct log *log = broker_log(TOPIC_CKPT, partition);
+    int polls = polls_of(record);
+    for (size_t i = log->n; i > 0 && polls >= 0; i--) {
+        const struct record *before = &log->record[i - 1];
+        if (before->offset >= record->offset || before->key_bytes != record->key_bytes ||
+            memcmp(before->key, record->key, record->key_bytes) != 0)
+            continue;
+        if (polls_of(before) > polls)
+            fail(input != NULL ? input->number : -1, "a checkpoint of %d polls comes behind one of %d", polls, polls_of(before));
+        return;
+    }
+}
+
 static void tell_checkpoint(int32_t partition, const struct record *record)
 {
     struct checkpoint_key key;
@@ -170,6 +199,7 @@ static void tell_checkpoint(int32_t partition, const struct record *record)
     const struct input *input = input_at(partition, key.offset);
     trace(input != NULL ? input->number : -1, "checkpoint %.*s: %.*s", (int)record->key_bytes, record->key,
           (int)(record->value != NULL ? record->value_bytes : 6), record->value != NULL ? record->value : "erased");
+    check_order(partition, record, input);
 }
 
 void judge_record(enum topic topic, int32_t partition, const struct record *record)
@@ -220,13 +250,7 @@ void judge_commit(int32_t partition, const struct committed *before, const struc
 
 static bool is_run(const struct record *record)
 {
-    struct checkpoint *checkpoint = NULL;
-    char why[CHECKPOINT_WHY_BYTES];
-    bool run = record->value != NULL &&
-               checkpoint_read(record->value, record->value_bytes, &checkpoint, why) == CHECKPOINT_READ &&
-               checkpoint->kind == CHECKPOINT_RUN;
-    free(checkpoint);
-    return run;
+    return polls_of(record) >= 0;
 }
 
 /* Is record i the last of the first n with its key? */

@@ -25,7 +25,7 @@ static const char *describe(const struct input *input, char *room, size_t bytes)
     switch (input->kind) {
     case INPUT_ASYNC:
         snprintf(room, bytes, "\"http.url\":\"http://backend.example/runs\",\"http.idempotency_header\":\"Idempotency-Key\","
-                 "\"http.poll_url_template\":\"http://backend.example/runs/{run_id}\",\"http.poll_run_id_path\":\"id\","
+                 "\"http.poll_url_template\":\"http://backend.example/runs/{run_id}\",\"http.poll_run_id_path\":\"id\",\"http.poll_url_header\":\"Location\","
                  "\"http.poll_status_path\":\"status\",\"http.poll_terminal_states\":\"completed,failed\","
                  "\"http.poll_interval_seconds\":\"%d\",\"http.result_path\":\"token\"", (int)draw(1, 2));
         break;
@@ -43,7 +43,7 @@ static const char *describe(const struct input *input, char *room, size_t bytes)
 static void make_input(struct plan *plan, int number, int64_t *next_offset)
 {
     struct input *input = &plan->input[number];
-    char metadata[512];
+    char metadata[768];
     input->number = number;
     input->kind = likely(85) ? INPUT_ASYNC : likely(70) ? INPUT_SYNC : INPUT_REJECTED;
     input->partition = (int32_t)draw(0, plan->n_partitions - 1);
@@ -146,6 +146,7 @@ void plan_make(struct plan *plan)
     plan->loses_on_refusal = likely(50);
     plan->backend_is_idempotent = likely(50);
     plan->http_trouble = likely(50) ? 0 : (int)draw(1, 15);
+    plan->moves = likely(50) ? 0 : (int)draw(10, 80);
     plan->slow = likely(50) ? 1 : (int)draw(2, 15);
     plan->result_max_bytes = likely(85) ? 0 : 640;
     make_inputs(plan);

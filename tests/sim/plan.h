@@ -94,6 +94,7 @@ struct plan {
     bool loses_on_refusal;    /* librdkafka before 2.10: a refused commit costs the assignment */
     bool backend_is_idempotent;
     int http_trouble; /* percent of requests */
+    int moves;        /* percent of polls that say where the run is polled from now on */
     int slow;         /* percent of what goes over the network that takes long */
     size_t result_max_bytes; /* of the results topic; 0: none is refused */
 };
