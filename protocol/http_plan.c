@@ -59,6 +59,8 @@ static int check_orphans(struct plan_source *source, bool polls)
 static int read_kickoff(struct plan_source *source, struct rxp_http_plan *plan)
 {
     const char *format = source->value[KEY_BODY_FORMAT].text;
+    /* What an operator wrote is a template; a message's own body is what it is. */
+    const bool is_template = source->value[KEY_BODY].from_defaults;
     const bool has_prepare = !plan_source_is_missing(source, KEY_PREPARE_URL);
     struct plan_call_rules rules = {
         .url = KEY_URL,
@@ -66,7 +68,8 @@ static int read_kickoff(struct plan_source *source, struct rxp_http_plan *plan)
         .body = KEY_BODY,
         .default_method = "POST",
         .url_fills = EARLY | TEMPLATE_PREPARED_ID,
-        .body_fills = TEMPLATE_VAR | (has_prepare ? (unsigned)TEMPLATE_PREPARED_ID : 0),
+        .body_fills = TEMPLATE_VAR | (is_template ? (unsigned)TEMPLATE_INVOCATION_ID : 0) |
+                      (is_template || has_prepare ? (unsigned)TEMPLATE_PREPARED_ID : 0),
         .body_is_free = true,
     };
 
@@ -75,9 +78,6 @@ static int read_kickoff(struct plan_source *source, struct rxp_http_plan *plan)
     if (format != NULL && strcmp(format, "form") != 0 && strcmp(format, "json") != 0)
         return plan_source_refuse(source, KEY_BODY_FORMAT, "is neither 'json' nor 'form'");
     rules.body_is_form = format != NULL && strcmp(format, "form") == 0;
-    /* What an operator wrote is a template; a message's own body is what it is. */
-    if (source->value[KEY_BODY].from_defaults)
-        rules.body_fills |= TEMPLATE_INVOCATION_ID;
     return plan_call_read(source, &rules, &plan->kickoff);
 }
 

@@ -204,6 +204,8 @@ static const struct {
      "profile 'archon.json': var.who holds a control character, so it can't stand in http.url"},
     {"http.body", "{\"a\":\"{var.who}\"}", NULL, NULL, RXP_ERROR_MISSING_METADATA,
      "missing metadata 'var.who', for http.body of profile 'archon.json'"},
+    {"http.body", "{\"a\":\"{prepared_id}\"}", NULL, NULL, RXP_ERROR_MISSING_METADATA,
+     "missing metadata 'http.prepare_url', for {prepared_id} in http.body"},
     {NULL, NULL, "http.url", "http://h/{var.who}", RXP_ERROR_MISSING_METADATA,
      "missing metadata 'var.who', for http.url"},
     {"http.poll_status_path", NULL, NULL, NULL, RXP_ERROR_MISSING_METADATA, "missing metadata 'http.poll_status_path'"},
