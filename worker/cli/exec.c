@@ -181,9 +181,10 @@ static struct pool *execution_wait(struct execution *execution, const struct poo
     pool_submit(pool, &execution->run);
     if (interrupt_wait_or(execution->ended_fd)) {
         pool_cancel_all(pool); /* it ends at once, with a result; a second signal ends the process */
-        uint64_t ended;
-        while (read(execution->ended_fd, &ended, sizeof ended) < 0 && errno == EINTR) {
-        }
+    }
+    /* Read in any case: that orders what the loop wrote of the run before what is read of it here. */
+    uint64_t ended;
+    while (read(execution->ended_fd, &ended, sizeof ended) < 0 && errno == EINTR) {
     }
     close(execution->ended_fd);
     return pool;
