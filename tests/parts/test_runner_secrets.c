@@ -370,7 +370,8 @@ static const struct {
     {"s3cr/t-keys3cr/t-key", "kickoff expected HTTP 200 or 202, got 400: ******"},
     {"{\"token\":\"s3cr\\/t-key\"}", "kickoff expected HTTP 200 or 202, got 400: {\"token\":\"***\"}"},
     {"{\"token\":\"s3cr\\u002Ft-key\"}", "kickoff expected HTTP 200 or 202, got 400: {\"token\":\"***\"}"},
-    {"s3cr/t-kez", "kickoff expected HTTP 200 or 202, got 400: s3cr/t-kez"},
+    {"s3cr/t?", "kickoff expected HTTP 200 or 202, got 400: s3cr/t?"},
+    {"s3cr/t-k?", "kickoff expected HTTP 200 or 202, got 400: ***?"},
     {"cut off at s3cr/", "kickoff expected HTTP 200 or 202, got 400: cut off at ***"},
 };
 
@@ -390,6 +391,18 @@ static void with_result_path(struct rxp_http_plan *plan)
     with_headers(plan);
     plan->result_path = "out";
 }
+
+/* The sentence goes on behind the excerpt. */
+START_TEST(a_secret_that_an_excerpt_ends_in_is_not_told_on)
+{
+    struct subject *subject = subject_with_headers();
+    submit(subject);
+    turn();
+    begin(last());
+    answer_with(last(), 503, "you sent s3cr/", "1", NULL);
+    ck_assert_int_eq(strncmp(subject->summary, "kickoff expected HTTP 200 or 202, got 503: you sent *** (", 57), 0);
+}
+END_TEST
 
 START_TEST(neither_status_nor_result_tell_a_secret_on)
 {
@@ -497,6 +510,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_kickoff_that_is_answered_401_has_failed_but_its_token_is_not_believed);
     tcase_add_loop_test(tests, a_poll_that_is_answered_401_is_tried_again_with_a_new_token, 0, 2);
     tcase_add_loop_test(tests, a_sentence_does_not_tell_a_secret_on, 0, COUNT(echoes));
+    tcase_add_test(tests, a_secret_that_an_excerpt_ends_in_is_not_told_on);
     tcase_add_test(tests, neither_status_nor_result_tell_a_secret_on);
     tcase_add_test(tests, a_short_secret_is_not_looked_for);
     tcase_add_test(tests, a_cancel_call_bears_secrets_as_well);

@@ -10,6 +10,7 @@
 
 /* Of a secret that a cut text ends in. */
 #define PART_LEAST_BYTES 4
+#define PART_MOST_BYTES 8 /* so much of its beginning is too much anywhere */
 
 struct sending *sending_new(void)
 {
@@ -163,6 +164,9 @@ void sending_remember(struct sending *sending, const char *value, const struct s
 static size_t byte_length(const char *at, char wanted)
 {
     char escape[8];
+    if (wanted == '\\' && at[0] == '\\' && at[1] == '\\') {
+        return 2;
+    }
     if (*at == wanted) {
         return 1;
     }
@@ -173,20 +177,22 @@ static size_t byte_length(const char *at, char wanted)
     return strncasecmp(at, escape, 6) == 0 ? 6 : 0;
 }
 
-/* How long the secret is that stands there; 0: none. At the end of a text that was cut, its beginning is enough. */
+/* Excerpts end where the sentence does, or where it goes on behind them. */
+static bool may_be_cut(const char *at)
+{
+    return *at == '\0' || strncmp(at, "; ", 2) == 0 || strncmp(at, " (", 2) == 0;
+}
+
+/* How long the secret is that stands there; 0: none. Where the text may have been cut, its beginning is enough. */
 static size_t mask_length(const char *text, const char *secret, bool is_cut)
 {
     const char *at = text;
     for (const char *wanted = secret; *wanted != '\0'; wanted++) {
         size_t bytes = byte_length(at, *wanted);
-        if (*wanted == '\\' && at[0] == '\\' && at[1] == '\\') {
-            bytes = 2;
-        }
-        if (*at == '\0') {
-            return is_cut && wanted - secret >= PART_LEAST_BYTES ? (size_t)(at - text) : 0;
-        }
-        if (bytes == 0) {
-            return 0;
+        size_t part = (size_t)(wanted - secret);
+        if (*at == '\0' || bytes == 0) {
+            bool is_part = part >= PART_MOST_BYTES || (part >= PART_LEAST_BYTES && may_be_cut(at));
+            return is_cut && is_part ? (size_t)(at - text) : 0;
         }
         at += bytes;
     }
