@@ -271,7 +271,9 @@ bool template_segments_hold(const char *url, unsigned marks, const struct templa
     while (*segment == '/') {
         segment++;
         size_t segment_bytes = strcspn(segment, "/?#");
-        size_t dots = segment_dots(segment, segment_bytes, marks, fills);
+        /* Parameters (RFC 3986, 3.3) name no resource: some servers cut them off before they walk the path. */
+        size_t name_bytes = strcspn(segment, ";/?#");
+        size_t dots = segment_dots(segment, name_bytes, marks, fills);
         if (dots < 3) {
             *at = segment;
             *bytes = segment_bytes;

@@ -247,6 +247,12 @@ static const struct {
     {"http://h/{var.empty}.", ALL, "{var.empty}.", "."},
     {"http://h/%2e{var.dot}", ALL, "%2e{var.dot}", ".."},
     {"http://h/{var.empty}%2E%2e", ALL, "{var.empty}%2E%2e", ".."},
+    /* some servers cut off what follows a ';' before they walk the path */
+    {"http://h/{var.dots};v=1/x", ALL, "{var.dots};v=1", ".."},
+    {"http://h/%2e{var.dot};", ALL, "%2e{var.dot};", ".."},
+    {"http://h/{var.empty};v=1", ALL, "{var.empty};v=1", ""},
+    {"http://h/a;{var.dots}", ALL, NULL, NULL},
+    {"http://h/..;{var.dots}", ALL, NULL, NULL},
     {"http://h/{var.dot}{var.dots}", ALL, NULL, NULL},
     {"http://h/..{var.dot}", ALL, NULL, NULL},
     {"http://h/%2f{var.dot}", ALL, NULL, NULL},
