@@ -45,6 +45,24 @@ class Scene:
         self.kafka.read_until(self.results, count, seconds)
         return self.kafka.read_all(self.results)
 
+    def live_checkpoints(self):
+        """The records of the checkpoints topic that no tombstone has erased: {(topic, partition, offset): [record, …]}."""
+        last = {}
+        for record in self.kafka.read_all(self.checkpoints):
+            last[(record.partition, record.key)] = record
+        found = collections.defaultdict(list)
+        for record in last.values():
+            if record.value is not None:
+                group, topic, partition, offset, _ = record.key.decode().rsplit("/", 4)
+                equal(group, self.group, "the group in a key")
+                found[(topic, int(partition), int(offset))].append(record)
+        return found
+
+    def wait_for_checkpoints(self, count, seconds=30):
+        def there():
+            return self.kafka.topic_exists(self.checkpoints) and len(self.live_checkpoints()) == count
+        wait_until(there, seconds, f"{count} live checkpoints")
+
     def wait_for_commit(self, seconds=30):
         """Until the group has committed the end of every partition."""
         end = self.kafka.end_offsets(self.invocations)

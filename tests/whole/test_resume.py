@@ -17,29 +17,9 @@ QUICK = ["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"]
 LONG = {"seconds": "600"}
 
 
-def live(scene):
-    """The records of the checkpoints topic that no tombstone has erased: {(topic, partition, offset): [record, …]}."""
-    last = {}
-    for record in scene.kafka.read_all(scene.checkpoints):
-        last[(record.partition, record.key)] = record
-    found = collections.defaultdict(list)
-    for record in last.values():
-        if record.value is not None:
-            group, topic, partition, offset, _ = record.key.decode().rsplit("/", 4)
-            equal(group, scene.group, "the group in a key")
-            found[(topic, int(partition), int(offset))].append(record)
-    return found
-
-
 def kickoffs(scene):
     stats = scene.backend.stats()
     return stats["kickoffs"], stats["idempotency_keys"]["repeated"]
-
-
-def wait_for_checkpoints(scene, count, seconds=30):
-    def there():
-        return scene.kafka.topic_exists(scene.checkpoints) and len(live(scene)) == count
-    wait_until(there, seconds, f"{count} live checkpoints")
 
 
 @test("runs of a worker that was killed are polled on by the next, and none is started twice")
@@ -49,7 +29,7 @@ def _():
         count = 300
         where = scene.produce([Message(invocation(f"run-{n}", scene.backend, {"seconds": "8-14"}), key=f"k{n}")
                                for n in range(count)])
-        wait_for_checkpoints(scene, count)
+        scene.wait_for_checkpoints(count)
         equal(kickoffs(scene), (count, 0))
         first.kill()
         scene.worker(name="second", arguments=QUICK)
@@ -58,7 +38,7 @@ def _():
         for result in results.values():
             equal((result["status"], result["metadata"].get("resumed")), ("succeeded", "true"))
         scene.wait_for_commit()
-        wait_for_checkpoints(scene, 0)
+        scene.wait_for_checkpoints(0)
 
 
 @test("a worker that is stopped amid hour-long runs ends within seconds, and its heir polls them on")
@@ -68,13 +48,13 @@ def _():
         count = 500
         where = scene.produce([invocation(f"run-{n}", scene.backend, {"seconds": "20"}, timeout_seconds=3600)
                                for n in range(count)])
-        wait_for_checkpoints(scene, count)
+        scene.wait_for_checkpoints(count)
         begin = time.monotonic()
         first.signal(signal.SIGTERM)
         equal(first.wait(20), 0, f"the status of {first.log}")
         took = time.monotonic() - begin
         assert took < 8, f"{took} s"
-        equal(len(live(scene)), count, "live checkpoints")
+        equal(len(scene.live_checkpoints()), count, "live checkpoints")
         scene.worker(name="second")
         results = once_each(where, scene.wait_for_results(count, 90))
         equal(kickoffs(scene), (count, 0))
@@ -89,7 +69,7 @@ def _():
         count = 600
         where = scene.produce([Message(invocation(f"run-{n}", scene.backend, {"seconds": "12-16"}), key=f"k{n}")
                                for n in range(count)])
-        wait_for_checkpoints(scene, count)
+        scene.wait_for_checkpoints(count)
         second = scene.worker(name="second")
         scene.kafka.wait_for_members(scene.group, 2, 6)
         results = once_each(where, scene.wait_for_results(count, 90))
@@ -97,7 +77,7 @@ def _():
         resumed = [result for result in results.values() if result["metadata"].get("resumed") == "true"]
         assert 100 < len(resumed) < 500, f"{len(resumed)} of {count} runs changed hands"
         scene.wait_for_commit()
-        wait_for_checkpoints(scene, 0)
+        scene.wait_for_checkpoints(0)
         equal(second.stop(), 0)
 
 
@@ -106,13 +86,13 @@ def _():
     with Scene(partitions=1) as scene:
         scene.worker()
         scene.produce([invocation("before", scene.backend, LONG)])
-        wait_for_checkpoints(scene, 1)
+        scene.wait_for_checkpoints(1)
         admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
         admin.create_partitions([NewPartitions(scene.invocations, 4)])[scene.invocations].result(20)
         wait_until(lambda: len(scene.kafka.partitions(scene.invocations)) == 4, 30, "four partitions")
         scene.produce([Message(invocation(f"run-{n}", scene.backend, LONG), key=f"k{n}") for n in range(40)])
-        wait_for_checkpoints(scene, 41, 60)
-        assert {partition for _, partition, _ in live(scene)} == {0, 1, 2, 3}
+        scene.wait_for_checkpoints(41, 60)
+        assert {partition for _, partition, _ in scene.live_checkpoints()} == {0, 1, 2, 3}
 
 
 @test("a run whose time ran out while nobody polled it is asked once more")
@@ -121,7 +101,7 @@ def _():
         first = scene.worker(name="first", arguments=QUICK)
         where = scene.produce([invocation("done", scene.backend, {"seconds": "2"}, timeout_seconds=4),
                                invocation("slow", scene.backend, LONG, timeout_seconds=4)])
-        wait_for_checkpoints(scene, 2)
+        scene.wait_for_checkpoints(2)
         first.kill()
         time.sleep(4)
         scene.worker(name="second", arguments=QUICK)
@@ -137,9 +117,9 @@ def _():
             scene.kafka.create_topic(name=scene.checkpoints, partitions=1, cleanup_policy="compact", max_message_bytes=20000)
             first = scene.worker(name="first", arguments=QUICK, kickoff_guarantee=guarantee)
             where = scene.produce([invocation("\x01" * 100000, scene.backend, {"seconds": "8"}, http_idempotency_header="")])
-            wait_for_checkpoints(scene, 1)
+            scene.wait_for_checkpoints(1)
             wait_until(lambda: kickoffs(scene) == (1, 0), 30, "the kickoff")
-            wait_until(lambda: any(record.json()["kind"] == "run" for records in live(scene).values() for record in records),
+            wait_until(lambda: any(record.json()["kind"] == "run" for records in scene.live_checkpoints().values() for record in records),
                        30, "the run's checkpoint")
             first.kill()
             lacks(first.output(), "checkpoint_refused")
@@ -154,7 +134,7 @@ def _():
     with Scene(partitions=1) as scene:
         first = scene.worker(name="first", arguments=QUICK)
         scene.produce([invocation("one", scene.backend, LONG)])
-        wait_for_checkpoints(scene, 1)
+        scene.wait_for_checkpoints(1)
         first.kill()
         # The topic is made anew: other messages at the same offsets.
         scene.kafka.delete_topic(scene.invocations)
@@ -165,7 +145,7 @@ def _():
         results = once_each(where, scene.wait_for_results(1))
         equal((results[where[0]]["status"], results[where[0]]["metadata"].get("resumed")), ("succeeded", None))
         second.wait_for("checkpoint_of_another_input")
-        wait_for_checkpoints(scene, 0)
+        scene.wait_for_checkpoints(0)
 
 
 @test("a record that cannot be read counts as none, with a warning; one of a newer format ends the worker with a sentence")
@@ -179,7 +159,7 @@ def _():
         once_each(where, scene.wait_for_results(1))
         first.wait_for("checkpoint")
         scene.wait_for_commit()
-        wait_for_checkpoints(scene, 0)
+        scene.wait_for_checkpoints(0)
         equal(first.stop(), 0)
         newer = json.dumps({"version": 9, "readable_since": 8, "kind": "run"})
         key = f"{scene.group}/{scene.invocations}/0/7/00000000000000ff"
@@ -220,7 +200,7 @@ def _():
         wait_until(lambda: kickoffs(scene)[0] == 5, 30, "the kickoffs")
         accepted = scene.produce([invocation(f"run-{n}", scene.backend, {"seconds": "10"}) for n in range(5)])
         wait_until(lambda: kickoffs(scene)[0] == 10, 30, "the kickoffs")
-        wait_for_checkpoints(scene, 10)
+        scene.wait_for_checkpoints(10)
         first.kill()
         fresh = scene.produce([invocation(f"fresh-{n}", scene.backend, {"seconds": "1"}) for n in range(5)])
         scene.worker(name="second", **options)
@@ -232,7 +212,7 @@ def _():
             equal(results[place]["status"], "succeeded")
         equal(kickoffs(scene), (15, 0))
         scene.wait_for_commit()
-        wait_for_checkpoints(scene, 0)
+        scene.wait_for_checkpoints(0)
 
 
 @test("at-most-once: a stop takes back the intents of kickoffs that never went")
