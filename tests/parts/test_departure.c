@@ -217,6 +217,26 @@ START_TEST(one_that_rests_for_a_rate_can_be_cancelled)
 }
 END_TEST
 
+/* As where the wall clock is set back, or loses a millisecond between two looks. */
+START_TEST(one_that_rests_for_a_rate_does_not_go_where_it_is_woken_too_early)
+{
+    int64_t first_ms = now_ms;
+    struct subject *subject[2];
+    for (int i = 0; i < 2; i++) {
+        subject[i] = subject_new();
+        subject[i]->kickoffs_per_second = 0.01;
+        submit(subject[i]);
+    }
+    turn();
+    ck_assert_uint_eq(n_transfers, 1);
+    (void)heap_set(&runner.timers, &subject[1]->run->timer, first_ms + 5000);
+    turn_at(first_ms + 5000);
+    ck_assert_uint_eq(n_transfers, 1);
+    turn_at(first_ms + 100000 - GATE_LATE_MS);
+    ck_assert_uint_eq(n_transfers, 2);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("departure");
@@ -233,6 +253,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_kickoff_that_goes_again_takes_another_slot);
     tcase_add_test(tc, a_prepare_call_and_its_kickoff_share_a_slot);
     tcase_add_test(tc, one_that_rests_for_a_rate_can_be_cancelled);
+    tcase_add_test(tc, one_that_rests_for_a_rate_does_not_go_where_it_is_woken_too_early);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -55,14 +55,14 @@ def url_of(name, call=""):
 
 
 def plan(name, timeout_seconds=20, kind="http_async", **calls):
-    """`calls`: the answers of kickoff, poll, prepare, result, of any other path of the run; and http_* metadata, in which
+    """`calls`: the answers of kickoff, poll, prepare, result, of any other path of the run; and http_*, rxp_* and var_* metadata, in which
     {0} is the run's own URL."""
     keys = {"http.url": url_of(name)}
     if kind == "http_async":
         keys.update({"http.poll_url_template": url_of(name, "poll"), "http.poll_status_path": "status",
                      "http.poll_terminal_states": "completed,failed", "http.poll_interval_seconds": "0.02"})
     for key, value in calls.items():
-        if key.startswith(("http_", "rxp_")):
+        if key.startswith(("http_", "rxp_", "var_")):
             keys[key.replace("_", ".", 1)] = value.replace("{0}", url_of(name)) if value is not None else None
         else:
             STAGE.on(path_of(name, "" if key == "kickoff" else key), *(value if isinstance(value, list) else [value]))

@@ -119,8 +119,8 @@ def _():
             where = scene.produce([invocation("\x01" * 100000, scene.backend, {"seconds": "8"}, http_idempotency_header="")])
             scene.wait_for_checkpoints(1)
             wait_until(lambda: kickoffs(scene) == (1, 0), 30, "the kickoff")
-            wait_until(lambda: any(record.json()["kind"] == "run" for records in scene.live_checkpoints().values() for record in records),
-                       30, "the run's checkpoint")
+            wait_until(lambda: any(record.json()["kind"] == "run" for records in scene.live_checkpoints().values()
+                                   for record in records), 30, "the run's checkpoint")
             first.kill()
             lacks(first.output(), "checkpoint_refused")
             scene.worker(name="second", arguments=QUICK, kickoff_guarantee=guarantee)

@@ -97,22 +97,25 @@ static int64_t take_slot(struct run *run, int64_t now_ms)
 
 void departure_delay(struct run *run, struct cycle_action *action, int64_t now_ms)
 {
-    run->is_resting = false;
     if (action->kind != CYCLE_SEND_PREPARE && action->kind != CYCLE_SEND_KICKOFF) {
         return;
     }
     int64_t due_ms = take_slot(run, now_ms);
-    if (due_ms <= now_ms) {
-        return;
+    run->slot_due_ms = due_ms > now_ms ? due_ms : 0;
+    if (run->slot_due_ms != 0) {
+        action->kind = CYCLE_WAIT;
+        action->wake_at_ms = due_ms < action->wake_at_ms ? due_ms : action->wake_at_ms;
     }
-    run->is_resting = true;
-    action->kind = CYCLE_WAIT;
-    action->wake_at_ms = due_ms < action->wake_at_ms ? due_ms : action->wake_at_ms;
 }
 
-void departure_go_on(struct run *run, struct cycle_action *action)
+void departure_go_on(const struct run *run, struct cycle_action *action, int64_t now_ms)
 {
-    if (run->is_resting && action->kind == CYCLE_WAIT) {
+    if (run->slot_due_ms == 0 || action->kind != CYCLE_WAIT) {
+        return;
+    }
+    if (now_ms >= run->slot_due_ms) {
         action->kind = run->cycle.state == CYCLE_PREPARE ? CYCLE_SEND_PREPARE : CYCLE_SEND_KICKOFF;
+    } else if (run->slot_due_ms < action->wake_at_ms) { /* woken by another time that is not due after all */
+        action->wake_at_ms = run->slot_due_ms;
     }
 }

@@ -19,7 +19,7 @@ void departure_end(struct run *run, int64_t now_ms);
 /* A prepare call or kickoff that is to be sent becomes a wait, where the rate of its profile says later: then it comes back
  * when its timer is due. One slot for both calls, and another for a kickoff that is sent again. */
 void departure_delay(struct run *run, struct cycle_action *action, int64_t now_ms);
-/* Its timer was due: what was delayed is to be sent now. */
-void departure_go_on(struct run *run, struct cycle_action *action);
+/* Its timer was due: what was delayed is to be sent if its slot has come. */
+void departure_go_on(const struct run *run, struct cycle_action *action, int64_t now_ms);
 
 #endif

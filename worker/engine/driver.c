@@ -283,7 +283,7 @@ void driver_wake(struct run *run, int64_t now_ms)
         list_remove(&run->held_node);
         send_again(run, &action);
     } else {
-        departure_go_on(run, &action);
+        departure_go_on(run, &action, now_ms);
     }
     driver_apply(run, action, NULL, now_ms);
 }

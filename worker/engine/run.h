@@ -64,9 +64,9 @@ struct run {
     bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of */
     bool prepares : 1;   /* `gate` is that of its prepare call */
     bool has_slot : 1;   /* of its profile's rate */
-    bool is_resting : 1; /* until that, with a prepare call or kickoff due */
     int noted_s;     /* monotonic: when its owner was told last; 0: never, or not here */
     int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
+    int64_t slot_due_ms; /* while its prepare call or kickoff rests until that slot comes; else 0 */
     struct gate *gate; /* it counts in the crowd there; NULL: nowhere */
     struct timer timer;
     struct cycle cycle;
