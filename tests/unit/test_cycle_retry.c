@@ -196,16 +196,51 @@ START_TEST(a_prepare_call_is_not_put_off_for_longer_than_the_run_may_take)
     static const struct row too_long[] = {
         {0, START, 0, PREPARE, N, CYCLE_PREPARE},
         {0, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
-        {100, RETRY, 0, VERDICT, N, CYCLE_DONE, .retry_after_ms = 10001},
+        {100, RETRY, 0, VERDICT, N, CYCLE_DONE, .retry_after_ms = 9901},
     };
     static const struct row as_long[] = {
         {0, START, 0, PREPARE, N, CYCLE_PREPARE},
         {0, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
-        {100, RETRY, 0, WAIT, 10100, CYCLE_REST, .retry_after_ms = 10000},
-        {10100, TIMER, 0, PREPARE, N, CYCLE_PREPARE},
+        {100, RETRY, 0, WAIT, 10000, CYCLE_REST, .retry_after_ms = 9900},
+        {10000, TIMER, 0, PREPARE, N, CYCLE_PREPARE},
     };
     PLAY(&config, too_long);
     PLAY(&config, as_long);
+}
+END_TEST
+
+/* However many retries a message asks for. The wait for the first attempt to begin does not count. */
+START_TEST(all_attempts_of_a_prepare_call_take_no_longer_than_the_run_may)
+{
+    struct cycle_config config = preparing();
+    config.kickoff_max_retries = 1000000;
+    static const struct row rows[] = {
+        {0, START, 0, PREPARE, N, CYCLE_PREPARE},
+        {50000, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
+        {50100, RETRY, 0, WAIT, 55100, CYCLE_REST, .retry_after_ms = 5000},
+        {55100, TIMER, 0, PREPARE, N, CYCLE_PREPARE},
+        {55200, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
+        {59900, RETRY, 0.1, WAIT, 60000, CYCLE_REST},
+        {60000, TIMER, 0, PREPARE, N, CYCLE_PREPARE},
+        {60000, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
+        {60001, RETRY, 0, VERDICT, N, CYCLE_DONE},
+    };
+    /* The kickoff has a time of its own, and polls wait as ever. */
+    static const struct row begins_late[] = {
+        {0, START, 0, PREPARE, N, CYCLE_PREPARE},
+        {0, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
+        {9000, RETRY, 0, WAIT, 9000, CYCLE_REST},
+        {9000, TIMER, 0, PREPARE, N, CYCLE_PREPARE},
+        {9000, BEGUN, 0, WAIT, N, CYCLE_PREPARE},
+        {12000, PREPARED, 0, KICKOFF, N, CYCLE_KICKOFF},
+        {12000, BEGUN, 0, WAIT, 22000, CYCLE_KICKOFF},
+        {12100, RETRY, 0, WAIT, 14100, CYCLE_REST, .retry_after_ms = 2000},
+        {14100, TIMER, 0, KICKOFF, 22000, CYCLE_KICKOFF},
+        {14200, ACCEPTED, 0, POLL, 22000, CYCLE_POLL},
+        {14300, PENDING, 0, WAIT, 16300, CYCLE_REST},
+    };
+    PLAY(&config, rows);
+    PLAY(&config, begins_late);
 }
 END_TEST
 
@@ -309,6 +344,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, prepare_call_and_kickoff_have_a_budget_each);
     tcase_add_test(tcase, an_accepted_kickoff_forgives_its_retries);
     tcase_add_test(tcase, a_prepare_call_is_not_put_off_for_longer_than_the_run_may_take);
+    tcase_add_test(tcase, all_attempts_of_a_prepare_call_take_no_longer_than_the_run_may);
     tcase_add_loop_test(tcase, a_run_is_not_kicked_off_from_its_last_moment_on, 0,
                         (int)(sizeof expiring / sizeof expiring[0]));
     suite_add_tcase(suite, tcase);

@@ -195,17 +195,21 @@ static struct cycle_action on_retry(struct cycle *cycle, const struct cycle_conf
                                     const struct cycle_event *event, int64_t now_ms)
 {
     cycle->failures++;
-    /* Before the first kickoff no deadline cuts a wait. */
-    bool is_endless = cycle->deadline_ms == CLOCK_NEVER && event->retry_after_ms > config->timeout_ms;
-    if (cycle->failures > config->kickoff_max_retries || is_endless) {
+    if (cycle->failures > config->kickoff_max_retries) {
         return finish(cycle, CYCLE_FINISH_VERDICT);
     }
-    return rest(cycle, config, cycle->state, backoff_ms(cycle->failures, event->jitter), event->retry_after_ms, now_ms);
+    bool is_prepare = cycle->state == CYCLE_PREPARE;
+    struct cycle_action action = rest(cycle, config, cycle->state, backoff_ms(cycle->failures, event->jitter),
+                                      event->retry_after_ms, now_ms);
+    /* Before the first kickoff no deadline cuts a wait. */
+    return is_prepare && cycle->rest_until_ms > cycle->prepare_until_ms ? finish(cycle, CYCLE_FINISH_VERDICT) : action;
 }
 
 static struct cycle_action on_begun(struct cycle *cycle, const struct cycle_config *config, int64_t now_ms)
 {
-    if (cycle->deadline_ms == CLOCK_NEVER && cycle->state != CYCLE_PREPARE) {
+    if (cycle->state == CYCLE_PREPARE && cycle->prepare_until_ms == 0) {
+        cycle->prepare_until_ms = later(now_ms, (double)config->timeout_ms);
+    } else if (cycle->state != CYCLE_PREPARE && cycle->deadline_ms == CLOCK_NEVER) {
         cycle->deadline_ms = later(now_ms, (double)config->timeout_ms);
     }
     if (cycle->look_until_ms == CLOCK_NEVER) {
@@ -228,6 +232,7 @@ static struct cycle_action on_answer(struct cycle *cycle, const struct cycle_con
     switch (event->kind) {
     case CYCLE_EVENT_PREPARED:
         assert(cycle->state == CYCLE_PREPARE);
+        cycle->wait_ms = 0;
         return go_on(cycle, config, CYCLE_KICKOFF);
     case CYCLE_EVENT_ACCEPTED:
         assert(cycle->state == CYCLE_KICKOFF && config->polls);

@@ -8,6 +8,7 @@
  * an answer that ends the run (ENDED) is still heard; everything else finishes with a timeout. But the first poll after
  * a RESUME waits for its BEGUN without a limit, and has poll_timeout_ms from there in any case: the run may have ended
  * while nobody asked, and where many are resumed at once, each is asked.
+ * Before that a prepare call is sent again for as long at most, from its own first BEGUN on.
  * start_before_ms: as long as no kickoff is under way or accepted, the run is not started from then on.
  * Waits: after PENDING the interval, which grows by a factor up to a ceiling, stretched by the jitter; after TRANSIENT the
  * first interval or, where that is longer, a random part of 0.5 s, 1 s, 2 s .. 30 s (full jitter); after RETRY such a
@@ -97,7 +98,10 @@ struct cycle {
     int64_t look_until_ms; /* of the first poll after a RESUME, until its answer (CLOCK_NEVER: it has not begun); else
                             * INT64_MIN */
     int64_t rest_until_ms;
-    double wait_ms;      /* the last one between polls, before it was stretched; 0: none yet */
+    union {
+        int64_t prepare_until_ms; /* until it is PREPARED: sent again until then at most; 0: none has begun */
+        double wait_ms; /* from then on: the last one between polls, before it was stretched; 0: none yet */
+    };
     int polls;           /* sent, before a RESUME too: its caller sets them */
     int failures;        /* consecutive; of the kickoff its retries */
 };
