@@ -237,6 +237,22 @@ START_TEST(one_that_rests_for_a_rate_does_not_go_where_it_is_woken_too_early)
 }
 END_TEST
 
+/* That its owner was told of it is no slot. */
+START_TEST(one_that_was_accepted_rests_for_no_slot)
+{
+    struct subject *subject = subject_new();
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, "{\"id\":\"r1\"}");
+    ck_assert_int_eq(subject->accepted, 1);
+    ck_assert_uint_eq(n_transfers, 2);
+    (void)heap_set(&runner.timers, &subject->run->timer, now_ms + 100);
+    turn_at(now_ms + 100);
+    ck_assert_uint_eq(n_transfers, 2);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("departure");
@@ -254,6 +270,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_prepare_call_and_its_kickoff_share_a_slot);
     tcase_add_test(tc, one_that_rests_for_a_rate_can_be_cancelled);
     tcase_add_test(tc, one_that_rests_for_a_rate_does_not_go_where_it_is_woken_too_early);
+    tcase_add_test(tc, one_that_was_accepted_rests_for_no_slot);
     suite_add_tcase(suite, tc);
     return suite;
 }

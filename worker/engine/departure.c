@@ -110,7 +110,7 @@ void departure_delay(struct run *run, struct cycle_action *action, int64_t now_m
 
 void departure_go_on(const struct run *run, struct cycle_action *action, int64_t now_ms)
 {
-    if (run->slot_due_ms == 0 || action->kind != CYCLE_WAIT) {
+    if (!is_waiting(run) || run->slot_due_ms == 0 || action->kind != CYCLE_WAIT) {
         return;
     }
     if (now_ms >= run->slot_due_ms) {

@@ -64,9 +64,11 @@ struct run {
     bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of */
     bool prepares : 1;   /* `gate` is that of its prepare call */
     bool has_slot : 1;   /* of its profile's rate */
-    int noted_s;     /* monotonic: when its owner was told last; 0: never, or not here */
     int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
-    int64_t slot_due_ms; /* while its prepare call or kickoff rests until that slot comes; else 0 */
+    union { /* a run that was accepted rests for no slot any more */
+        int64_t slot_due_ms; /* until then: while its prepare call or kickoff rests until that slot comes; else 0 */
+        int noted_s;         /* from then on, monotonic: when its owner was told last; 0: never, or not here */
+    };
     struct gate *gate; /* it counts in the crowd there; NULL: nowhere */
     struct timer timer;
     struct cycle cycle;
