@@ -38,20 +38,19 @@ static char *write_filled(const char *text, size_t text_bytes, enum template_for
 char *rxp_http_call_url(const struct rxp_http_call *call, const struct rxp_fills *fills, struct rxp_refusal *why)
 {
     const struct template_fills values = {.run_id = fills->run_id, .prepared_id = fills->prepared_id};
-    const unsigned marks = marks_of(call->url_has_run_id, call->url_has_prepared_id);
-    const char *at;
-    const char *comes_out_as;
+    const unsigned marks = marks_of(call->url_has_run_id, call->url_has_prepared_id) | TEMPLATE_PATH;
+    struct template_step step;
     size_t bytes;
-    size_t n;
 
     assert(rxp_http_call_is_ready(call, fills));
-    if (!template_segments_hold(call->url, marks, &values, &at, &bytes, &comes_out_as)) {
-        bool has_run_id = (template_marks(at, bytes, marks, &n) & TEMPLATE_RUN_ID) != 0;
+    if (!template_segments_hold(call->url, marks, &values, &step)) {
+        bool has_run_id = (step.fills & TEMPLATE_RUN_ID) != 0;
         const char *id = has_run_id ? fills->run_id : fills->prepared_id;
         rxp_refuse(why, has_run_id ? RXP_ERROR_RUN_ID_INVALID : RXP_ERROR_PREPARE_FAILED,
-                   "the id '%s' makes the path segment '%s' of a URL come out as '%s', which would name another "
-                   "resource",
-                   rxp_show(id, strlen(id)).text, rxp_show(at, bytes).text, comes_out_as);
+                   "the id '%s' makes %s'%s' of a URL come out %s '%s', which would name another resource",
+                   rxp_show(id, strlen(id)).text, step.is_part ? "" : "the path segment ",
+                   rxp_show(step.at, step.bytes).text, step.is_part ? "with the path segment" : "as",
+                   step.comes_out_as);
         return NULL;
     }
     char *url = write_filled(call->url, strlen(call->url), TEMPLATE_URL, marks, &values, &bytes);

@@ -11,7 +11,8 @@
 #include <stddef.h>
 
 struct rxp_http_call {
-    const char *url; /* with {run_id} and {prepared_id}, percent-encoded when filled; NULL: it is not made */
+    const char *url; /* with {run_id} and {prepared_id}, percent-encoded when filled, but for slashes where they are written
+                        {+run_id} and {+prepared_id}; NULL: it is not made */
     const char *method; /* upper case */
     const char *body; /* NULL: none. JSON text, its fills escaped; or, where nothing is to be filled, as it is sent */
     size_t body_bytes;
@@ -31,8 +32,9 @@ struct rxp_fills {
 /* Is everything known that it needs? */
 bool rxp_http_call_is_ready(const struct rxp_http_call *call, const struct rxp_fills *fills);
 
-/* The URL, which the caller frees. A path segment with a placeholder must not come out empty, "." or "..": NULL with
- * *why then (run_id_invalid, or prepare_failed where {prepared_id} alone is in it; it names the value), or for want of
+/* The URL, which the caller frees. A path segment with a placeholder must not come out empty, "." or "..", nor may any of
+ * those that slashes of a value make of it: NULL with *why then (run_id_invalid, or prepare_failed where the prepared id
+ * alone is in it; it names the value), or for want of
  * memory (why->error RXP_OK). It must be ready. */
 char *rxp_http_call_url(const struct rxp_http_call *call, const struct rxp_fills *fills, struct rxp_refusal *why);
 

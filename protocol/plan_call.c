@@ -9,6 +9,7 @@
 
 /* What is known only when the run is under way. */
 #define LATER ((unsigned)TEMPLATE_RUN_ID | TEMPLATE_PREPARED_ID)
+#define URL_VARIABLES (TEMPLATE_VAR | TEMPLATE_PATH)
 
 static int refuse_about(struct plan_source *source, enum plan_key key, const char *what)
 {
@@ -27,13 +28,13 @@ static int refuse_variable(struct plan_source *source, enum plan_key key, const 
 }
 
 /* Every variable that is named has a value. */
-static int check_variables(struct plan_source *source, enum plan_key key)
+static int check_variables(struct plan_source *source, enum plan_key key, unsigned marks)
 {
     const char *text = source->value[key].text;
     const char *end = text + strlen(text);
     struct template_mark mark;
 
-    for (; template_mark_next(text, (size_t)(end - text), TEMPLATE_VAR, &mark); text = mark.at + mark.bytes) {
+    for (; template_mark_next(text, (size_t)(end - text), marks, &mark); text = mark.at + mark.bytes) {
         if (plan_source_variable(source, mark.name, mark.name_bytes) == NULL)
             return refuse_variable(source, key, &mark);
     }
@@ -47,7 +48,7 @@ static int check_url_values(struct plan_source *source, enum plan_key key)
     const char *end = text + strlen(text);
     struct template_mark mark;
 
-    for (; template_mark_next(text, (size_t)(end - text), TEMPLATE_VAR, &mark); text = mark.at + mark.bytes) {
+    for (; template_mark_next(text, (size_t)(end - text), URL_VARIABLES, &mark); text = mark.at + mark.bytes) {
         const struct plan_variable *variable = plan_source_variable(source, mark.name, mark.name_bytes);
         for (const char *at = variable->value; *at != '\0'; at++) {
             if ((unsigned char)*at >= 0x20 && *at != 0x7F)
@@ -63,15 +64,14 @@ static int check_url_values(struct plan_source *source, enum plan_key key)
 static int check_segments(struct plan_source *source, enum plan_key key, unsigned marks,
                           const struct template_fills *fills)
 {
-    const char *at;
-    size_t bytes;
-    const char *comes_out_as;
+    struct template_step step;
 
-    if (template_segments_hold(source->value[key].text, marks, fills, &at, &bytes, &comes_out_as))
+    if (template_segments_hold(source->value[key].text, marks, fills, &step))
         return 0;
     return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
-                      "%s has the path segment '%s', which comes out as '%s' and would name another resource",
-                      plan_key_name(key), rxp_show(at, bytes).text, comes_out_as);
+                      "%s has %s'%s', which comes out %s '%s' and would name another resource", plan_key_name(key),
+                      step.is_part ? "" : "the path segment ", rxp_show(step.at, step.bytes).text,
+                      step.is_part ? "with the path segment" : "as", step.comes_out_as);
 }
 
 /* NULL with *why for want of memory; the text itself where nothing is filled. */
@@ -99,23 +99,24 @@ static int read_url(struct plan_source *source, const struct plan_call_rules *ru
 {
     const char *text = source->value[rules->url].text;
     const struct template_fills fills = plan_source_fills(source);
-    const unsigned now = rules->url_fills & ~LATER;
+    const unsigned marks = rules->url_fills | TEMPLATE_PATH;
+    const unsigned now = marks & ~LATER;
     size_t bytes;
     size_t n;
 
-    if (url_check(plan_key_name(rules->url), text, rules->url_fills, source->why) < 0)
+    if (url_check(plan_key_name(rules->url), text, marks, source->why) < 0)
         return plan_source_blame(source, rules->url, PLAN_KEYS);
-    if (check_variables(source, rules->url) < 0)
+    if (check_variables(source, rules->url, URL_VARIABLES) < 0)
         return -1;
     bytes = template_write(NULL, text, strlen(text), TEMPLATE_URL, now, &fills, URL_MAX_BYTES);
-    bytes += template_longest(text, strlen(text), TEMPLATE_URL, rules->url_fills) - strlen(text);
+    bytes += template_longest(text, strlen(text), TEMPLATE_URL, marks) - strlen(text);
     if (bytes > URL_MAX_BYTES)
         return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
                           "%s could become longer than %d bytes with its placeholders filled",
                           plan_key_name(rules->url), URL_MAX_BYTES);
     if (check_url_values(source, rules->url) < 0 || check_segments(source, rules->url, now, &fills) < 0)
         return -1;
-    unsigned later = template_marks(text, strlen(text), rules->url_fills & LATER, &n);
+    unsigned later = template_marks(text, strlen(text), marks & (LATER | TEMPLATE_PATH), &n);
     out->url_has_run_id = (later & TEMPLATE_RUN_ID) != 0;
     out->url_has_prepared_id = (later & TEMPLATE_PREPARED_ID) != 0;
     out->url = fill(source, text, TEMPLATE_URL, now, &fills, &bytes);
@@ -149,7 +150,7 @@ static int check_body(struct plan_source *source, const struct plan_call_rules *
     /* A message's own kickoff body may look like a template by chance; no other can. */
     if (rules->body_is_free && !source->value[rules->body].from_defaults)
         return 0;
-    return check_variables(source, rules->body);
+    return check_variables(source, rules->body, TEMPLATE_VAR);
 }
 
 static int take_form(struct plan_source *source, struct rxp_http_call *out)

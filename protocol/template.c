@@ -34,20 +34,22 @@ bool template_name_is(const char *name, size_t bytes)
 bool template_mark_at(const char *text, size_t bytes, struct template_mark *out)
 {
     const size_t prefix_bytes = sizeof(var_prefix) - 1;
-    const size_t most = 1 + prefix_bytes + TEMPLATE_NAME_MAX_BYTES + 1;
+    const size_t most = 2 + prefix_bytes + TEMPLATE_NAME_MAX_BYTES + 1;
 
     if (bytes == 0 || text[0] != '{')
         return false;
     const char *end = memchr(text, '}', bytes < most ? bytes : most);
     if (end == NULL)
         return false;
-    const char *name = text + 1;
+    const bool is_path = text[1] == '+';
+    const char *name = text + 1 + is_path;
     size_t name_bytes = (size_t)(end - name);
-    *out = (struct template_mark){.at = text, .bytes = name_bytes + 2, .name = name, .name_bytes = name_bytes};
+    *out = (struct template_mark){
+        .at = text, .bytes = (size_t)(end + 1 - text), .is_path = is_path, .name = name, .name_bytes = name_bytes};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (name_bytes == strlen(words[i].word) && memcmp(name, words[i].word, name_bytes) == 0) {
             out->fill = words[i].fill;
-            return true;
+            return !is_path || out->fill != TEMPLATE_INVOCATION_ID;
         }
     }
     if (name_bytes <= prefix_bytes || memcmp(name, var_prefix, prefix_bytes) != 0)
@@ -58,6 +60,11 @@ bool template_mark_at(const char *text, size_t bytes, struct template_mark *out)
     return template_name_is(out->name, out->name_bytes);
 }
 
+bool template_mark_is_in(const struct template_mark *mark, unsigned fills)
+{
+    return (mark->fill & fills) != 0 && (!mark->is_path || (fills & TEMPLATE_PATH) != 0);
+}
+
 bool template_mark_next(const char *text, size_t bytes, unsigned fills, struct template_mark *out)
 {
     const char *end = text + bytes;
@@ -65,7 +72,7 @@ bool template_mark_next(const char *text, size_t bytes, unsigned fills, struct t
     if (fills == 0)
         return false;
     for (const char *at = text; at < end && (at = memchr(at, '{', (size_t)(end - at))) != NULL; at++) {
-        if (template_mark_at(at, (size_t)(end - at), out) && (out->fill & fills) != 0)
+        if (template_mark_at(at, (size_t)(end - at), out) && template_mark_is_in(out, fills))
             return true;
     }
     return false;
@@ -94,12 +101,13 @@ bool template_has_other(const char *json, size_t bytes, unsigned fills, const ch
         brace = memchr(brace, '{', (size_t)(end - brace));
         if (brace == NULL)
             return false;
-        if (template_mark_at(brace, (size_t)(end - brace), &mark) && (mark.fill & fills) != 0)
+        if (template_mark_at(brace, (size_t)(end - brace), &mark) && template_mark_is_in(&mark, fills))
             continue;
-        const char *word = brace + 1;
+        const char *begin = brace + 1 < end && brace[1] == '+' ? brace + 2 : brace + 1;
+        const char *word = begin;
         while (word < end && is_unreserved(*word) && *word != '~')
             word++;
-        if (word > brace + 1 && word < end && *word == '}') {
+        if (word > begin && word < end && *word == '}') {
             *at = brace;
             *at_bytes = (size_t)(word + 1 - brace);
             return true;
@@ -111,20 +119,28 @@ bool template_has_other(const char *json, size_t bytes, unsigned fills, const ch
 int template_refuse(struct rxp_refusal *why, const char *key, const char *at, size_t bytes, unsigned fills)
 {
     static const struct {
-        enum template_fill fill;
+        unsigned fills; /* that it wants */
         const char *mark;
     } marks[] = {
         {TEMPLATE_RUN_ID, "{run_id}"},
         {TEMPLATE_PREPARED_ID, "{prepared_id}"},
         {TEMPLATE_INVOCATION_ID, "{invocation_id}"},
         {TEMPLATE_VAR, "{var.NAME}"},
+        {TEMPLATE_RUN_ID | TEMPLATE_PATH, "{+run_id}"},
+        {TEMPLATE_PREPARED_ID | TEMPLATE_PATH, "{+prepared_id}"},
+        {TEMPLATE_VAR | TEMPLATE_PATH, "{+var.NAME}"},
     };
-    char known[80] = "";
+    char known[160] = "";
     size_t n = 0;
+    bool has_path = false;
 
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        if ((fills & marks[i].fill) != 0)
-            n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", n == 0 ? "" : ", ", marks[i].mark);
+        if ((fills & marks[i].fills) != marks[i].fills)
+            continue;
+        const bool begins_path = !has_path && (marks[i].fills & TEMPLATE_PATH) != 0;
+        has_path = has_path || begins_path;
+        n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s",
+                              n == 0 ? "" : begins_path ? "; in its path also " : ", ", marks[i].mark);
     }
     return rxp_refuse(why, RXP_ERROR_INVALID_METADATA, "%s has the placeholder '%s': known here are %s", key,
                       rxp_show(at, bytes).text, known);
@@ -174,13 +190,16 @@ static size_t encode(char c, enum template_form form, char unit[6])
     return 6;
 }
 
-static size_t put_value(char *out, const char *value, enum template_form form, size_t max_bytes)
+static size_t put_value(char *out, const char *value, enum template_form form, bool is_path, size_t max_bytes)
 {
     char unit[6];
     size_t n = 0;
 
     for (; *value != '\0' && (out != NULL || n <= max_bytes); value++) {
-        size_t bytes = encode(*value, form, unit);
+        bool stays = is_path && *value == '/';
+        size_t bytes = stays ? 1 : encode(*value, form, unit);
+        if (stays)
+            unit[0] = '/';
         if (out != NULL)
             memcpy(out + n, unit, bytes);
         n += bytes;
@@ -206,7 +225,7 @@ size_t template_write(char *out, const char *text, size_t bytes, enum template_f
         text += still;
         if (value == NULL)
             continue;
-        n += put_value(out == NULL ? NULL : out + n, value, form, n > max_bytes ? 0 : max_bytes - n);
+        n += put_value(out == NULL ? NULL : out + n, value, form, mark.is_path, n > max_bytes ? 0 : max_bytes - n);
         text += mark.bytes;
         if (out == NULL && n > max_bytes)
             return n;
@@ -221,7 +240,7 @@ size_t template_longest(const char *text, size_t bytes, enum template_form form,
     struct template_mark mark;
     size_t n = bytes;
 
-    marks &= TEMPLATE_RUN_ID | TEMPLATE_PREPARED_ID;
+    marks &= TEMPLATE_RUN_ID | TEMPLATE_PREPARED_ID | TEMPLATE_PATH;
     for (; template_mark_next(text, (size_t)(end - text), marks, &mark); text = mark.at + mark.bytes)
         n += longest_id - mark.bytes;
     return n;
@@ -239,48 +258,90 @@ static size_t count_dots(size_t dots, const char *text, size_t bytes)
     return dots;
 }
 
-/* 3 also for a segment that is not to be looked at: without a placeholder, or one that keeps one. */
-static size_t segment_dots(const char *segment, size_t bytes, unsigned marks, const struct template_fills *fills)
-{
-    const char *end = segment + bytes;
-    struct template_mark mark;
-    size_t dots = 0;
-    bool has_mark = false;
+/* A segment of the path as it is put together, up to its parameters (RFC 3986, 3.3). These name no resource: some servers cut
+ * them off before they walk the path. */
+struct piece {
+    size_t dots; /* as count_dots has them; 3 also for one that keeps a placeholder */
+    unsigned fills;
+    bool has_parameters; /* all that follows is of these */
+};
 
-    while (template_mark_next(segment, (size_t)(end - segment), ~0U, &mark)) {
-        const char *value = (mark.fill & marks) != 0 ? value_of(&mark, fills) : NULL;
-        if (value == NULL)
-            return 3;
-        dots = count_dots(dots, segment, (size_t)(mark.at - segment));
-        /* A '%' of the value comes out as %25. */
-        dots = strspn(value, ".") == strlen(value) ? count_dots(dots, value, strlen(value)) : 3;
-        has_mark = true;
-        segment = mark.at + mark.bytes;
-    }
-    return has_mark ? count_dots(dots, segment, (size_t)(end - segment)) : 3;
-}
-
-bool template_segments_hold(const char *url, unsigned marks, const struct template_fills *fills, const char **at,
-                            size_t *bytes, const char **comes_out_as)
+static bool piece_holds(const struct piece *piece, struct template_step *out)
 {
     static const char *const steps[] = {"", ".", ".."};
+
+    if (piece->fills == 0 || piece->dots >= 3)
+        return true;
+    out->fills = piece->fills;
+    out->comes_out_as = steps[piece->dots];
+    return false;
+}
+
+static void add_static(struct piece *piece, const char *text, size_t bytes)
+{
+    const char *parameters = memchr(text, ';', bytes);
+
+    if (piece->has_parameters)
+        return;
+    piece->dots = count_dots(piece->dots, text, parameters == NULL ? bytes : (size_t)(parameters - text));
+    piece->has_parameters = parameters != NULL;
+}
+
+/* A slash that stays one ends a segment, and begins the next. */
+static bool add_value(struct piece *piece, const struct template_mark *mark, const char *value,
+                      struct template_step *out)
+{
+    for (;; value++) {
+        size_t bytes = mark->is_path ? strcspn(value, "/") : strlen(value);
+        if (!piece->has_parameters) {
+            piece->fills |= mark->fill;
+            /* A '%' of the value comes out as %25, a ';' as %3B. */
+            piece->dots = strspn(value, ".") >= bytes ? count_dots(piece->dots, value, bytes) : 3;
+        }
+        value += bytes;
+        if (*value == '\0')
+            return true;
+        out->is_part = true;
+        if (!piece_holds(piece, out))
+            return false;
+        *piece = (struct piece){.dots = 0};
+    }
+}
+
+static bool segment_holds(const char *segment, size_t bytes, unsigned marks, const struct template_fills *fills,
+                          struct template_step *out)
+{
+    const char *end = segment + bytes;
+    struct piece piece = {.dots = 0};
+    struct template_mark mark;
+
+    *out = (struct template_step){.at = segment, .bytes = bytes};
+    while (template_mark_next(segment, (size_t)(end - segment), ~0U, &mark)) {
+        const char *value = template_mark_is_in(&mark, marks) ? value_of(&mark, fills) : NULL;
+        add_static(&piece, segment, (size_t)(mark.at - segment));
+        if (value != NULL && !add_value(&piece, &mark, value, out))
+            return false;
+        if (value == NULL && !piece.has_parameters)
+            piece.dots = 3;
+        segment = mark.at + mark.bytes;
+    }
+    add_static(&piece, segment, (size_t)(end - segment));
+    return piece_holds(&piece, out);
+}
+
+bool template_segments_hold(const char *url, unsigned marks, const struct template_fills *fills,
+                            struct template_step *out)
+{
     const char *segment = strstr(url, "://");
 
     segment = segment == NULL ? url : segment + 3;
     segment += strcspn(segment, "/?#");
     while (*segment == '/') {
         segment++;
-        size_t segment_bytes = strcspn(segment, "/?#");
-        /* Parameters (RFC 3986, 3.3) name no resource: some servers cut them off before they walk the path. */
-        size_t name_bytes = strcspn(segment, ";/?#");
-        size_t dots = segment_dots(segment, name_bytes, marks, fills);
-        if (dots < 3) {
-            *at = segment;
-            *bytes = segment_bytes;
-            *comes_out_as = steps[dots];
+        size_t bytes = strcspn(segment, "/?#");
+        if (!segment_holds(segment, bytes, marks, fills, out))
             return false;
-        }
-        segment += segment_bytes;
+        segment += bytes;
     }
     return true;
 }

@@ -32,6 +32,7 @@ static int refuse(struct rxp_refusal *why, const char *key, const char *url, con
 static int check_characters(const char *key, const char *url, unsigned fills, struct rxp_refusal *why)
 {
     const char *end = url + strlen(url);
+    const char *path_end = url + strcspn(url, "?#");
 
     for (const char *at = url; at < end; at++) {
         unsigned char c = (unsigned char)*at;
@@ -51,8 +52,12 @@ static int check_characters(const char *key, const char *url, unsigned fills, st
             return refuse(why, key, url, "holds a brace, but has no placeholders: write %7B and %7D");
         if (c == '}' || strchr(at, '}') == NULL)
             return refuse(why, key, url, "has a brace without its partner (a brace of the URL's own is %7B or %7D)");
-        if (!template_mark_at(at, (size_t)(end - at), &mark) || (mark.fill & fills) == 0)
+        if (!template_mark_at(at, (size_t)(end - at), &mark) || !template_mark_is_in(&mark, fills))
             return template_refuse(why, key, at, strcspn(at, "}") + 1, fills);
+        if (mark.is_path && at >= path_end)
+            return rxp_refuse(why, RXP_ERROR_INVALID_METADATA,
+                              "%s has '%s' in its query or fragment: that form is for paths, write '{%s' there", key,
+                              rxp_show(mark.at, mark.bytes).text, rxp_show(mark.at + 2, mark.bytes - 2).text);
         at += mark.bytes - 1;
     }
     return 0;

@@ -6,6 +6,17 @@
 #include <math.h>
 #include <string.h>
 
+/* In either form. */
+static bool has_mark(const char *url, const char *rest)
+{
+    for (const char *at = strchr(url, '{'); at != NULL; at = strchr(at + 1, '{')) {
+        const char *name = at[1] == '+' ? at + 2 : at + 1;
+        if (strncmp(name, rest, strlen(rest)) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void must_be_call(const struct rxp_http_call *call)
 {
     if (call->url == NULL)
@@ -17,9 +28,9 @@ static void must_be_call(const struct rxp_http_call *call)
     must(call->method != NULL && call->method[0] != '\0');
     for (const char *at = call->method; *at != '\0'; at++)
         must(*at > ' ' && *at < 0x7f && !islower((unsigned char)*at));
-    must(call->url_has_run_id == (strstr(call->url, "{run_id}") != NULL));
-    must(call->url_has_prepared_id == (strstr(call->url, "{prepared_id}") != NULL));
-    must(strstr(call->url, "{invocation_id}") == NULL && strstr(call->url, "{var.") == NULL);
+    must(call->url_has_run_id == has_mark(call->url, "run_id}"));
+    must(call->url_has_prepared_id == has_mark(call->url, "prepared_id}"));
+    must(!has_mark(call->url, "invocation_id}") && !has_mark(call->url, "var."));
     must(call->body != NULL || call->body_bytes == 0);
     struct json_fault fault;
     if (call->body != NULL && !call->body_is_form)

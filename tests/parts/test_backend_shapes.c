@@ -51,6 +51,18 @@ START_TEST(speaks_as_apis_of_other_shapes_do)
 }
 END_TEST
 
+START_TEST(takes_the_slash_of_an_operations_name_as_it_is_only)
+{
+    char url[2048];
+    char coded[2100];
+    ask("POST", "/v1/reports:run?seconds=0");
+    take_from(reply.body, "\"name\":\"operations/", "", url);
+    snprintf(coded, sizeof(coded), "/v1/operations%%2F%s", url);
+    ask("GET", coded);
+    expect(404, "nothing is at '/v1/operations/");
+}
+END_TEST
+
 START_TEST(says_when_to_ask_again_until_a_run_has_ended)
 {
     char url[2048];
@@ -196,6 +208,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, start, stop);
     tcase_add_loop_test(tests, speaks_as_apis_of_other_shapes_do, 0, 6);
+    tcase_add_test(tests, takes_the_slash_of_an_operations_name_as_it_is_only);
     tcase_add_test(tests, says_when_to_ask_again_until_a_run_has_ended);
     tcase_add_test(tests, has_results_apart_from_the_status);
     tcase_add_loop_test(tests, asks_for_a_key_where_one_is_needed, 0, 4);

@@ -22,6 +22,18 @@ static const struct {
     {"http://h/.{run_id}/x", ".", NULL, NULL, RXP_ERROR_RUN_ID_INVALID, "'.{run_id}' of a URL come out as '..'"},
     {"http://h/%2e{run_id}/x", ".", NULL, NULL, RXP_ERROR_RUN_ID_INVALID, "come out as '..'"},
     {"http://h/{prepared_id}/x", NULL, ".", NULL, RXP_ERROR_PREPARE_FAILED, "the id '.' makes the path segment"},
+    {"http://h/v1/{+run_id}:wait", "projects/p 1/operations/x?y", NULL, "http://h/v1/projects/p%201/operations/x%3Fy:wait", RXP_OK, NULL},
+    {"http://h/{+prepared_id}/{prepared_id}", NULL, "a/b", "http://h/a/b/a%2Fb", RXP_OK, NULL},
+    {"http://h/{+run_id}", "{prepared_id}", "p", "http://h/%7Bprepared_id%7D", RXP_OK, NULL},
+    {"http://h/{+run_id}", "a/../b", NULL, NULL, RXP_ERROR_RUN_ID_INVALID,
+     "the id 'a/../b' makes '{+run_id}' of a URL come out with the path segment '..', which would name another resource"},
+    {"http://h/v1/{+run_id}", "/operations/x", NULL, NULL, RXP_ERROR_RUN_ID_INVALID, "come out with the path segment ''"},
+    {"http://h/v1/{+run_id}", "operations/", NULL, NULL, RXP_ERROR_RUN_ID_INVALID, "come out with the path segment ''"},
+    {"http://h/{+run_id}", "..", NULL, NULL, RXP_ERROR_RUN_ID_INVALID, "the path segment '{+run_id}' of a URL come out as '..'"},
+    {"http://h/%2e{+run_id}", "./x", NULL, NULL, RXP_ERROR_RUN_ID_INVALID, "'%2e{+run_id}' of a URL come out with the path segment '..'"},
+    {"http://h/{+prepared_id}{run_id}", "r", "a/../b", NULL, RXP_ERROR_PREPARE_FAILED, "the id 'a/../b' makes"},
+    {"http://h/{run_id}{+prepared_id}", "r", "a/../b", NULL, RXP_ERROR_PREPARE_FAILED, "the id 'a/../b' makes"},
+    {"http://h/{+prepared_id}{run_id}", ".", "a/", NULL, RXP_ERROR_RUN_ID_INVALID, "the id '.' makes"},
     {"http://h/x?{run_id}", "..", NULL, "http://h/x?..", RXP_OK, NULL},
 };
 
@@ -29,8 +41,8 @@ static struct rxp_http_call call_to(const char *url)
 {
     return (struct rxp_http_call){.url = url,
                                   .method = "GET",
-                                  .url_has_run_id = strstr(url, "{run_id}") != NULL,
-                                  .url_has_prepared_id = strstr(url, "{prepared_id}") != NULL};
+                                  .url_has_run_id = strstr(url, "run_id}") != NULL,
+                                  .url_has_prepared_id = strstr(url, "prepared_id}") != NULL};
 }
 
 START_TEST(a_url_is_filled_when_the_ids_are_known)

@@ -9,6 +9,7 @@
 
 #define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 #define ALL (TEMPLATE_RUN_ID | TEMPLATE_PREPARED_ID | TEMPLATE_INVOCATION_ID | TEMPLATE_VAR)
+#define PATHS (ALL | TEMPLATE_PATH)
 
 static const char *variable(const void *vars, const char *name, size_t bytes)
 {
@@ -23,7 +24,9 @@ static const char *variable(const void *vars, const char *name, size_t bytes)
 
 static const char *const variables[] = {"x",   "{run_id}", "empty", "",  "dot", ".",    "dots", "..", "slash", "a/b",
                                         "e",   "e",        "quote", "\"\\", "control", "\n\x01\x7F", "letter", "\xC3\xA9",
-                                        "2e",  "%2e",      NULL};
+                                        "2e",  "%2e",      "up", "a/../b", "front", "/a", "back", "a/", "double", "a//b",
+                                        "bar", "/",        "step", "./b", "name", "operations/7", "tail", "a/.",
+                                        "reserved", "?#[]@!$&'()*+,;=:\\/-._~", NULL};
 
 /* Fills all, with the run id r/1, the prepared id p 2 and the invocation_id i{3}. */
 static struct template_fills fills_of_all(void)
@@ -50,6 +53,15 @@ static const struct {
     {"{var.unknown}{var.e}", TEMPLATE_URL, ALL, "{var.unknown}e"},
     {"{var.letter}{var.control}", TEMPLATE_URL, ALL, "%C3%A9%0A%01%7F"},
     {"{var.slash}", TEMPLATE_URL, ALL, "a%2Fb"},
+    {"http://h/{+run_id}", TEMPLATE_URL, PATHS, "http://h/r/1"},
+    {"http://h/{+run_id}/{run_id}/{+var.slash}.{var.slash}", TEMPLATE_URL, PATHS, "http://h/r/1/r%2F1/a/b.a%2Fb"},
+    {"{+prepared_id}{+var.x}{+var.control}{+var.letter}{+var.2e}{+var.reserved}", TEMPLATE_URL, PATHS,
+     "p%202%7Brun_id%7D%0A%01%7F%C3%A9%252e%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2B%2C%3B%3D%3A%5C/-._~"},
+    {"{+run_id}{run_id}", TEMPLATE_URL, ALL, "{+run_id}r%2F1"},
+    {"{+run_id}{+var.e}", TEMPLATE_URL, TEMPLATE_VAR | TEMPLATE_PATH, "{+run_id}e"},
+    {"{+run_id}", TEMPLATE_URL, TEMPLATE_PATH, "{+run_id}"},
+    {"{+invocation_id}{++run_id}{+}{+run_id", TEMPLATE_URL, PATHS, "{+invocation_id}{++run_id}{+}{+run_id"},
+    {"\"{+run_id}{+var.e}\"", TEMPLATE_JSON, ALL, "\"{+run_id}{+var.e}\""},
     {"{var.e", TEMPLATE_URL, ALL, "{var.e"},
     {"{var.}{var.a b}{Run_id}{run_id }{}", TEMPLATE_URL, ALL, "{var.}{var.a b}{Run_id}{run_id }{}"},
     {"{{run_id}}", TEMPLATE_URL, ALL, "{r%2F1}"},
@@ -141,6 +153,8 @@ START_TEST(the_longest_that_it_can_become_is_known_before)
     ck_assert_uint_eq(template_longest("{run_id}", 8, TEMPLATE_URL, ALL), 512 * 3);
     ck_assert_uint_eq(template_longest("{run_id}", 8, TEMPLATE_JSON, ALL), 512 * 6);
     ck_assert_uint_eq(template_longest("{run_id}", 8, TEMPLATE_URL, TEMPLATE_PREPARED_ID), 8);
+    ck_assert_uint_eq(template_longest("{+run_id}", 9, TEMPLATE_URL, PATHS), 512 * 3);
+    ck_assert_uint_eq(template_longest("{+run_id}", 9, TEMPLATE_URL, ALL), 9);
     ck_assert_uint_eq(template_longest(text, strlen(text), TEMPLATE_URL, ALL), strlen("http://h///{invocation_id}") + 3 * 512 * 3);
 }
 END_TEST
@@ -181,6 +195,11 @@ START_TEST(a_name_is_of_letters_digits_and_three_marks)
     ck_assert_uint_eq(mark.name_bytes, 128);
     snprintf(text, sizeof(text), "{var.%.129s}", name);
     ck_assert(!template_mark_at(text, strlen(text), &mark));
+    snprintf(text, sizeof(text), "{+var.%.128s}", name);
+    ck_assert(template_mark_at(text, strlen(text), &mark));
+    ck_assert(mark.is_path && mark.bytes == strlen(text) && mark.name_bytes == 128);
+    snprintf(text, sizeof(text), "{+var.%.129s}", name);
+    ck_assert(!template_mark_at(text, strlen(text), &mark));
 }
 END_TEST
 
@@ -193,6 +212,10 @@ static const struct {
     {"\"{run_id}\"", TEMPLATE_VAR, "{run_id}"},
     {"\"{runid}\"", ALL, "{runid}"},
     {"\"{var.}\"", ALL, "{var.}"},
+    {"\"{+run_id}\"", ALL, "{+run_id}"},
+    {"\"{+x}\"", ALL, "{+x}"},
+    {"\"{+}\"", ALL, NULL},
+    {"\"{+", ALL, NULL},
     {"\"a {b} {run_id}\"", ALL, "{b}"},
     {"\"{{run_id}}\"", ALL, NULL},
     {"{\"a\":{\"b\":{}}}", ALL, NULL},
@@ -226,6 +249,12 @@ START_TEST(a_refusal_says_which_are_known)
     ck_assert_int_eq(why.error, RXP_ERROR_INVALID_METADATA);
     ck_assert_str_eq(why.text, "http.after_body has the placeholder '{x}': known here are {run_id}, {prepared_id}, "
                                "{invocation_id}, {var.NAME}");
+    template_refuse(&why, "http.url", "{x}", 3, PATHS);
+    ck_assert_str_eq(why.text, "http.url has the placeholder '{x}': known here are {run_id}, {prepared_id}, {invocation_id}, "
+                               "{var.NAME}; in its path also {+run_id}, {+prepared_id}, {+var.NAME}");
+    template_refuse(&why, "http.prepare_url", "{x}", 3, TEMPLATE_INVOCATION_ID | TEMPLATE_VAR | TEMPLATE_PATH);
+    ck_assert_str_eq(why.text, "http.prepare_url has the placeholder '{x}': known here are {invocation_id}, {var.NAME}; in its "
+                               "path also {+var.NAME}");
 }
 END_TEST
 
@@ -233,7 +262,7 @@ static const struct {
     const char *url;
     unsigned marks;
     const char *segment; /* NULL: all hold */
-    const char *comes_out_as;
+    const char *comes_out_as; /* with a slash before it: one of several that slashes of a value make */
 } segments[] = {
     {"http://h/{run_id}", ALL, NULL, NULL},
     {"http://h/{var.dot}", ALL, "{var.dot}", "."},
@@ -273,23 +302,66 @@ static const struct {
     {"http://h/{var.dot}{run_id}", TEMPLATE_VAR, NULL, NULL},
     {"http://h/{run_id}/{var.dot}", TEMPLATE_VAR, "{var.dot}", "."},
     {"http://h/{var.unknown}", ALL, NULL, NULL},
+    /* of values that are paths */
+    {"http://h/v1/{+var.name}", PATHS, NULL, NULL},
+    {"http://h/v1/{+var.name}:cancel?x={var.dots}", PATHS, NULL, NULL},
+    {"http://h/{+var.dots}", PATHS, "{+var.dots}", ".."},
+    {"http://h/{+var.empty}", PATHS, "{+var.empty}", ""},
+    {"http://h/{+var.empty}/x", PATHS, "{+var.empty}", ""},
+    {"http://h/{+var.up}", PATHS, "{+var.up}", "/.."},
+    {"http://h/x{+var.up}y/z", PATHS, "x{+var.up}y", "/.."},
+    {"http://h/{+var.front}", PATHS, "{+var.front}", "/"},
+    {"http://h/x{+var.front}", PATHS, NULL, NULL},
+    {"http://h/.{+var.front}", PATHS, ".{+var.front}", "/."},
+    {"http://h/%2E%2e{+var.front}", PATHS, "%2E%2e{+var.front}", "/.."},
+    {"http://h/{+var.back}", PATHS, "{+var.back}", "/"},
+    {"http://h/{+var.back}/x", PATHS, "{+var.back}", "/"},
+    {"http://h/{+var.back}x", PATHS, NULL, NULL},
+    {"http://h/{+var.back}%2e", PATHS, "{+var.back}%2e", "/."},
+    {"http://h/{+var.back}{var.dots}", PATHS, "{+var.back}{var.dots}", "/.."},
+    {"http://h/{var.dots}{+var.front}", PATHS, "{var.dots}{+var.front}", "/.."},
+    {"http://h/{+var.back}{+var.front}", PATHS, "{+var.back}{+var.front}", "/"},
+    {"http://h/{+var.back}{+var.name}", PATHS, NULL, NULL},
+    {"http://h/{+var.double}", PATHS, "{+var.double}", "/"},
+    {"http://h/{+var.bar}", PATHS, "{+var.bar}", "/"},
+    {"http://h/a{+var.bar}b", PATHS, NULL, NULL},
+    {"http://h/a{+var.bar}", PATHS, "a{+var.bar}", "/"},
+    {"http://h/%2e{+var.step}", PATHS, "%2e{+var.step}", "/.."},
+    {"http://h/a{+var.step}", PATHS, NULL, NULL},
+    {"http://h/{+var.tail}", PATHS, "{+var.tail}", "/."},
+    {"http://h/{+var.tail}.", PATHS, "{+var.tail}.", "/.."},
+    {"http://h/{+var.tail}a", PATHS, NULL, NULL},
+    {"http://h/{+var.2e}", PATHS, NULL, NULL},
+    {"http://h/a;{+var.up}", PATHS, "a;{+var.up}", "/.."},
+    {"http://h/a;{+var.back};b", PATHS, "a;{+var.back};b", "/"},
+    {"http://h/{+var.tail};{run_id}", TEMPLATE_VAR | TEMPLATE_PATH, "{+var.tail};{run_id}", "/."},
+    {"http://h/{+var.name};{var.dots}", PATHS, NULL, NULL},
+    {"http://h/..;a{+var.front}", PATHS, NULL, NULL},
+    {"http://h/;{run_id}{+var.back}{var.dots}", TEMPLATE_VAR | TEMPLATE_PATH, ";{run_id}{+var.back}{var.dots}", "/.."},
+    {"http://h/{+var.up}", ALL, NULL, NULL},
+    {"http://h/../{+var.name}/", PATHS, NULL, NULL},
+    /* what is whole already, beside what is not known yet */
+    {"http://h/{+var.up}{run_id}", TEMPLATE_VAR | TEMPLATE_PATH, "{+var.up}{run_id}", "/.."},
+    {"http://h/{+run_id}{+var.up}", TEMPLATE_VAR | TEMPLATE_PATH, "{+run_id}{+var.up}", "/.."},
+    {"http://h/{+var.tail}{run_id}", TEMPLATE_VAR | TEMPLATE_PATH, NULL, NULL},
+    {"http://h/{+run_id}{+var.front}", TEMPLATE_VAR | TEMPLATE_PATH, NULL, NULL},
+    {"http://h/.{run_id}{+var.front}", TEMPLATE_VAR | TEMPLATE_PATH, NULL, NULL},
 };
 
 START_TEST(a_segment_with_a_placeholder_is_no_step_in_the_path)
 {
     const struct template_fills fills = fills_of_all();
-    const char *at;
-    const char *comes_out_as;
-    size_t bytes;
+    struct template_step step;
 
-    if (template_segments_hold(segments[_i].url, segments[_i].marks, &fills, &at, &bytes, &comes_out_as)) {
+    if (template_segments_hold(segments[_i].url, segments[_i].marks, &fills, &step)) {
         ck_assert_msg(segments[_i].segment == NULL, "%s", segments[_i].url);
         return;
     }
     ck_assert_msg(segments[_i].segment != NULL, "%s", segments[_i].url);
-    ck_assert_uint_eq(bytes, strlen(segments[_i].segment));
-    ck_assert_int_eq(memcmp(at, segments[_i].segment, bytes), 0);
-    ck_assert_str_eq(comes_out_as, segments[_i].comes_out_as);
+    ck_assert_msg(step.bytes == strlen(segments[_i].segment), "%s", segments[_i].url);
+    ck_assert_int_eq(memcmp(step.at, segments[_i].segment, step.bytes), 0);
+    ck_assert_int_eq(step.is_part, segments[_i].comes_out_as[0] == '/');
+    ck_assert_str_eq(step.comes_out_as, segments[_i].comes_out_as + step.is_part);
 }
 END_TEST
 

@@ -12,6 +12,8 @@ struct row {
     const char *sentence;
 };
 
+#define FILLS (TEMPLATE_RUN_ID | TEMPLATE_INVOCATION_ID | TEMPLATE_VAR | TEMPLATE_PATH)
+
 static void assert_row(const struct row *row, const char *key, unsigned fills)
 {
     struct rxp_refusal why = {.text = "accepted"};
@@ -96,6 +98,19 @@ static const struct row templates[] = {
     {"http://h/%{run_id}", "a placeholder within a percent escape"},
     {"http://h/%2{var.x}", "a placeholder within a percent escape"},
     {"http://h/%25{var.x}%", NULL},
+    {"http://h/{+run_id}/{+var.x}:cancel?a={run_id}", NULL},
+    {"http://h/x?a={+run_id}",
+     "has '{+run_id}' in its query or fragment: that form is for paths, write '{run_id}' there"},
+    {"http://h?/{+var.x}", "has '{+var.x}' in its query or fragment: that form is for paths, write '{var.x}' there"},
+    {"http://h/{+run_id}?secret#/{+run_id}", "in its query or fragment"},
+    {"http://h/#{+run_id}", "in its query or fragment"},
+    {"http://h{+run_id}/x", "a placeholder in its host or port"},
+    {"http://h:{+run_id}", "a placeholder in its host or port"},
+    {"http://h/%2{+run_id}", "a placeholder within a percent escape"},
+    {"http://h/{+invocation_id}", "placeholder '{+invocation_id}'"},
+    {"http://h/{+prepared_id}", "placeholder '{+prepared_id}'"},
+    {"http://h/{++run_id}", "placeholder '{++run_id}'"},
+    {"http://h/{+}", "placeholder '{+}'"},
     {"http://h/{Run_id}", "placeholder '{Run_id}'"},
     {"http://h/{}", "placeholder '{}'"},
     {"http://h/{{run_id}}", "placeholder '{{run_id}'"},
@@ -114,7 +129,7 @@ static const struct row templates[] = {
 
 START_TEST(a_template_has_known_placeholders_behind_its_host)
 {
-    assert_row(&templates[_i], "http.poll_url_template", TEMPLATE_RUN_ID | TEMPLATE_INVOCATION_ID | TEMPLATE_VAR);
+    assert_row(&templates[_i], "http.poll_url_template", FILLS);
 }
 END_TEST
 

@@ -37,7 +37,7 @@ def plan(name, file, parameters=None, arguments=(), environment=None, timeout_se
     if parameters:
         given["metadata"]["http.url"] += "?" + urllib.parse.urlencode(parameters)
     for key, value in metadata.items():
-        given["metadata"][key.replace("_", ".", 1)] = value
+        given["metadata"][key.replace("_", ".", 1)] = value.replace(WRITTEN_ORIGIN, backend.origin)
     if timeout_seconds:
         given["timeout_seconds"] = timeout_seconds
     settings = {key: value.replace("PORT", str(backend.port)) for key, value in (environment or {}).items()}
@@ -104,10 +104,13 @@ CASES = [
     ("Location and Retry-After", "invocation-location.json", {"parameters": {"seconds": 2.5}}, ("succeeded", 0),
      "/files/export.csv", ["POST /exports 202", "GET /exports/ID 202", "GET /exports/ID 200"]),
     ("done: true", "invocation-done-true.json", {}, ("succeeded", 0), {"rows": 3},
-     ["POST /v1/reports:run 200", "GET /v1/operations%2FID 200"]),
+     ["POST /v1/reports:run 200", "GET /v1/operations/ID 200"]),
+    ("done: true, and a slash that is encoded", "invocation-done-true.json",
+     {"http_poll_url_template": WRITTEN_ORIGIN + "/v1/{run_id}"}, ("failed", None, "poll_status"), None,
+     ["POST /v1/reports:run 200", "GET /v1/operations%2FID 404"]),
     ("done: true, with an error", "invocation-done-true.json", {"parameters": {"message": "quota exceeded"}},
      ("failed", 1, "backend_failed", "backend reported terminal status: true: quota exceeded"), None,
-     ["POST /v1/reports:run 200", "GET /v1/operations%2FID 200"]),
+     ["POST /v1/reports:run 200", "GET /v1/operations/ID 200"]),
     ("a result apart", "invocation-result-apart.json", {}, ("succeeded", 0), {"frames": 3},
      ["POST /renders 202", "GET /renders/ID 200", "GET /renders/ID/output 200"]),
     ("a result apart that is not fetched after a failure", "invocation-result-apart.json",

@@ -37,7 +37,7 @@ def _():
                        http_prepare_id_path="id", http_body='{"conversationId": "{prepared_id}"}',
                        http_result_url_template=BACKEND.url("/runs/{run_id}/output"),
                        http_after_url_template=BACKEND.url("/runs/{run_id}/abandon"), http_after_method="DELETE",
-                       http_cancel_url_template=BACKEND.url("/runs/{run_id}/cancel"))
+                       http_cancel_url_template=BACKEND.url("/runs/{+run_id}/cancel"))
     done = dry(given)
     equal((done.returncode, done.stderr), (0, ""))
     equal(re.findall(r"^(\d\. .*?): ", done.stdout, re.M),
@@ -45,7 +45,7 @@ def _():
     equal(re.findall(r"^   ([A-Z]+) (\S+)$", done.stdout, re.M), [
         ("POST", BACKEND.url("/conversations")), ("POST", BACKEND.url("/runs", seconds=5)),
         ("GET", BACKEND.url("/runs/{run_id}")), ("GET", BACKEND.url("/runs/{run_id}/output")),
-        ("DELETE", BACKEND.url("/runs/{run_id}/abandon")), ("POST", BACKEND.url("/runs/{run_id}/cancel"))])
+        ("DELETE", BACKEND.url("/runs/{run_id}/abandon")), ("POST", BACKEND.url("/runs/{+run_id}/cancel"))])
     holds(done.stdout, "\n   Idempotency-Key: an%20id\n", "\n   Content-Type: application/json\n",
           '\n\n   {"conversationId": "{prepared_id}"}\n', "time: 60 s from the kickoff (timeout_seconds)\n")
     equal(BACKEND.stats()["requests"], before + 1, "requests, this question among them")
@@ -215,6 +215,9 @@ HINTS = [
     ("a kickoff's code", {"code": 201}, {}, "kickoff_status", "http.kickoff_accept_codes"),
     ("a run id's path", {}, {"http_poll_run_id_path": "id"}, "run_id_missing", "compare http.poll_run_id_path"),
     ("a poll's code", {"pending": 404, "seconds": 9}, {}, "poll_status", "http.poll_pending_codes"),
+    ("a slash that is encoded", {}, {"http_url": BACKEND.url("/v1/reports:run"), "http_poll_run_id_path": "name",
+                                     "http_poll_url_template": BACKEND.url("/v1/{run_id}")},
+     "poll_status", "; if it wants the slash of the id as it is, and not %2F, write {+run_id}"),
     ("a status's path", {}, {"http_poll_status_path": "state"}, "status_missing", "http.poll_missing_status"),
     ("a header that is not there", {}, {"http_poll_url_header": "Location", "http_poll_url_template": None,
                                         "http_poll_run_id_path": None}, "poll_url_missing", "http.poll_url_header"),

@@ -329,7 +329,7 @@ static void handle(struct http_exchange *exchange, void *opaque)
     atomic_fetch_add(&backend->requests, 1);
     const char *id = NULL;
     const struct shape *kicked = shape_of_kickoff(path);
-    const struct shape *polled = shape_of_status(path, &id);
+    const struct shape *polled = shape_of_status(path, http_exchange_target(exchange), &id);
     const struct shape *workflow = shape_of_workflow(path);
     if (((kicked && kicked->needs_key) || (polled && polled->needs_key)) && !has_key(exchange)) {
         script_error(&asked, 401, "this needs a header X-Api-Key or Authorization");

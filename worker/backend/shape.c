@@ -20,7 +20,8 @@ static const struct shape shapes[] = {
     {.kickoff = "/v1/reports:run",
      .status = "/v1/operations/",
      .parameters = "code=200&run_id_field=name&run_id_prefix=operations/&status_field=done&status_late=1&outcome=true&"
-                   "bare=1&message_field=error.message&result_field=response&result={\"rows\":3}"},
+                   "bare=1&message_field=error.message&result_field=response&result={\"rows\":3}",
+     .slash_apart = true},
     {.kickoff = "/renders",
      .status = "/renders/",
      .parameters = "run_id_field=id&status_field=state&outcome=done&result={\"frames\":3}",
@@ -43,11 +44,14 @@ const struct shape *shape_of_kickoff(const char *path)
     return NULL;
 }
 
-const struct shape *shape_of_status(const char *path, const char **id)
+const struct shape *shape_of_status(const char *path, const char *target, const char **id)
 {
     for (size_t i = 0; i < SHAPES; i++) {
         size_t bytes = strlen(shapes[i].status);
         if (strncmp(path, shapes[i].status, bytes) == 0) {
+            if (shapes[i].slash_apart && strncmp(target, shapes[i].status, bytes) != 0) {
+                return NULL;
+            }
             *id = path + bytes;
             return &shapes[i];
         }

@@ -371,6 +371,14 @@ static const char *hint_of(enum rxp_error error)
     return NULL;
 }
 
+/* Polled in vain with %2F where the API may want a slash. */
+static bool has_coded_slash(const struct run *run)
+{
+    const char *template = run->plan != NULL ? run->plan->poll.url : NULL;
+    return run->outcome.error == RXP_ERROR_POLL_STATUS && template != NULL && strstr(template, "{run_id}") != NULL &&
+           run->run_id != NULL && strchr(run->run_id, '/') != NULL;
+}
+
 void watch_end(struct watch *watch, const struct run *run)
 {
     struct buf line;
@@ -393,6 +401,9 @@ void watch_end(struct watch *watch, const struct run *run)
             buf_puts(&line, ": ");
         }
         buf_puts(&line, hint);
+        if (has_coded_slash(run)) {
+            buf_puts(&line, "; if it wants the slash of the id as it is, and not %2F, write {+run_id}");
+        }
         end_line(watch, &line);
     }
 }
