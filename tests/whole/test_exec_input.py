@@ -103,9 +103,11 @@ FIELDS = [
 
 NEVER = re.escape(STAGE.url("/never"))
 PLANS = [
-    *((f"no http.{name}", {f"http_{name}": None}, "missing_metadata", f"missing metadata 'http.{name}'")
+    *((f"no http.{name}", {f"http_{name}": None}, "missing_metadata",
+       f"missing metadata 'http.{name}'" + (", for {run_id} in http.poll_url_template" if name == "poll_run_id_path" else ""))
       for name in ("url", "poll_url_template", "poll_run_id_path", "poll_status_path", "poll_terminal_states")),
-    *((f"an empty http.{name}", {f"http_{name}": ""}, "missing_metadata", f"missing metadata 'http.{name}'")
+    *((f"an empty http.{name}", {f"http_{name}": ""}, "missing_metadata",
+       f"missing metadata 'http.{name}'" + (", for {run_id} in http.poll_url_template" if name == "poll_run_id_path" else ""))
       for name in ("url", "poll_url_template", "poll_run_id_path", "poll_status_path", "poll_terminal_states")),
     ("terminal states that are only commas", {"http_poll_terminal_states": " , ,"}, "invalid_metadata",
      re.compile("http.poll_terminal_states ' , ,' .*")),
@@ -146,7 +148,7 @@ PLANS = [
     ("a poll URL of another scheme", {"http_poll_url_template": "file:///{run_id}"}, "invalid_metadata",
      re.compile("http.poll_url_template 'file:///{run_id}' .*")),
     ("a poll URL with an unknown placeholder", {"http_poll_url_template": STAGE.url("/{id}")}, "invalid_metadata",
-     re.compile("http.poll_url_template .*'{id}'.*{run_id} and {invocation_id}")),
+     re.compile("http.poll_url_template .*'{id}': known here are {run_id}, .*; in its path also {[+]run_id}, .*")),
     ("a poll URL whose host is a placeholder", {"http_poll_url_template": "http://{run_id}/"}, "invalid_metadata",
      re.compile("http.poll_url_template .*host.*")),
     ("an unknown key", {"http_poll_url_tempalte": "x"}, "invalid_metadata",
