@@ -104,7 +104,7 @@ START_TEST(a_redirect_is_followed_with_the_method_of_its_code)
     const struct http_request request = {.method = redirects[_i].method, .url = url_of(server, "/here"), .body = "{}",
                                          .body_bytes = 2, .content_type = "application/json", .once = true,
                                          .is_kickoff = true};
-    struct seen seen = {.headers = {&header, 1}};
+    struct seen seen = {.headers = {.header = &header, .n = 1}};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_OK);
     ck_assert_int_eq(seen.code, 200);
@@ -132,7 +132,7 @@ START_TEST(headers_do_not_follow_to_another_origin_and_do_not_come_back)
     const struct http_request request = {.method = "POST", .url = rude_server_url(server),
                                          .body = "{}", .body_bytes = 2,
                                          .content_type = "application/json"};
-    struct seen seen = {.headers = {&header, 1}};
+    struct seen seen = {.headers = {.header = &header, .n = 1}};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_OK);
     const char *text = rude_server_request(other, 0);
@@ -210,13 +210,18 @@ static const struct {
     {"HTTP/1.1 302 X\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n", "the scheme is file"},
     {"HTTP/1.1 302 X\r\nLocation: gopher-like://x/\r\nContent-Length: 0\r\n\r\n", "gopher-like"},
     {"HTTP/1.1 302 X\r\nLocation: http://[::g]/\r\nContent-Length: 0\r\n\r\n", "http://[::g]/"},
+    {"HTTP/1.1 302 X\r\nLocation: http://me:word@127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "a user name or password"},
+    {"HTTP/1.1 302 X\r\nLocation: //me@127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "a user name or password"},
+    {"HTTP/1.1 302 X\r\nLocation: /?k=A%2fsecret-value\r\nContent-Length: 0\r\n\r\n", "a secret that was sent"},
+    {"HTTP/1.1 302 X\r\nLocation: http://b.a/SECRET\r\nContent-Length: 0\r\n\r\n", "a secret that was sent"},
 };
 
 START_TEST(a_redirect_that_leads_nowhere_is_told_with_its_code)
 {
     const struct rude_step step = {.act = RUDE_ANSWER, .answer = bad_redirects[_i].answer};
+    static const char *const secrets[] = {"a/secret-value", "secret"};
     serve(RUDE_WHOLE_SERVER, &step, 1);
-    struct seen seen = {0};
+    struct seen seen = {.headers = {.secret = secrets, .n_secrets = 2}};
     get(&seen, rude_server_url(server));
     ck_assert_int_eq(seen.error, TRANSPORT_REDIRECT);
     ck_assert_int_eq(seen.code, 302);

@@ -138,7 +138,7 @@ START_TEST(a_content_type_of_the_caller_is_the_only_one)
     const char *body = bodies[_i % 2];
     const struct http_request request = {.method = "POST", .url = rude_server_url(server), .body = body,
                                          .body_bytes = body != NULL ? 1 : 0, .content_type = "text/x"};
-    struct seen seen = {.headers = {&header, 1}};
+    struct seen seen = {.headers = {.header = &header, .n = 1}};
     fetch(&seen, &request);
     const char *text = rude_server_request(server, 0);
     const char *type = strcasestr(text, "\r\nContent-Type:");

@@ -76,6 +76,20 @@ static void with_prepare(struct rxp_http_plan *plan)
     plan->prepare = (struct rxp_http_call){.url = "http://b.example/sessions", .method = "POST"};
 }
 
+static void with_prepared_id(struct rxp_http_plan *plan)
+{
+    with_prepare(plan);
+    plan->prepared_id_path = "id";
+}
+
+static void with_late_id(struct rxp_http_plan *plan)
+{
+    with_headers(plan);
+    plan->run_id_path = NULL;
+    plan->late_run_id_path = "late";
+    plan->poll = (struct rxp_http_call){.url = "http://b.example/runs", .method = "GET"};
+}
+
 static void set_up(void)
 {
     setup();
@@ -371,7 +385,8 @@ static const struct {
     {"{\"token\":\"s3cr\\/t-key\"}", "kickoff expected HTTP 200 or 202, got 400: {\"token\":\"***\"}"},
     {"{\"token\":\"s3cr\\u002Ft-key\"}", "kickoff expected HTTP 200 or 202, got 400: {\"token\":\"***\"}"},
     {"s3cr/t?", "kickoff expected HTTP 200 or 202, got 400: s3cr/t?"},
-    {"s3cr/t-k?", "kickoff expected HTTP 200 or 202, got 400: ***?"},
+    {"s3cr/t-k?", "kickoff expected HTTP 200 or 202, got 400: ***"},
+    {"s3cr/t-ke or s3cr/t-kf; or", "kickoff expected HTTP 200 or 202, got 400: ***"}, /* or it could be guessed byte by byte */
     {"cut off at s3cr/", "kickoff expected HTTP 200 or 202, got 400: cut off at ***"},
 };
 
@@ -420,6 +435,72 @@ START_TEST(neither_status_nor_result_tell_a_secret_on)
     begin(last());
     answer(last(), 200, "{\"status\":\"completed\",\"out\":{\"t\":\"s3cr\\/t-key\",\"u\":1}}");
     ck_assert_str_eq(subject->result, "{\"t\":\"***\",\"u\":1}");
+}
+END_TEST
+
+/* A request header that comes back: whoever wrote the message may have chosen which, and where the id or URL goes. */
+static const struct {
+    const char *body;
+    const char *location;
+    enum rxp_error error; /* RXP_OK: nothing is wrong with it */
+} reflections[] = {
+    {"{\"id\":\"r1\"}", "http://c.example/?a=b", RXP_OK},
+    {"{\"id\":\"r1\"}", "http://c.example/?k=s3cr/t-key", RXP_ERROR_POLL_URL_INVALID},
+    {"{\"id\":\"r1\"}", "http://c.example/S3CR%2ft-key", RXP_ERROR_POLL_URL_INVALID},
+    {"{\"id\":\"r1\"}", "http://c.example/s3cr/t", RXP_ERROR_POLL_URL_INVALID},
+    {"{\"id\":\"r1\"}", "http://c.example/s3cr/", RXP_OK},
+    {"{\"id\":\"s3cr/t-key\"}", NULL, RXP_ERROR_RUN_ID_INVALID},
+    {"{\"id\":\"Bearer s3cr%2Ft-key\"}", NULL, RXP_ERROR_RUN_ID_INVALID},
+    {"{\"id\":\"s3cr/t-key\",\"status\":\"completed\"}", NULL, RXP_OK},
+};
+
+START_TEST(what_holds_a_secret_is_neither_run_id_nor_poll_url)
+{
+    struct subject *subject = subject_with_headers();
+    submit(subject);
+    turn();
+    begin(last());
+    answer_with(last(), 200, reflections[_i].body, NULL, reflections[_i].location);
+    ck_assert_int_eq(subject->outcome.error, reflections[_i].error);
+    ck_assert_int_eq(subject->ended > 0, reflections[_i].error != RXP_OK || strstr(reflections[_i].body, "completed") != NULL);
+    ck_assert_ptr_null(strstr(subject->summary, "s3cr"));
+    ck_assert_ptr_null(strstr(subject->run_id, "s3cr"));
+}
+END_TEST
+
+START_TEST(what_holds_a_secret_is_no_prepared_id)
+{
+    struct subject *subject = subject_with_headers();
+    subject->shape = with_prepared_id;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 200, "{\"id\":\"s3cr/t-key\"}");
+    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_PREPARE_FAILED);
+}
+END_TEST
+
+START_TEST(a_late_run_id_that_holds_a_secret_is_not_used)
+{
+    struct subject *subject = subject_with_headers();
+    subject->shape = with_late_id;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, "{}");
+    begin(last());
+    answer(last(), 200, "{\"status\":\"running\",\"late\":\"s3cr/t-key\"}");
+    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_RUN_ID_INVALID);
+}
+END_TEST
+
+START_TEST(a_redirect_is_told_what_it_must_not_lead_to)
+{
+    submit(subject_with_headers());
+    turn();
+    begin(last());
+    ck_assert_uint_eq(last()->n_secrets, 1);
+    ck_assert_str_eq(last()->secret, "s3cr/t-key");
 }
 END_TEST
 
@@ -512,6 +593,10 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_sentence_does_not_tell_a_secret_on, 0, COUNT(echoes));
     tcase_add_test(tests, a_secret_that_an_excerpt_ends_in_is_not_told_on);
     tcase_add_test(tests, neither_status_nor_result_tell_a_secret_on);
+    tcase_add_loop_test(tests, what_holds_a_secret_is_neither_run_id_nor_poll_url, 0, COUNT(reflections));
+    tcase_add_test(tests, what_holds_a_secret_is_no_prepared_id);
+    tcase_add_test(tests, a_late_run_id_that_holds_a_secret_is_not_used);
+    tcase_add_test(tests, a_redirect_is_told_what_it_must_not_lead_to);
     tcase_add_test(tests, a_short_secret_is_not_looked_for);
     tcase_add_test(tests, a_cancel_call_bears_secrets_as_well);
     tcase_add_loop_test(tests, a_cancel_call_waits_for_its_token, 0, 3);

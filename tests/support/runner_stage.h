@@ -28,6 +28,8 @@ struct transfer {
     char want_header[64];
     bool is_kickoff;
     size_t n_headers;
+    size_t n_secrets;
+    char secret[32]; /* the first */
     int64_t timeout_ms;
     int64_t connect_timeout_ms;
     bool once;
@@ -322,6 +324,8 @@ static inline void begin(struct transfer *transfer)
     struct http_headers headers = {0};
     enum transfer_go go = transfer->begun(transfer->opaque, now_ms, &headers);
     transfer->n_headers = headers.n;
+    transfer->n_secrets = headers.n_secrets;
+    snprintf(transfer->secret, sizeof transfer->secret, "%s", headers.n_secrets > 0 ? headers.secret[0] : "");
     for (size_t i = 0; i < headers.n && i < 8; i++) {
         snprintf(transfer->header[i], sizeof transfer->header[i], "%s: %s", headers.header[i].name,
                  headers.header[i].value);

@@ -278,6 +278,25 @@ START_TEST(tells_names_and_never_values)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    const char *secret;
+    bool is_held;
+} held_rows[] = {
+    {"https://h/?k=abcdef", "abcdef", true},      {"https://h/?k=abcde", "abcdef", false},
+    {"https://ABCDEF.h/", "abcdef", true},        {"https://h/abc", "abc", false},
+    {"x%61%62cdeF", "abcdef", true},              {"x%6", "abcdef", false},
+    {"a%b%25c1", "a%b%c1", true},                 {"xx-abcdefgh-yy", "abcdefghijklmnop", true},
+    {"xx-abcdefg-yy", "abcdefghijklmnop", false}, {"", "abcdef", false},
+    {"ababcdef", "abcdef", true},                 {"%", "%%%%%%", false},
+};
+
+START_TEST(a_text_holds_a_secret_or_the_first_half_of_it)
+{
+    ck_assert_int_eq(secret_is_held(held_rows[_i].text, held_rows[_i].secret), held_rows[_i].is_held);
+}
+END_TEST
+
 START_TEST(a_missing_directory_is_an_empty_one)
 {
     char why[SECRETS_WHY_BYTES] = "";
@@ -304,6 +323,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, secrets_hosts_is_read_strictly, 0, sizeof hosts_rows / sizeof hosts_rows[0]);
     tcase_add_test(tcase, hosts_are_compared_as_hosts);
     tcase_add_test(tcase, tells_names_and_never_values);
+    tcase_add_loop_test(tcase, a_text_holds_a_secret_or_the_first_half_of_it, 0, sizeof held_rows / sizeof held_rows[0]);
     tcase_add_test(tcase, a_missing_directory_is_an_empty_one);
     suite_add_tcase(suite, tcase);
     return suite;

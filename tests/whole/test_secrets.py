@@ -249,6 +249,36 @@ def _():
 # ---- told to nobody ----
 
 
+def reflect(name):
+    """A service that lets every origin in, a gateway that gives back a request's id, one that trusts X-Forwarded-*."""
+    def give(request):
+        value = request.header(name)
+        if name == "X-Forwarded-Prefix":
+            return answer(307, Location=value + "/on")
+        return answer(202, json.dumps({"id": value}), Access_Control_Allow_Origin=value)
+    return give
+
+
+@rows("a backend that gives back the header {0} cannot be led to tell a secret on: {1}", [
+    ("Origin", "poll_url_invalid", {"http_poll_url_header": "Access-Control-Allow-Origin"}),
+    ("X-Request-Id", "run_id_invalid", {"http_poll_run_id_path": "id"}),
+    ("X-Forwarded-Prefix", "kickoff_status", {}),
+])
+def _(name, error, keys):
+    stage, other = Stage(), stage_of("/")
+    stage.on("/runs", reflect(name))
+    given = message(stage.url("/runs"), http_poll_status_path="status", http_poll_terminal_states="completed",
+                    http_poll_url_template=stage.url("/{run_id}" if "http_poll_run_id_path" in keys else "/polled"), **keys)
+    given["runtime_kind"] = "http_async"
+    given["metadata"]["http.header." + name] = other.url("/?${secret:TOKEN}")
+    with folder(TOKEN=VALUE) as place:
+        done = execute(given, "--secrets-dir", place, "--secrets-hosts", f"TOKEN=127.0.0.1:{stage.port}")
+    done.is_one("failed", None, error)
+    lacks(json.dumps(done.result), VALUE)
+    equal(len(authorizations(stage)), 1)
+    equal(other.requests("/"), [])
+
+
 def echo(request):
     """What a debugging backend does: it gives back what it got."""
     return answer(200, json.dumps({"got": request.header("Authorization"), "status": "failed", "id": "7"}))

@@ -271,7 +271,8 @@ static void follow(struct transfer *transfer, int code)
         fail(transfer, TRANSPORT_MEMORY, "out of memory");
         return;
     }
-    if (error != TARGET_OK) {
+    if (error != TARGET_OK || !transfer_may_follow(transfer, &target, why, sizeof why)) {
+        target_deinit(&target);
         refuse_redirect(transfer, code, why);
         return;
     }

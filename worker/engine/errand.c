@@ -144,6 +144,10 @@ static int take_run_id(struct errand *errand, const struct http_reply *reply, st
     if (rxp_id_take(json_document(reply->body, reply->body_bytes), &source, &id, why) != 0) {
         return -1;
     }
+    if (sending_is_held(errand->sending, id)) {
+        free(id);
+        return rxp_refuse(why, RXP_ERROR_RUN_ID_INVALID, "the run id holds a secret that was sent");
+    }
     int failed = errand_keep(errand, &errand->run_id, id);
     free(id);
     return failed != 0 ? rxp_refuse(why, RXP_ERROR_RUN_ID_MISSING, "out of memory") : 0;
@@ -155,7 +159,6 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
     char what[TRANSPORT_DETAIL_BYTES + 64];
     errand->transfer = NULL;
     show(errand, (struct trace){.kind = TRACE_ANSWERED, .reply = reply, .now_ms = now_ms});
-    drop_sending(errand);
     describe(reply, what, sizeof what);
     if (!is_success(reply)) {
         fail(errand, what, now_ms);
@@ -167,6 +170,7 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
             fail(errand, why.text, now_ms);
             return;
         }
+        drop_sending(errand);
         errand->look.http.url = NULL;
         set_due(errand);
     }

@@ -34,19 +34,11 @@ static int copy_header(CURL *easy, const char *name, char **out)
     return *out != NULL ? 0 : -1;
 }
 
-static bool has_part(CURLU *url, CURLUPart part)
-{
-    char *text = NULL;
-    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
-    curl_free(text);
-    return has;
-}
-
 /* Of a target that may be requested: *out stays NULL where its URL may not be a run's. */
 static int write_url(const struct target *target, char **out)
 {
     char *text = NULL;
-    if (has_part(target->url, CURLUPART_USER) || has_part(target->url, CURLUPART_PASSWORD)) {
+    if (target_has_credentials(target)) {
         return 0;
     }
     if (curl_url_set(target->url, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||

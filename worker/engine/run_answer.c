@@ -52,6 +52,48 @@ static bool is_look(const struct run *run)
     return run->cycle.state == CYCLE_POLL || run->cycle.state == CYCLE_FETCH;
 }
 
+static bool take_back(const struct sending *sending, char **named)
+{
+    if (!sending_is_held(sending, *named)) {
+        return false;
+    }
+    explicit_bzero(*named, strlen(*named));
+    free(*named);
+    *named = NULL;
+    return true;
+}
+
+/* A backend that gives back what it was sent must not make an id or an address of it, which go elsewhere and are told on:
+ * the message may have chosen which header comes back there. */
+static void refuse_what_holds_secrets(const struct run *run, struct verdict *verdict)
+{
+    bool has_prepared_id = take_back(run->sending, &verdict->prepared_id);
+    bool has_run_id = take_back(run->sending, &verdict->run_id);
+    bool has_poll_url = take_back(run->sending, &verdict->poll_url);
+    if (!has_prepared_id && !has_run_id && !has_poll_url) {
+        return;
+    }
+    switch (verdict->kind) {
+    case VERDICT_PREPARED:
+    case VERDICT_ACCEPTED:
+    case VERDICT_PENDING:
+        verdict->kind = VERDICT_BROKEN;
+        verdict->error = has_prepared_id ? RXP_ERROR_PREPARE_FAILED
+                         : has_run_id    ? RXP_ERROR_RUN_ID_INVALID
+                                         : RXP_ERROR_POLL_URL_INVALID;
+        snprintf(verdict->text, sizeof verdict->text, "%s response names a %s that holds a secret which it was sent: it is "
+                 "not used", cycle_state_name(run->cycle.state),
+                 has_prepared_id ? "prepared id" : has_run_id ? "run id" : "poll URL");
+        break;
+    case VERDICT_FETCH: /* it lacks the id, if it wants one */
+    case VERDICT_DONE:
+    case VERDICT_RETRY:
+    case VERDICT_TRANSIENT:
+    case VERDICT_BROKEN:
+        break;
+    }
+}
+
 void run_answer_read(const struct run *run, const struct http_reply *reply, int64_t now_ms, struct verdict *verdict)
 {
     const struct sending *sending = run->sending;
@@ -62,6 +104,7 @@ void run_answer_read(const struct run *run, const struct http_reply *reply, int6
             verdict->kind = VERDICT_TRANSIENT;
         }
     }
+    refuse_what_holds_secrets(run, verdict);
     sending_mask(sending, verdict->text, true);
     sending_mask(sending, verdict->state, false);
     sending_mask(sending, verdict->result, false);

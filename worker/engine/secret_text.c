@@ -177,3 +177,46 @@ bool secret_hosts_have(const char *hosts, const char *host, int port)
     }
     return false;
 }
+
+static int hex_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* How much of the text that byte takes there, percent-encoded or not; 0: it is another. */
+static size_t length_of(const char *at, unsigned char wanted)
+{
+    int high = *at == '%' ? hex_of(at[1]) : -1;
+    int low = high >= 0 ? hex_of(at[2]) : -1;
+    if (low >= 0 && tolower(high * 16 + low) == tolower(wanted)) {
+        return 3;
+    }
+    return tolower((unsigned char)*at) == tolower(wanted) ? 1 : 0;
+}
+
+static bool begins_with(const char *text, const char *secret, size_t least)
+{
+    for (size_t i = 0; i < least; i++) {
+        size_t bytes = length_of(text, (unsigned char)secret[i]);
+        if (bytes == 0) {
+            return false;
+        }
+        text += bytes;
+    }
+    return true;
+}
+
+bool secret_is_held(const char *text, const char *secret)
+{
+    size_t bytes = strlen(secret);
+    size_t half = (bytes + 1) / 2;
+    if (bytes < SECRET_HELD_LEAST_BYTES) {
+        return false;
+    }
+    for (; *text != '\0'; text++) {
+        if (begins_with(text, secret, half > SECRET_HELD_LEAST_BYTES ? half : SECRET_HELD_LEAST_BYTES)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -29,4 +29,9 @@ int secret_hosts_check(const char *hosts, char *why, size_t why_bytes);
  * IPv6 addresses by value. */
 bool secret_hosts_have(const char *hosts, const char *host, int port);
 
+/* Does an id or a URL hold the secret, or at least its first half? In either case, percent-encoded or not: a host comes
+ * back in small letters. Not for a secret of less than SECRET_HELD_LEAST_BYTES, which would be found everywhere. */
+#define SECRET_HELD_LEAST_BYTES 6
+bool secret_is_held(const char *text, const char *secret);
+
 #endif

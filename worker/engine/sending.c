@@ -1,6 +1,7 @@
 #include "engine/sending.h"
 
 #include "base/buf.h"
+#include "engine/secret_text.h"
 #include "engine/target.h"
 
 #include <stdio.h>
@@ -192,7 +193,8 @@ static size_t mask_length(const char *text, const char *secret, bool is_cut)
         size_t part = (size_t)(wanted - secret);
         if (*at == '\0' || bytes == 0) {
             bool is_part = part >= PART_MOST_BYTES || (part >= PART_LEAST_BYTES && may_be_cut(at));
-            return is_cut && is_part ? (size_t)(at - text) : 0;
+            /* How much of it was guessed is not told: echoed letter by letter, it would come out so. */
+            return !is_cut || !is_part ? 0 : part >= PART_MOST_BYTES ? strlen(text) : (size_t)(at - text);
         }
         at += bytes;
     }
@@ -222,8 +224,21 @@ void sending_mask(const struct sending *sending, char *text, bool is_cut)
     }
 }
 
+bool sending_is_held(const struct sending *sending, const char *text)
+{
+    for (size_t i = 0; sending != NULL && text != NULL && i < sending->n_masks; i++) {
+        if (secret_is_held(text, sending->mask[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct http_headers sending_headers(const struct sending *sending)
 {
-    return sending != NULL ? (struct http_headers){.header = sending->header, .n = sending->n_headers}
-                           : (struct http_headers){0};
+    return sending == NULL ? (struct http_headers){0}
+                           : (struct http_headers){.header = sending->header,
+                                                   .n = sending->n_headers,
+                                                   .secret = (const char *const *)sending->mask,
+                                                   .n_secrets = sending->n_masks};
 }

@@ -51,8 +51,13 @@ enum secret_fill sending_fill(struct sending *sending, const char *name, const c
  * may not go there, nothing. */
 void sending_remember(struct sending *sending, const char *value, const struct sending_place *place);
 /* Puts *** for each secret of at least SENDING_MASK_LEAST_BYTES in a text, also as JSON may write it; where the text may
- * have been cut, for the beginning of one at its end, too. Harmless for NULLs. */
+ * have been cut, for the beginning of one at its end, too, and for all that comes behind a longer beginning of one. Harmless
+ * for NULLs. */
 void sending_mask(const struct sending *sending, char *text, bool is_cut);
+
+/* Does an id or a URL that a backend names hold a secret (secret_text.h)? Whoever writes the message may choose a header that
+ * comes back there, and where it goes then. Harmless for NULLs. */
+bool sending_is_held(const struct sending *sending, const char *text);
 
 /* What was put; empty where nothing was, and of NULL. */
 struct http_headers sending_headers(const struct sending *sending);

@@ -141,3 +141,16 @@ bool target_same_origin(const struct target *a, const struct target *b)
 {
     return strcmp(a->origin, b->origin) == 0;
 }
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+    curl_free(text);
+    return has;
+}
+
+bool target_has_credentials(const struct target *target)
+{
+    return has_part(target->url, CURLUPART_USER) || has_part(target->url, CURLUPART_PASSWORD);
+}

@@ -23,6 +23,8 @@ enum target_error target_parse(struct target *out, const char *url, char *why, s
 enum target_error target_follow(struct target *out, const struct target *from, const char *location, char *why,
                                 size_t why_bytes);
 bool target_same_origin(const struct target *a, const struct target *b);
+/* A user name or a password stands before its host. */
+bool target_has_credentials(const struct target *target);
 void target_deinit(struct target *target);
 
 #endif

@@ -1,5 +1,8 @@
 #include "engine/transfer.h"
 
+#include "engine/secret_text.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,11 +116,34 @@ bool transfer_is_redirect(int code)
     return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
 }
 
+bool transfer_may_follow(const struct transfer *transfer, const struct target *target, char *why, size_t why_bytes)
+{
+    char *url = NULL;
+    bool is_held = false;
+    if (target_has_credentials(target)) {
+        snprintf(why, why_bytes, "its Location holds a user name or password");
+        return false;
+    }
+    if (curl_url_get(target->url, CURLUPART_URL, &url, 0) != CURLUE_OK) {
+        snprintf(why, why_bytes, "out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < transfer->headers.n_secrets; i++) {
+        is_held = is_held || secret_is_held(url, transfer->headers.secret[i]);
+    }
+    explicit_bzero(url, strlen(url));
+    curl_free(url);
+    if (is_held) {
+        snprintf(why, why_bytes, "its Location holds a secret that was sent");
+    }
+    return !is_held;
+}
+
 void transfer_redirect(struct transfer *transfer, int code, struct target target)
 {
     struct http_request *request = &transfer->request;
     if (!target_same_origin(&transfer->target, &target)) {
-        transfer->headers = (struct http_headers){0};
+        transfer->headers.n = 0;
     }
     if (code != 307 && code != 308) {
         transfer->moved = true;

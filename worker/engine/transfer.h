@@ -59,6 +59,8 @@ void transfer_tell_gate(struct transfer *transfer, enum transport_error error, i
 
 /* Is this an answer that sends the request elsewhere? */
 bool transfer_is_redirect(int code);
+/* May it go there? False, with why, where the target's URL holds a secret that was sent, or credentials of its own. */
+bool transfer_may_follow(const struct transfer *transfer, const struct target *target, char *why, size_t why_bytes);
 /* Makes it the request of the next hop. Takes the target. Answers 307 and 308 repeat method and body; the others go on
  * with GET (HEAD stays). Headers go when the origin changes. */
 void transfer_redirect(struct transfer *transfer, int code, struct target target);

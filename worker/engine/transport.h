@@ -17,6 +17,8 @@ struct http_header {
 struct http_headers {
     const struct http_header *header;
     size_t n;
+    const char *const *secret; /* what no redirect may lead to a URL with: a backend gives back what it was sent */
+    size_t n_secrets;
 };
 
 struct http_request {
