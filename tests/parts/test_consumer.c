@@ -1,3 +1,4 @@
+#include "kafka/consumer_inside.h"
 #include "support/consumer_stage.h"
 
 static struct stage stage;
@@ -260,6 +261,35 @@ START_TEST(freeing_without_closing_leaves_assignments_to_those_who_hold_them)
 }
 END_TEST
 
+static bool all_came_again(struct stage *s)
+{
+    return s->sides[0].delivered == 200;
+}
+
+/* Who asked for the pause heard that the assignment is gone, and speaks of it no more. */
+START_TEST(what_paused_an_assignment_does_not_pause_the_one_after_it)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.restores = true});
+    TURN_UNTIL(&stage, all_hundred_delivered);
+    struct consumer_partition *partition = side->jobs[0].ref.assignment->own;
+    side_finish_all(side);
+    if (_i == 0)
+        consumer_crowd(side->consumer, partition->assignment, true);
+    else
+        consumer_pause(side->consumer, partition->assignment, true);
+    /* As where its log was made anew. */
+    restore_restart(side->consumer, partition);
+    ck_assert_int_eq(partition_renew(side->consumer, partition), 0);
+    TURN_UNTIL(&stage, all_came_again);
+    side_finish_all(side);
+    stage_leave(&stage);
+    stage_close(&stage);
+}
+END_TEST
+
 static const struct {
     const char *topic;
     const char *words;
@@ -293,6 +323,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, closing_right_after_the_start_does_not_hang, 0, 6);
     tcase_add_test(tcase, closing_between_join_and_first_assignment_does_not_abort);
     tcase_add_test(tcase, freeing_without_closing_leaves_assignments_to_those_who_hold_them);
+    tcase_add_loop_test(tcase, what_paused_an_assignment_does_not_pause_the_one_after_it, 0, 2);
     tcase_add_loop_test(tcase, refuses_what_cannot_be_a_topic, 0, ROWS(bad_topics));
     suite_add_tcase(suite, tcase);
     return suite;

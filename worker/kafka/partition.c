@@ -145,6 +145,9 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
     partition->position = OFFSET_NONE;
     partition->committed = OFFSET_NONE;
     partition->committing = OFFSET_NONE;
+    /* Whoever asked for these speaks of the old assignment, and would never end them. */
+    partition_unpause(consumer, partition, PAUSE_ASKED);
+    partition_unpause(consumer, partition, PAUSE_CROWDED);
     return 0;
 }
 
