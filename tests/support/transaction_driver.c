@@ -5,8 +5,9 @@
  * It reads from the FIFO:
  *     batch NAME OFFSET METADATA COUNT BYTES PAUSE_MS HUGE ONCE
  *                  COUNT messages "NAME-i …" of so many bytes (number HUGE, if not -1, of 2 MiB) to OUTPUT, and the offset of
- *                  partition 0 of INPUT. In the middle it sleeps. What is aborted is tried again unless ONCE is 1: refused messages
- *                  alone, then not at all
+ *                  partition 0 of INPUT. In the middle it sleeps, at most until it is to go on or to quit. What is
+ *                  aborted is tried again unless ONCE is 1: refused messages alone, then not at all
+ *     go           on, with the batch in the middle of which it sleeps, and with later ones
  *     join         becomes a member of the group, and keeps the group's metadata of this moment
  *     fresh        takes its metadata of now
  *     quit
@@ -19,6 +20,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct driver {
     rd_kafka_t *consumer;
     rd_kafka_consumer_group_metadata_t *kept; /* NULL: that of no member */
     struct kafka_settings settings;
+    atomic_bool goes_on;
 
     char name[64];
     char metadata[64];
@@ -78,7 +81,8 @@ static void on_produce(struct transaction *transaction, void *batch, void *opaqu
     for (int i = 0; i < driver->count; i++) {
         if (i == driver->count / 2 && driver->pause_ms > 0) {
             printf("half %s\n", driver->name);
-            usleep((useconds_t)driver->pause_ms * 1000);
+            for (int slept_ms = 0; slept_ms < driver->pause_ms && !atomic_load(&driver->goes_on); slept_ms += 10)
+                usleep(10 * 1000);
         }
         if (driver->fates[i] == SHED)
             continue;
@@ -166,6 +170,8 @@ static bool obey(struct driver *driver, const char *line)
         join(driver);
     } else if (strncmp(line, "fresh", 5) == 0) {
         take_metadata(driver);
+    } else if (strncmp(line, "go", 2) == 0) {
+        atomic_store(&driver->goes_on, true);
     }
     return strncmp(line, "quit", 4) != 0;
 }
@@ -214,6 +220,7 @@ int main(int argc, char **argv)
     }
     run(&driver, lines, event_fd);
     driver.once = 1;
+    atomic_store(&driver.goes_on, true);
     int64_t began_ms = clock_mono_ms();
     transaction_free(driver.transaction);
     printf("ended %lld\n", (long long)(clock_mono_ms() - began_ms));

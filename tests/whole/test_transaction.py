@@ -97,7 +97,7 @@ def _():
     with Driver(place) as driver:
         driver.batch("a", 1)
         driver.settled("a", "committed")
-        driver.batch("b", 2, pause_ms=1500)
+        driver.batch("b", 2, pause_ms=60000)
         driver.wait_for("^half b")
         wait_until(lambda: place.seen("read_uncommitted").total() >= 15, 20, "half of the batch")
         equal((place.seen(), place.commit()), (once_each("a"), (1, "ma")))
@@ -132,12 +132,13 @@ def _():
 def _():
     place = Place()
     with Driver(place) as first:
-        first.batch("a", 1, pause_ms=3000)
+        first.batch("a", 1, pause_ms=60000)
         first.wait_for("^half a")
         with Driver(place) as second:
             second.batch("b", 2)
             second.settled("b", "committed")
             equal((place.seen(), place.commit()), (once_each("b"), (2, "mb")))
+        first.tell("go")
         first.settled("a", "aborted")
         first.settled("a", "committed")
         equal((place.seen(), place.commit()), (once_each("a", "b"), (1, "ma")))
