@@ -28,18 +28,20 @@ struct pool {
     struct happening loop;
 };
 
+enum call { CALL_PREPARE, CALL_KICKOFF, CALL_POLL, CALL_FETCH };
+
 /* A request on the network, which goes on when its transfer is no more. */
 struct errand {
     struct happening at;
     struct transfer *transfer; /* NULL: nobody waits */
-    bool is_kickoff;
-    bool is_sync;
+    enum call call;
     bool is_lost;        /* its answer will be */
     bool has_arrived;
     int input;
     int sending;
     char key[32];
     char url[160];
+    char body[64];
     struct backend_answer answer;
 };
 
@@ -49,10 +51,11 @@ struct transfer {
     struct errand *errand;
     struct happening timeout;
     int64_t timeout_ms;
-    bool is_kickoff;
+    enum call call;
     bool is_held;
     char key[32];
     char url[160];
+    char body[64];
     transfer_begun_fn begun;
     transfer_done_fn done;
     void *opaque;
@@ -95,15 +98,30 @@ static void time_out(struct happening *happening)
     answer(list_entry(happening, struct transfer, timeout), TRANSPORT_TIMEOUT, true);
 }
 
+static void arrive(struct errand *errand)
+{
+    switch (errand->call) {
+    case CALL_PREPARE:
+        backend_prepare(errand->url, &errand->answer);
+        break;
+    case CALL_KICKOFF:
+        backend_kick_off(errand->input, errand->sending, errand->key, errand->body, &errand->answer);
+        break;
+    case CALL_POLL:
+        backend_poll(errand->url, &errand->answer);
+        break;
+    case CALL_FETCH:
+        backend_fetch(errand->url, &errand->answer);
+        break;
+    }
+}
+
 static void go_on(struct happening *happening)
 {
     struct errand *errand = list_entry(happening, struct errand, at);
     if (!errand->has_arrived) {
         errand->has_arrived = true;
-        if (errand->is_kickoff)
-            backend_kick_off(errand->input, errand->sending, errand->key, errand->is_sync, &errand->answer);
-        else
-            backend_poll(errand->url, &errand->answer);
+        arrive(errand);
         happen_in(&errand->at, errand->answer.after_ms + draw_latency());
         if (errand->transfer != NULL)
             provoke(errand->transfer->pool->instance, MOMENT_ANSWERED);
@@ -112,6 +130,8 @@ static void go_on(struct happening *happening)
     struct transfer *transfer = errand->transfer;
     if (transfer != NULL) {
         transfer->answer = errand->answer;
+        if (errand->answer.is_put_off && !errand->is_lost)
+            judge_kickoff_put_off(errand->input, errand->sending);
         answer(transfer, errand->is_lost ? TRANSPORT_NETWORK : TRANSPORT_OK, true);
     }
     free(errand);
@@ -122,16 +142,16 @@ static void send_out(struct transfer *transfer)
     struct errand *errand = calloc(1, sizeof *errand);
     assert(errand != NULL);
     errand->transfer = transfer;
-    errand->is_kickoff = transfer->is_kickoff;
-    errand->is_sync = strstr(transfer->url, "/sync") != NULL;
+    errand->call = transfer->call;
     memcpy(errand->key, transfer->key, sizeof errand->key);
     memcpy(errand->url, transfer->url, sizeof errand->url);
+    memcpy(errand->body, transfer->body, sizeof errand->body);
     provoke(transfer->pool->instance, MOMENT_REQUEST);
     errand->is_lost = likely(world->plan.http_trouble / 2);
     transfer->errand = errand;
     happening_init(&errand->at, go_on);
     happen_in(&errand->at, draw_latency());
-    if (transfer->is_kickoff) {
+    if (transfer->call == CALL_KICKOFF) {
         errand->input = backend_input_of(transfer->key);
         errand->sending = errand->input >= 0 ? judge_kickoff_sent(errand->input, transfer->pool->instance->number) : 0;
         trace(errand->input, "w%d sends a kickoff", transfer->pool->instance->number);
@@ -166,6 +186,15 @@ static void begin(struct transfer *transfer)
     }
 }
 
+static enum call call_of(const struct http_request *request)
+{
+    if (strstr(request->url, "/prepare/") != NULL)
+        return CALL_PREPARE;
+    if (strstr(request->url, "/results/") != NULL)
+        return CALL_FETCH;
+    return request->is_kickoff ? CALL_KICKOFF : CALL_POLL;
+}
+
 static struct transfer *start(struct transport *transport, const struct http_request *request, transfer_begun_fn begun,
                               transfer_done_fn done, void *opaque)
 {
@@ -173,12 +202,14 @@ static struct transfer *start(struct transport *transport, const struct http_req
     struct transfer *transfer = calloc(1, sizeof *transfer);
     assert(transfer != NULL);
     transfer->pool = pool;
-    transfer->is_kickoff = request->is_kickoff;
+    transfer->call = call_of(request);
     transfer->timeout_ms = request->timeout_ms;
     transfer->begun = begun;
     transfer->done = done;
     transfer->opaque = opaque;
     snprintf(transfer->url, sizeof transfer->url, "%s", request->url);
+    snprintf(transfer->body, sizeof transfer->body, "%.*s", (int)request->body_bytes,
+             request->body != NULL ? (const char *)request->body : "");
     happening_init(&transfer->timeout, time_out);
     list_push(&pool->queued, &transfer->node);
     wake(pool);
@@ -217,6 +248,7 @@ static void report(struct pool *pool)
             .code = transfer->error == TRANSPORT_OK ? transfer->answer.code : 0,
             .body = transfer->answer.body,
             .body_bytes = strlen(transfer->answer.body),
+            .retry_after = transfer->answer.retry_after[0] != '\0' ? transfer->answer.retry_after : NULL,
             .wanted_url = transfer->answer.location[0] != '\0' ? transfer->answer.location : NULL,
             .wanted_raw = transfer->answer.location[0] != '\0' ? transfer->answer.location : NULL,
         };

@@ -24,12 +24,24 @@ static void clear(struct list *list)
 
 /* ---- the wire: one request at a time, whose messages are appended once, however often it goes ---- */
 
+static bool is_away(enum topic topic)
+{
+    return (topic == TOPIC_RESULTS && world->results_are_away) || (topic == TOPIC_CKPT && world->notes_are_away);
+}
+
+/* What goes to other brokers does not wait for one that is away. */
 static void take_batch(rd_kafka_t *rk)
 {
     int64_t most = rk->conf->is_alone ? 1 : draw(1, BATCH_MAX);
-    struct list *node;
-    while (most-- > 0 && (node = list_shift(&rk->waiting)) != NULL)
+    struct list *next;
+    for (struct list *node = rk->waiting.next; node != &rk->waiting && most > 0; node = next) {
+        next = node->next;
+        if (is_away(list_entry(node, struct outgoing, node)->topic))
+            continue;
+        list_remove(node);
         list_push(&rk->flying, node);
+        most--;
+    }
 }
 
 static bool is_too_large(const struct outgoing *outgoing)
@@ -100,6 +112,11 @@ static void pump(struct happening *happening)
     } else if (rk->pump_step == PUMP_SEND) {
         if (list_is_empty(&rk->flying))
             take_batch(rk);
+        if (list_is_empty(&rk->flying)) {
+            if (!list_is_empty(&rk->waiting))
+                step_to(rk, PUMP_SEND, draw(20, 200));
+            return;
+        }
         step_to(rk, PUMP_ARRIVE, draw_latency());
         provoke(rk->instance, MOMENT_SENT);
     } else {

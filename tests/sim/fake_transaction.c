@@ -117,7 +117,7 @@ static void go_on(struct happening *happening)
         return;
     }
     if (world->is_out || instance->is_cut ||
-        (transaction->step == STEP_OFFSETS && (world->coordinator_is_away || world->results_are_away))) {
+        (transaction->step == STEP_OFFSETS && (world->coordinator_is_away || world->results_are_away || world->notes_are_away))) {
         happen_in(happening, draw(50, 300));
         return;
     }

@@ -67,6 +67,7 @@ static bool strike_one(const struct fault *fault, struct instance *instance)
     case FAULT_OUTAGE:
     case FAULT_COORDINATOR:
     case FAULT_RESULTS:
+    case FAULT_NOTES:
     case FAULT_JOIN:
     case FAULT_KINDS:
         break;
@@ -87,6 +88,10 @@ static bool strike(const struct fault *fault, struct instance **struck)
         return true;
     case FAULT_RESULTS:
         world->results_are_away = true;
+        excuse_all();
+        return true;
+    case FAULT_NOTES:
+        world->notes_are_away = true;
         excuse_all();
         return true;
     case FAULT_JOIN:
@@ -113,6 +118,8 @@ static void heal(const struct fault *fault, struct instance *struck)
         world->coordinator_is_away = false;
     else if (fault->kind == FAULT_RESULTS)
         world->results_are_away = false;
+    else if (fault->kind == FAULT_NOTES)
+        world->notes_are_away = false;
     else
         instance_cut(struck, false);
     if (fault->kind != FAULT_CUT)

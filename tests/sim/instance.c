@@ -80,7 +80,7 @@ static struct worker_config describe(const struct instance *instance)
                              .n_input_topics = 1, .dead_letter_topic = plan->dead_letters ? "dead" : NULL,
                              .checkpoints_topic = plan->checkpoints ? "ckpt" : NULL, .results_topic = "results"}},
         .pool = {.threads = 1, .max_run_ms = 600000, .connect_timeout_ms = 5000, .poll_timeout_ms = 5000,
-                 .poll_min_interval_ms = 500, .poll_jitter = 0.2, .poll_max_failures = 30, .max_response_bytes = 1 << 20,
+                 .poll_min_interval_ms = 500, .poll_jitter = 0.2, .poll_max_failures = 30, .kickoff_max_retries = 3, .max_response_bytes = 1 << 20,
                  .max_result_bytes = 4096, .origin_max_connections = 8},
         .checkpoints_topic = plan->checkpoints ? "ckpt" : NULL,
         .at_most_once = plan->at_most_once,

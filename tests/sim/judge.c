@@ -1,44 +1,19 @@
-#include "sim/judge.h"
+#include "sim/judge_inside.h"
 
 #include "core/checkpoint.h"
 #include "kafka/checkpoint_key.h"
-#include "protocol/result.h"
 #include "sim/cover.h"
-#include "sim/instance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KICKOFFS_MAX 16
 /* The worker's own time for a hand-over (core/worker.c), less what a look at the clock may miss. */
 #define HANDOVER_MS 9800
 /* For the answers that are under way, what is to be written, the last commit, and the group. */
 #define PARKED_MS 7000
 
-struct kickoff {
-    int by;
-    int64_t sent_ms;
-    int run_number;
-    bool has_arrived;
-};
-
-struct verdict_on_input {
-    int results;
-    int dead_letters;
-    int replies;
-    int by; /* whose the last result is */
-    int n_kickoffs;
-    struct kickoff kickoff[KICKOFFS_MAX];
-};
-
-static struct {
-    struct verdict_on_input input[INPUTS_MAX];
-    int64_t excused_ms[INSTANCES_EVER + 1];
-    bool is_disorderly; /* somebody was excused */
-    size_t restored[INSTANCES_EVER + 1][PARTITIONS_MAX];
-    int64_t restored_ms[INSTANCES_EVER + 1][PARTITIONS_MAX];
-} judge;
+struct judge judge;
 
 void judge_init(void)
 {
@@ -50,115 +25,7 @@ static struct input *input_at(int32_t partition, int64_t offset)
     return plan_input_at(&world->plan, partition, offset);
 }
 
-/* ---- I4: results ---- */
-
-static const char *metadata_of(const struct rxp_result *result, const char *key)
-{
-    for (size_t i = 0; i < result->n_metadata; i++) {
-        if (strcmp(result->metadata[i].key, key) == 0)
-            return result->metadata[i].value;
-    }
-    return NULL;
-}
-
-static struct input *find_source(const struct rxp_result *result)
-{
-    const char *partition = metadata_of(result, "source.partition");
-    const char *offset = metadata_of(result, "source.offset");
-    return partition != NULL && offset != NULL ? input_at((int32_t)atoi(partition), atoll(offset)) : NULL;
-}
-
-static bool has_run(const struct input *input, const char *run_id)
-{
-    int of = -1;
-    int number = -1;
-    if (sscanf(run_id, "run-%d-%d", &of, &number) != 2 || of != input->number)
-        return false;
-    const struct verdict_on_input *about = &judge.input[input->number];
-    for (int i = 0; i < about->n_kickoffs; i++) {
-        if (about->kickoff[i].has_arrived && about->kickoff[i].run_number == number)
-            return true;
-    }
-    return false;
-}
-
-/* A result says what was left out. */
-static void judge_company(const struct input *input, const struct rxp_result *result)
-{
-    const struct verdict_on_input *about = &judge.input[input->number];
-    if (metadata_of(result, "rxp.shed") != NULL)
-        return;
-    if (result->status == RXP_STATUS_REJECTED && world->plan.dead_letters && about->dead_letters == 0)
-        fail(input->number, "a rejection's result is visible before its dead letter");
-    if (input->reply != NULL && about->replies == 0)
-        fail(input->number, "a result is visible before the reply that was asked for");
-}
-
-static void judge_result(const struct record *record)
-{
-    struct rxp_result *result = NULL;
-    struct rxp_refusal why;
-    char token[32];
-    if (rxp_result_parse(record->value, record->value_bytes, &result, &why) != 0) {
-        fail(-1, "I4: a result that cannot be read: %s", why.text);
-        return;
-    }
-    const struct input *input = find_source(result);
-    if (input == NULL) {
-        fail(-1, "I4: a result of an input that there is not");
-        goto out;
-    }
-    const char *run_id = metadata_of(result, "http.run_id");
-    const char *body = metadata_of(result, "http.result");
-    const char *key = input->key[0] != '\0' ? input->key : input->id;
-    snprintf(token, sizeof token, "\"token-%d\"", input->number);
-    trace(input->number, "result '%s' is visible, by %s, run %s", rxp_status_name(result->status),
-          metadata_of(result, "worker.id"), run_id != NULL ? run_id : "none");
-    if (input->kind != INPUT_REJECTED && strcmp(result->invocation_id, input->id) != 0)
-        fail(input->number, "I4: the result is about '%s'", result->invocation_id);
-    if (record->key_bytes != strlen(key) || memcmp(record->key, key, record->key_bytes) != 0)
-        fail(input->number, "I4: the result's key is '%.*s', not '%s'", (int)record->key_bytes, record->key, key);
-    if (run_id != NULL && !has_run(input, run_id))
-        fail(input->number, "I4: the result names run '%s', which is not its own", run_id);
-    if (body != NULL && strcmp(body, token) != 0 && input->kind != INPUT_SYNC)
-        fail(input->number, "I4: the result holds %s", body);
-    if (result->status == RXP_STATUS_SUCCEEDED && input->kind == INPUT_REJECTED)
-        fail(input->number, "I4: an input that must be rejected has succeeded");
-    struct verdict_on_input *about = &judge.input[input->number];
-    const char *error = metadata_of(result, "error.code");
-    if (error != NULL && strcmp(error, "kickoff_unknown") == 0 && about->n_kickoffs == 0 && !judge.is_disorderly)
-        fail(input->number, "I3: its kickoff counts as unknown, and none was sent, in an orderly world");
-    judge_company(input, result);
-    const char *worker_id = metadata_of(result, "worker.id");
-    about->by = worker_id != NULL ? atoi(worker_id + 1) : 0;
-    if (++about->results > 1 && world->plan.exactly_once)
-        fail(input->number, "I1: %d results are visible", about->results);
-out:
-    rxp_result_free(result);
-}
-
-static void judge_reply(const struct record *record)
-{
-    struct rxp_result *result = NULL;
-    struct rxp_refusal why;
-    const struct input *input = NULL;
-    if (rxp_result_parse(record->value, record->value_bytes, &result, &why) == 0)
-        input = find_source(result);
-    if (input == NULL || input->reply == NULL)
-        fail(-1, "I4: a reply that nobody asked for, or that cannot be read");
-    else
-        judge.input[input->number].replies++;
-    rxp_result_free(result);
-}
-
-static void judge_dead_letter(const struct record *record)
-{
-    for (int i = 0; i < world->plan.n_inputs; i++) {
-        const struct input *input = &world->plan.input[i];
-        if (strlen(input->value) == record->value_bytes && memcmp(input->value, record->value, record->value_bytes) == 0)
-            judge.input[i].dead_letters++;
-    }
-}
+/* ---- checkpoints ---- */
 
 /* Of a run's record; -1: it is none. */
 static int polls_of(const struct record *record)
@@ -173,7 +40,8 @@ static int polls_of(const struct record *record)
     return polls;
 }
 
-/* Of one writer's records of a run, none comes behind a newer one. */
+/* Of one writer's records of a run, none comes behind a newer one, nor behind their tombstone. But that may be another
+ * worker's, who has brought the run to its end while the writer was frozen. */
 static void check_order(int32_t partition, const struct record *record, const struct input *input)
 {
     const struct log *log = broker_log(TOPIC_CKPT, partition);
@@ -183,6 +51,8 @@ static void check_order(int32_t partition, const struct record *record, const st
         if (before->offset >= record->offset || before->key_bytes != record->key_bytes ||
             memcmp(before->key, record->key, record->key_bytes) != 0)
             continue;
+        if (before->value == NULL && n_instances_ever == 1)
+            fail(input != NULL ? input->number : -1, "a checkpoint comes behind its own tombstone");
         if (polls_of(before) > polls)
             fail(input != NULL ? input->number : -1, "a checkpoint of %d polls comes behind one of %d", polls, polls_of(before));
         return;
@@ -335,14 +205,30 @@ void judge_kickoff_arrived(int number, int sending, const char *key, int run_num
     struct kickoff *kickoff = &about->kickoff[sending];
     kickoff->has_arrived = true;
     kickoff->run_number = run_number;
-    trace(number, "kickoff of w%d has reached the backend: run-%d-%d", kickoff->by, number, run_number);
+    if (run_number < 0)
+        trace(number, "kickoff of w%d has reached the backend, and is put off", kickoff->by);
+    else
+        trace(number, "kickoff of w%d has reached the backend: run-%d-%d", kickoff->by, number, run_number);
     if (key == NULL || strcmp(key, input->id) != 0)
         fail(number, "I3: a kickoff under the key '%s'", key != NULL ? key : "");
     for (int i = 0; i < about->n_kickoffs; i++) {
         const struct kickoff *other = &about->kickoff[i];
-        if (i != sending && other->has_arrived)
+        if (i != sending && other->has_arrived && !other->is_put_off)
             judge_again(input, i < sending ? other : kickoff, i < sending ? kickoff : other);
     }
+}
+
+void judge_kickoff_put_off(int number, int sending)
+{
+    judge.input[number].kickoff[sending].is_put_off = true;
+}
+
+static int kickoffs_that_count(const struct verdict_on_input *about)
+{
+    int n = 0;
+    for (int i = 0; i < about->n_kickoffs; i++)
+        n += !about->kickoff[i].is_put_off;
+    return n;
 }
 
 void judge_restored(int by, int32_t partition, size_t n)
@@ -451,8 +337,9 @@ void judge_end(void)
             fail(i, "I1: long after all faults, %s", state_of(i));
         if (!judge.is_disorderly && about->results > 1)
             fail(i, "I1: %d results, in an orderly world", about->results);
-        if (!judge.is_disorderly && about->n_kickoffs > 1 && world->plan.checkpoints && world->plan.input[i].kind == INPUT_ASYNC)
-            fail(i, "I3: %d kickoffs, in an orderly world", about->n_kickoffs);
+        if (!judge.is_disorderly && kickoffs_that_count(about) > 1 && world->plan.checkpoints &&
+            world->plan.input[i].kind == INPUT_ASYNC)
+            fail(i, "I3: %d kickoffs, in an orderly world", kickoffs_that_count(about));
     }
     const struct record *leftover = find_leftover(&partition);
     if (leftover != NULL)

@@ -4,8 +4,9 @@
  *   I1  every input has a result once faults have stopped; exactly one with exactly-once results
  *   I2  what is committed never covers an input without a result, and never moves back
  *   I3  kickoffs of an input: one with checkpoints, unless its worker's life ended between the kickoff and the checkpoint; with
- *       at-most-once never two; all under the same idempotency key
- *   I4  a result is its own input's: id, key, source and run id
+ *       at-most-once never two; all under the same idempotency key; one that the backend has put off, and whose sender knows,
+ *       counts as none
+ *   I4  a result is its own input's: id, key, source, run id and what the backend says of that
  *   I5  a stopped worker ends in its time; where others can go on with its runs, at once; it erases
  *       what was noted of inputs that it has brought to their ends
  *   and: ordered inputs begin after the result of the one before; nothing hangs; no checkpoint is left of what is done */
@@ -22,8 +23,10 @@ void judge_record(enum topic topic, int32_t partition, const struct record *reco
 void judge_commit(int32_t partition, const struct committed *before, const struct committed *after);
 /* A kickoff leaves an instance. Which one of this input's it is, for when it arrives. */
 int judge_kickoff_sent(int input, int by);
-/* It has reached the backend, which answers for run `run_number` of this input. */
+/* It has reached the backend, which answers for run `run_number` of this input; -1: it begins none. */
 void judge_kickoff_arrived(int input, int sending, const char *key, int run_number);
+/* Its sender was told that it has begun nothing, and may be sent again. */
+void judge_kickoff_put_off(int input, int sending);
 /* The checkpoints of a partition were read for an instance, up to the n-th record. */
 void judge_restored(int by, int32_t partition, size_t n);
 /* An instance's life, or its hold on partitions, ended without order: it crashed, was frozen or cut off, lost them. */

@@ -12,7 +12,8 @@ const char *fault_name(enum fault_kind kind)
 {
     static const char *const names[] = {
         [FAULT_CRASH] = "crash", [FAULT_FREEZE] = "freeze", [FAULT_CUT] = "cut", [FAULT_OUTAGE] = "outage",
-        [FAULT_COORDINATOR] = "coordinator away", [FAULT_RESULTS] = "results' leader away", [FAULT_STOP] = "stop",
+        [FAULT_COORDINATOR] = "coordinator away", [FAULT_RESULTS] = "results' leader away", [FAULT_NOTES] = "checkpoints' leader away",
+        [FAULT_STOP] = "stop",
         [FAULT_JOIN] = "join", [FAULT_KINDS] = "?",
     };
     return names[kind];
@@ -20,14 +21,33 @@ const char *fault_name(enum fault_kind kind)
 
 /* ---- inputs ---- */
 
+/* With {prepared_id} wherever it may stand, so that it is missed where it is lost. */
+static void describe_async(const struct input *input, char *room, size_t bytes)
+{
+    const char *prepared = input->prepares ? "?p={prepared_id}" : "";
+    int at = snprintf(room, bytes, "\"http.url\":\"http://backend.example/runs\","
+                      "\"http.idempotency_header\":\"Idempotency-Key\",\"http.poll_url_header\":\"Location\","
+                      "\"http.poll_status_path\":\"status\",\"http.poll_terminal_states\":\"completed,failed\","
+                      "\"http.poll_interval_seconds\":\"%d\",\"http.result_path\":\"token\"", (int)draw(1, 2));
+    if (input->is_late)
+        at += snprintf(room + at, bytes - (size_t)at, ",\"http.late_run_id_path\":\"id\"");
+    else
+        at += snprintf(room + at, bytes - (size_t)at, ",\"http.poll_url_template\":\"http://backend.example/runs/{run_id}%s\","
+                       "\"http.poll_run_id_path\":\"id\"", prepared);
+    if (input->prepares)
+        at += snprintf(room + at, bytes - (size_t)at, ",\"http.prepare_url\":\"http://backend.example/prepare/{invocation_id}\","
+                       "\"http.prepare_id_path\":\"id\",\"http.body\":\"{\\\"p\\\":\\\"{prepared_id}\\\"}\"");
+    if (input->fetches)
+        at += snprintf(room + at, bytes - (size_t)at, ",\"http.result_url_template\":\"http://backend.example/results/{run_id}%s\","
+                       "\"http.result_states\":\"%s\"", prepared, likely(50) ? "*" : "completed");
+    assert((size_t)at < bytes);
+}
+
 static const char *describe(const struct input *input, char *room, size_t bytes)
 {
     switch (input->kind) {
     case INPUT_ASYNC:
-        snprintf(room, bytes, "\"http.url\":\"http://backend.example/runs\",\"http.idempotency_header\":\"Idempotency-Key\","
-                 "\"http.poll_url_template\":\"http://backend.example/runs/{run_id}\",\"http.poll_run_id_path\":\"id\",\"http.poll_url_header\":\"Location\","
-                 "\"http.poll_status_path\":\"status\",\"http.poll_terminal_states\":\"completed,failed\","
-                 "\"http.poll_interval_seconds\":\"%d\",\"http.result_path\":\"token\"", (int)draw(1, 2));
+        describe_async(input, room, bytes);
         break;
     case INPUT_SYNC:
         snprintf(room, bytes, "\"http.url\":\"http://backend.example/sync\",\"http.idempotency_header\":\"Idempotency-Key\","
@@ -43,7 +63,7 @@ static const char *describe(const struct input *input, char *room, size_t bytes)
 static void make_input(struct plan *plan, int number, int64_t *next_offset)
 {
     struct input *input = &plan->input[number];
-    char metadata[768];
+    char metadata[1536];
     input->number = number;
     input->kind = likely(85) ? INPUT_ASYNC : likely(70) ? INPUT_SYNC : INPUT_REJECTED;
     input->partition = (int32_t)draw(0, plan->n_partitions - 1);
@@ -51,6 +71,10 @@ static void make_input(struct plan *plan, int number, int64_t *next_offset)
     next_offset[input->partition] += likely(15) ? draw(1, 3) : 0;
     input->offset = next_offset[input->partition]++;
     input->takes_ms = likely(70) ? draw(100, 3000) : draw(3000, 12000);
+    input->prepares = input->kind == INPUT_ASYNC && likely(25);
+    input->fetches = input->kind == INPUT_ASYNC && likely(25);
+    input->is_late = input->kind == INPUT_ASYNC && likely(20);
+    input->put_offs = likely(80) ? 0 : (int)draw(1, 3);
     snprintf(input->id, sizeof input->id, "inv-%d", number);
     if (likely(80))
         snprintf(input->key, sizeof input->key, "k%d", (int)draw(0, 3));
@@ -83,7 +107,7 @@ static int64_t draw_length(const struct plan *plan, enum fault_kind kind)
     if (kind == FAULT_FREEZE || kind == FAULT_CUT)
         return likely(30) ? draw(50, plan->session_ms) : draw(plan->session_ms, 4 * plan->session_ms);
     /* Around the time that a partition which is being handed over is waited for. */
-    if (kind == FAULT_RESULTS)
+    if (kind == FAULT_RESULTS || kind == FAULT_NOTES)
         return likely(30) ? draw(50, 9000) : draw(9000, 16000);
     return likely(70) ? draw(50, 4000) : draw(4000, 20000);
 }
@@ -125,6 +149,22 @@ static void make_slow(struct plan *plan)
     plan->n_faults = plan->n_faults > 0 ? plan->n_faults : 1;
 }
 
+/* The runs end while what is noted of them, again and again, cannot be written. */
+static void make_noted(struct plan *plan)
+{
+    struct fault *fault = &plan->fault[0];
+    plan->n_instances = likely(70) ? 1 : 2;
+    plan->checkpoints = true;
+    plan->at_most_once = false; /* else nothing would begin */
+    plan->moves = 90;
+    plan->n_provoked = 0;
+    plan->n_faults = 1;
+    *fault = (struct fault){.kind = FAULT_NOTES, .at_ms = BEGIN_MS + draw(0, 4000), .lasts_ms = draw(20000, 40000)};
+    plan->healed_ms = fault->at_ms + fault->lasts_ms;
+    for (int i = 0; i < plan->n_inputs; i++)
+        plan->input[i].takes_ms = draw(8000, 25000);
+}
+
 void plan_make(struct plan *plan)
 {
     bool is_slow = likely(12);
@@ -146,6 +186,7 @@ void plan_make(struct plan *plan)
     plan->loses_on_refusal = likely(50);
     plan->backend_is_idempotent = likely(50);
     plan->http_trouble = likely(50) ? 0 : (int)draw(1, 15);
+    plan->waits = likely(50) ? 0 : (int)draw(5, 30);
     plan->moves = likely(50) ? 0 : (int)draw(10, 80);
     plan->slow = likely(50) ? 1 : (int)draw(2, 15);
     plan->result_max_bytes = likely(85) ? 0 : 640;
@@ -153,6 +194,8 @@ void plan_make(struct plan *plan)
     make_faults(plan);
     if (is_slow)
         make_slow(plan);
+    else if (likely(8))
+        make_noted(plan);
 }
 
 struct input *plan_input_at(struct plan *plan, int32_t partition, int64_t offset)

@@ -23,6 +23,10 @@ struct input {
     int64_t offset;
     int64_t at_ms;    /* when it is produced */
     int64_t takes_ms; /* its run, at the backend */
+    bool prepares;    /* a call goes before its kickoff */
+    bool fetches;     /* its result, by a call behind its end */
+    bool is_late;     /* its run's id is told by polls alone */
+    int put_offs;     /* so many kickoffs are answered: not now, but later */
     char id[24];
     char key[8]; /* "": none */
     const char *reply; /* the topic that it asks to be answered on; NULL: none */
@@ -36,6 +40,7 @@ enum fault_kind {
     FAULT_OUTAGE,      /* nobody does */
     FAULT_COORDINATOR, /* the group's coordinator cannot be reached for a while */
     FAULT_RESULTS,     /* nobody can write results, though the group goes on */
+    FAULT_NOTES,       /* nobody can write checkpoints, though results and the group go on */
     FAULT_STOP,        /* one drains and ends; another starts after a while */
     FAULT_JOIN,        /* one more starts */
     FAULT_KINDS,
@@ -94,6 +99,7 @@ struct plan {
     bool loses_on_refusal;    /* librdkafka before 2.10: a refused commit costs the assignment */
     bool backend_is_idempotent;
     int http_trouble; /* percent of requests */
+    int waits;        /* percent of polls, and of prepare calls, that are answered with Retry-After */
     int moves;        /* percent of polls that say where the run is polled from now on */
     int slow;         /* percent of what goes over the network that takes long */
     size_t result_max_bytes; /* of the results topic; 0: none is refused */

@@ -34,6 +34,7 @@ struct world {
     bool is_out;              /* no broker can be reached */
     bool coordinator_is_away; /* the group's broker cannot */
     bool results_are_away;    /* the broker of their topic cannot */
+    bool notes_are_away;      /* the broker of the checkpoints cannot */
     bool is_over;
     /* The record. */
     bool is_traced;
