@@ -26,6 +26,7 @@ void *arena_take(struct arena *arena, size_t bytes)
             return NULL;
         chunk->next = arena->chunks;
         arena->chunks = chunk;
+        arena->bytes += sizeof(*chunk) + size;
         /* What is larger than a chunk has its own, and the present one goes on. */
         if (bytes > CHUNK_BYTES)
             return chunk->memory;

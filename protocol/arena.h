@@ -10,6 +10,7 @@ struct arena {
     void *chunks; /* all memory, for arena_free */
     char *at;     /* what is left of the newest */
     size_t left_bytes;
+    size_t bytes; /* of all chunks */
 };
 
 /* Fit for any type; NULL for want of memory. What was taken stays where it is. */

@@ -403,6 +403,7 @@ int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp
     if (status == 0)
         status = read_plan(&source, out);
     out->owned = source.arena.chunks;
+    out->owned_bytes = source.arena.bytes;
     plan_source_deinit(&source);
     if (status != 0)
         rxp_http_plan_deinit(out);

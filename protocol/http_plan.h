@@ -98,6 +98,7 @@ struct rxp_http_plan {
     struct rxp_words after_states;
     bool after_states_all;
     void *owned; /* memory of the plan */
+    size_t owned_bytes;
 };
 
 /* For an invocation that rxp_invocation_parse accepted; defaults NULL: none. Returns 0, or -1 with *why filled

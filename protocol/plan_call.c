@@ -9,6 +9,8 @@
 
 /* What is known only when the run is under way. */
 #define LATER ((unsigned)TEMPLATE_RUN_ID | TEMPLATE_PREPARED_ID)
+#define FILLED_FREE_BYTES ((size_t)64 * 1024)
+#define FILLED_FACTOR 4
 #define URL_VARIABLES (TEMPLATE_VAR | TEMPLATE_PATH)
 
 static int refuse_about(struct plan_source *source, enum plan_key key, const char *what)
@@ -186,6 +188,12 @@ static int read_body(struct plan_source *source, const struct plan_call_rules *r
     /* As a form, each byte may become three. */
     if ((filled | later) != 0 && bytes > PLAN_BODY_MAX_BYTES / (rules->body_is_form ? 3 : 1))
         return refuse_about(source, rules->body, "could become longer than 8 MiB with its placeholders filled");
+    /* A small message that repeats a variable must not take much memory for as long as its run waits. */
+    source->filled_bytes += n_filled > 0 ? bytes : 0;
+    if (source->filled_bytes > FILLED_FREE_BYTES + FILLED_FACTOR * source->said_bytes)
+        return refuse_about(source, rules->body,
+                            "repeats variables too often: filled, the bodies of a run may have 64 KiB and four times "
+                            "what message and profile hold");
     out->body = fill(source, text, TEMPLATE_JSON, now, &fills, &out->body_bytes);
     if (out->body == NULL)
         return -1;

@@ -106,6 +106,15 @@ static size_t count_variables(const struct rxp_pair *pairs, size_t n_pairs)
     return n;
 }
 
+static size_t count_bytes(const struct rxp_pair *pairs, size_t n_pairs)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < n_pairs; i++)
+        bytes += strlen(pairs[i].key) + strlen(pairs[i].value);
+    return bytes;
+}
+
 static int read_defaults(struct plan_source *source)
 {
     const struct rxp_defaults *defaults = source->defaults;
@@ -127,8 +136,11 @@ int plan_source_init(struct plan_source *source, const struct rxp_invocation *in
     size_t n = count_variables(invocation->metadata, invocation->n_metadata);
 
     *source = (struct plan_source){.invocation = invocation, .defaults = defaults, .why = why};
-    if (defaults != NULL)
+    source->said_bytes = count_bytes(invocation->metadata, invocation->n_metadata);
+    if (defaults != NULL) {
         n += count_variables(defaults->metadata, defaults->n_metadata);
+        source->said_bytes += count_bytes(defaults->metadata, defaults->n_metadata);
+    }
     if (n > 0) {
         source->variables = malloc(n * sizeof(*source->variables));
         if (source->variables == NULL)

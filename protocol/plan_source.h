@@ -29,6 +29,8 @@ struct plan_source {
     struct plan_value value[PLAN_KEYS]; /* empty for families */
     struct plan_variable *variables;    /* by name; of two with one name the message's is first */
     size_t n_variables;
+    size_t said_bytes;   /* of the metadata of both */
+    size_t filled_bytes; /* of bodies that variables were filled into */
     struct arena arena; /* whose chunks the plan takes over */
 };
 

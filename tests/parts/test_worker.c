@@ -220,7 +220,7 @@ END_TEST
 /* max_in_flight, max_in_flight_bytes, and how many of a hundred LONG_RUNs (some 350 bytes each) are taken then. */
 static const struct {
     size_t runs, bytes, least, most;
-} limits[] = {{1, 1 << 30, 1, 1}, {3, 1 << 30, 3, 3}, {10, 1 << 30, 10, 10}, {1000, 4000, 8, 13}};
+} limits[] = {{1, 1 << 30, 1, 1}, {3, 1 << 30, 3, 3}, {10, 1 << 30, 10, 10}, {1000, 7000, 8, 21}};
 
 START_TEST(takes_no_more_than_its_limits_at_a_time)
 {
@@ -231,6 +231,43 @@ START_TEST(takes_no_more_than_its_limits_at_a_time)
     struct worker_counts counts = stage_stop(&stage);
     ck_assert_uint_ge(counts.flight.taken, limits[_i].least);
     ck_assert_uint_le(counts.flight.taken, limits[_i].most);
+    stage_deinit(&stage);
+}
+END_TEST
+
+/* No kickoff came for a second. */
+static void await_rest(struct stage *stage)
+{
+    struct backend_counts before = {0};
+    struct backend_counts counts = {0};
+    do {
+        bool failed = false;
+        before = counts;
+        for (int i = 0; i < 10; i++) {
+            ck_assert_ptr_null(reader_next(stage->reader, 100, &failed, stage->why));
+        }
+        backend_read_counts(stage->backend, &counts);
+    } while (counts.kickoffs == 0 || counts.kickoffs != before.kickoffs);
+}
+
+/* What a message has filled in counts as well: of these two hundred, half a kilobyte each, but ten or so may wait at a time,
+ * and those that nobody has looked at yet. */
+START_TEST(takes_no_more_than_its_limit_of_what_is_filled_in)
+{
+    struct stage stage;
+    char template[2048];
+    char body[7 * 100 + 1] = "";
+    for (int i = 0; i < 100; i++) {
+        strcat(body, "{var.a}");
+    }
+    snprintf(template, sizeof template, "%.*s,\"http.body\":\"\\\"%s\\\"\",\"var.a\":\"%0500d\"}}", (int)strlen(LONG_RUN) - 2,
+             LONG_RUN, body, 0);
+    stage_init_limited(&stage, 400, 500000, 600);
+    stage_submit(&stage, 200, template);
+    await_rest(&stage);
+    struct worker_counts counts = stage_stop(&stage);
+    ck_assert_uint_ge(counts.flight.taken, 8);
+    ck_assert_uint_le(counts.flight.taken, 100);
     stage_deinit(&stage);
 }
 END_TEST
@@ -277,6 +314,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, every_invocation_gets_the_result_of_its_course);
     tcase_add_test(tcase, runs_that_outlast_the_drain_are_handed_back);
+    tcase_add_test(tcase, takes_no_more_than_its_limit_of_what_is_filled_in);
     tcase_add_loop_test(tcase, takes_no_more_than_its_limits_at_a_time, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tcase, the_drain_waits_for_cancel_calls);
     tcase_add_test(tcase, a_worker_that_is_freed_while_it_runs_leaves_nothing);

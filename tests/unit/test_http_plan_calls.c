@@ -305,9 +305,18 @@ START_TEST(what_placeholders_make_longer_has_a_limit)
                    "http.body could become longer than 8 MiB with its placeholders filled");
     body[1 + 80 * 7] = '"';
     body[2 + 80 * 7] = '\0';
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.body repeats variables too often");
+    body[1 + 4 * 7] = '"';
+    body[2 + 4 * 7] = '\0';
     assert_made(&sample, &plan);
-    ck_assert_uint_eq(plan.kickoff.body_bytes, 8000002);
+    ck_assert_uint_eq(plan.kickoff.body_bytes, 400002);
+    ck_assert_uint_gt(plan.owned_bytes, 400002);
+    ck_assert_uint_lt(plan.owned_bytes, 402000);
     rxp_http_plan_deinit(&plan);
+    /* All bodies together. */
+    set(&sample, "http.prepare_body", body);
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.prepare_body repeats variables too often");
+    set(&sample, "http.prepare_body", NULL);
     set(&sample, "http.body", ids);
     assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "could become longer than 8 MiB");
     ids[1 + 2700 * 13] = '"';

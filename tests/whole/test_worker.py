@@ -414,5 +414,23 @@ def _():
         holds(wrong.stderr, ":2:", "nothing was sent")
 
 
+@test("the bytes of a message's headers count, too, in what may be in flight")
+def _():
+    seen = 0
+
+    def comes_to_rest():
+        nonlocal seen
+        before, seen = seen, scene.backend.stats()["kickoffs"]
+        time.sleep(1)
+        return seen > 4 and seen == before
+
+    with Scene(partitions=1) as scene:
+        scene.worker(max_in_flight_bytes=1 << 20, drain_seconds=1)
+        scene.produce([Message(invocation(f"run-{n}", scene.backend, {"seconds": "600"}), headers=[("large", b"x" * 100000)])
+                       for n in range(60)])
+        wait_until(comes_to_rest, 60, "a pause")
+    assert seen < 30, f"{seen} kickoffs"
+
+
 if __name__ == "__main__":
     run_all()

@@ -183,7 +183,7 @@ size_t flight_bytes(const struct flight *flight)
 {
     struct ledger_counts counts;
     ledger_read_counts(flight->ledger, &counts);
-    return flight->input_bytes + atomic_load_explicit(&flight->result_bytes, memory_order_relaxed) + counts.outstanding_bytes;
+    return flight->input_bytes + atomic_load_explicit(&flight->loop_bytes, memory_order_relaxed) + counts.outstanding_bytes;
 }
 
 size_t flight_notes(const struct flight *flight)

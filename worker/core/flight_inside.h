@@ -31,7 +31,7 @@ struct flight {
     size_t refusals_untold;
     int64_t reply_told_ms;
     size_t replies_untold;
-    atomic_size_t result_bytes; /* grows on the loops, shrinks here */
+    atomic_size_t loop_bytes; /* of plans and results: grows on the loops, shrinks here */
     atomic_size_t unprepared;   /* with the loops, who have not looked what they are: grows here, shrinks there */
     atomic_size_t most_unprepared; /* then no more messages are taken for a moment; set here */
     atomic_bool intent_lost;    /* a loop had no memory for an intent */

@@ -28,13 +28,17 @@ static void on_crowded(struct run *run, struct gate *gate, void *opaque)
 static int on_prepare(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
-    count_prepared(flight, job_of_run(run));
     const struct intake_limits limits = {
         .max_message_bytes = flight->config.max_message_bytes,
         .profiles = flight->config.profiles,
         .keep_value = flight->config.settle.dead_letter_topic != NULL,
     };
-    return intake_prepare(job_of_run(run), &limits);
+    struct job *job = job_of_run(run);
+    int prepared = intake_prepare(job, &limits);
+    job->plan_bytes = job->plan.owned_bytes;
+    atomic_fetch_add_explicit(&flight->loop_bytes, job->plan_bytes, memory_order_relaxed);
+    count_prepared(flight, job); /* what it takes is counted by then */
+    return prepared;
 }
 
 static void drop_value(struct job *job)
@@ -84,7 +88,7 @@ static void on_ended(struct run *run, void *opaque)
         return;
     }
     job->result_bytes = run->result != NULL ? strlen(run->result) : 0;
-    atomic_fetch_add_explicit(&flight->result_bytes, job->result_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&flight->loop_bytes, job->result_bytes, memory_order_relaxed);
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:
         break; /* the Kafka thread's now, perhaps freed already */

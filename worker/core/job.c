@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEADER_BYTES 64 /* about what librdkafka needs for one besides */
+
 static char *copy_bytes(const void *bytes, size_t n)
 {
     char *copy = malloc(n + 1);
@@ -14,6 +16,19 @@ static char *copy_bytes(const void *bytes, size_t n)
         copy[n] = '\0';
     }
     return copy;
+}
+
+/* They are kept until the result is sent, which bears them as well. */
+static size_t count_headers(const rd_kafka_headers_t *headers)
+{
+    const char *name;
+    const void *value;
+    size_t value_bytes;
+    size_t bytes = 0;
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &value_bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        bytes += HEADER_BYTES + strlen(name) + value_bytes;
+    }
+    return bytes;
 }
 
 static int copy_input(struct job *job, const rd_kafka_message_t *message)
@@ -34,6 +49,7 @@ static int copy_input(struct job *job, const rd_kafka_message_t *message)
     rd_kafka_headers_t *headers = NULL;
     if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         job->headers = rd_kafka_headers_copy(headers);
+        job->input_bytes += count_headers(headers);
     }
     return 0;
 }

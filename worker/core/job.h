@@ -62,7 +62,8 @@ struct job {
     /* The input, copied: the message itself would pin its whole fetch buffer. */
     char *value; /* freed once parsed, unless dead letters are on */
     size_t value_bytes;
-    size_t input_bytes;  /* value and key, for the limit on bytes in flight */
+    size_t input_bytes;  /* value, key and headers, for the limit on bytes in flight */
+    size_t plan_bytes;   /* what its plan takes beside the message, for the same */
     size_t result_bytes; /* of http.result, for the same */
     char *key; /* NULL: none */
     size_t key_bytes;
