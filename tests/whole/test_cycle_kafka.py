@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The whole HTTP cycle through Kafka: cycle_rows.py and more, all of it one batch that one worker takes; and a second worker
-that allows no more than its profiles do."""
+that allows no more than its profiles do, and gives the stricter guarantees."""
 import datetime
 import json
 import pathlib
@@ -28,7 +28,7 @@ QUEUED_SECONDS = 5  # until a start_before that passes while a run is queued
 ALL = Deliveries(profiles_dir=PROFILES, secrets_dir=SECRETS, log_level="debug",
                  secrets_hosts="KEY=127.0.0.1;TOKEN=127.0.0.1;SLOW=127.0.0.1")
 ONLY = Deliveries(profiles_dir=PROFILES, secrets_dir=SECRETS, profiles="only", origin_max_connections=2,
-                  secrets_hosts="KEY=127.0.0.1")
+                  results_guarantee="exactly-once", kickoff_guarantee="at-most-once", secrets_hosts="KEY=127.0.0.1")
 RUNS = cycle_rows.RUNS
 RUNS.carrier = ALL
 

@@ -137,8 +137,9 @@ def play_polled(play):
     ]
 
 
-@rows("runs of a killed worker go on with the right URLs and ids, also amid the fetch of their result ({0} kickoffs)", BOTH)
-def _(guarantee):
+@rows("runs of a {0} worker go on with the right URLs and ids, also amid the fetch of their result ({1} kickoffs)", [
+    ("killed", "at-least-once"), ("stopped", "at-most-once")])
+def _(how, guarantee):
     play = Play()
     with Scene(partitions=3) as scene:
         runs = play_polled(play)
@@ -154,7 +155,10 @@ def _(guarantee):
         for name, (_, facts, *_) in zip(names, runs):
             wait_for_note(scene, name, **facts)
         wait_until(lambda: all(play.count(name, "result") for name in ("fetching", "terminal")), what="fetches")
-        first.kill()
+        if how == "killed":
+            first.kill()
+        else:
+            equal(first.stop(20), 0)
         before = {name: play.count(name, call) for name, (_, _, (call, _), _) in zip(names, runs)}
         kept = play.count("moved", "first")
         wait_until(lambda: time.time() > latest, what="the end of the time to start in")  # which is no matter to them
@@ -171,6 +175,58 @@ def _(guarantee):
                 equal(play.targets(name, other)[-1], at, f"{other} of {name}")
         equal(results["late"]["metadata"]["http.run_id"], "r/1")
         equal((play.count("prepared", "prepare"), play.count("moved", "first")), (1, kept))
+        nothing_is_left(scene)
+
+
+@test("a worker that stops says where its runs are polled now, however new that is")
+def _():
+    play = Play()
+    named = []
+
+    def move(_request):
+        if play.gone.is_set():
+            return ENDED
+        named.append(len(named))
+        return answer(200, '{"status":"running"}', Location=f"op?n={named[-1]}")
+    play.on("a", "kickoff", answer(202, Location="op?n=first"))
+    play.on("a", "op", move)
+    with Scene(partitions=1) as scene:
+        first = scene.worker(name="first")
+        where = scene.produce([play.message("a", http_poll_url_template=None, http_poll_url_header="Location")])
+        wait_until(lambda: len(named) > 3, what="some polls")
+        equal(first.stop(20), 0)
+        polled = play.count("a", "op")
+        play.go()
+        scene.worker(name="second")
+        has_succeeded(results_of(scene, ["a"], where)["a"])
+        equal(play.targets("a", "op")[polled:], [f"/a/op?n={named[-1]}"])
+
+
+@test("runs whose time is up before anybody polls them on: what has ended is fetched all the same, the rest is cancelled")
+def _():
+    play = Play()
+    cancel = {"http_cancel_url_template": "{0}cancel?of={run_id}", "http_late_run_id_path": "run"}
+    for name, after in (("ended", ENDED), ("slow", answer(200, '{"status":"running","run":"r 1"}'))):
+        play.on(name, "kickoff", ACCEPTED, answer(500))
+        play.on(name, "poll", play.until(RUNNING, after))
+        play.on(name, "result", answer(200, "7"))
+        play.on(name, "cancel", answer(200))
+    with Scene(partitions=1) as scene:
+        first = scene.worker(name="first")
+        given = [play.message(name, http_result_url_template="{0}result", **cancel) for name in ("ended", "slow")]
+        where = scene.produce([{**each, "timeout_seconds": 5} for each in given])
+        began = time.monotonic()
+        for name in ("ended", "slow"):
+            wait_for_note(scene, name)
+        equal(first.stop(20), 0)
+        play.go()
+        wait_until(lambda: time.monotonic() > began + 8, what="the end of their time")
+        scene.worker(name="second")
+        results = results_of(scene, ["ended", "slow"], where)
+        has_succeeded(results["ended"], http_result="7")
+        equal((results["slow"]["status"], results["slow"]["metadata"]["error.code"]), ("timed_out", "poll_timeout"))
+        wait_until(lambda: play.count("slow", "cancel"), what="the cancel call")
+        equal((play.targets("slow", "cancel"), play.count("ended", "cancel")), (["/slow/cancel?of=r%201"], 0))
         nothing_is_left(scene)
 
 
