@@ -53,8 +53,14 @@ struct rxp_named_url {
     bool from_defaults;
 };
 
+/* A waiting run has one: it is kept small. */
 struct rxp_http_plan {
     bool polls; /* http_async; false for http, whose answer to the kickoff is the result */
+    bool missing_status_is_pending;
+    bool result_states_all;
+    bool after_states_all;
+    int kickoff_max_retries; /* -1: the worker's own */
+    int poll_max_failures;   /* the same */
     /* The calls; a call that is not made has no url (http_call.h). All methods are upper case. */
     struct rxp_http_call prepare;
     struct rxp_http_call kickoff;
@@ -75,13 +81,11 @@ struct rxp_http_plan {
     /* kickoff */
     const char *idempotency_header; /* NULL: not sent */
     struct rxp_codes accept_codes;  /* never empty */
-    int kickoff_max_retries;        /* -1: the worker's own */
     /* polls */
     const char *poll_url_header; /* NULL: none */
     const char *run_id_path;     /* NULL: the kickoff's answer names none */
     const char *late_run_id_path; /* NULL: none */
     const char *status_path;
-    bool missing_status_is_pending;
     struct rxp_words terminal_states;
     struct rxp_words success_states;
     struct rxp_codes pending_codes;
@@ -89,14 +93,11 @@ struct rxp_http_plan {
     int64_t poll_interval_ms;
     double poll_backoff_factor; /* >= 1 */
     int64_t poll_max_interval_ms;
-    int poll_max_failures; /* -1: the worker's own */
     struct rxp_words error_paths;
     /* result */
     const char *result_path; /* NULL: none; in the body of the result call, where that is made */
     struct rxp_words result_states; /* after which the result call is made, where there is one */
-    bool result_states_all;
     struct rxp_words after_states;
-    bool after_states_all;
     void *owned; /* memory of the plan */
     size_t owned_bytes;
 };
