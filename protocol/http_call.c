@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool rxp_http_call_is_ready(const struct rxp_http_call *call, const struct rxp_fills *fills)
 {
@@ -96,4 +97,9 @@ const char *rxp_http_call_content_type(const struct rxp_http_call *call)
     if (call->body == NULL)
         return NULL;
     return call->body_is_form ? "application/x-www-form-urlencoded" : "application/json";
+}
+
+bool rxp_http_call_has_use_of(const struct rxp_http_call *call, const char *header)
+{
+    return call->body != NULL || strcasecmp(header, "Content-Type") != 0;
 }

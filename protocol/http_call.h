@@ -45,5 +45,7 @@ int rxp_http_call_body(const struct rxp_http_call *call, const struct rxp_fills 
 
 /* NULL without a body. */
 const char *rxp_http_call_content_type(const struct rxp_http_call *call);
+/* Does a header of that name belong to the request? Content-Type does where there is a body. */
+bool rxp_http_call_has_use_of(const struct rxp_http_call *call, const char *header);
 
 #endif

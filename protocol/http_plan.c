@@ -153,14 +153,10 @@ static int check_prepared_id(struct plan_source *source, struct rxp_http_plan *p
     return 0;
 }
 
-static int check_run_id(struct plan_source *source, struct rxp_http_plan *plan, enum plan_key key)
+static int check_run_id(struct plan_source *source, const struct rxp_http_plan *plan, enum plan_key key)
 {
-    const char *path = text_of(source, KEY_POLL_RUN_ID_PATH);
-
-    if (key == PLAN_KEYS)
-        return 0;
-    plan->run_id_path = path;
-    if (path != NULL || (plan->late_run_id_path != NULL && key != KEY_POLL_URL_TEMPLATE))
+    if (key == PLAN_KEYS || plan->run_id_path != NULL ||
+        (plan->late_run_id_path != NULL && key != KEY_POLL_URL_TEMPLATE))
         return 0;
     if (plan->late_run_id_path == NULL)
         return refuse_unfilled(source, KEY_POLL_RUN_ID_PATH, "{run_id}", key);
@@ -181,6 +177,7 @@ static int check_ids(struct plan_source *source, struct rxp_http_plan *plan)
     };
 
     plan->prepared_id_path = plan->prepare.url == NULL ? NULL : text_of(source, KEY_PREPARE_ID_PATH);
+    plan->run_id_path = plan->polls ? text_of(source, KEY_POLL_RUN_ID_PATH) : NULL;
     plan->late_run_id_path = plan->polls ? text_of(source, KEY_LATE_RUN_ID_PATH) : NULL;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (check_prepared_id(source, plan, wants_prepared_id(&wanted[i])) < 0 ||
@@ -248,29 +245,34 @@ static int read_later_states(struct plan_source *source, struct rxp_http_plan *p
     return 0;
 }
 
-static int read_codes(struct plan_source *source, struct rxp_http_plan *plan)
+/* Codes that an answer may end with, if the key is given. */
+static int read_code_list(struct plan_source *source, enum plan_key key, struct rxp_codes *out)
 {
     /* They are followed: what they lead to answers. */
     static const int followed[] = {301, 302, 303, 307, 308};
 
-    if (is_given(source, KEY_POLL_PENDING_CODES) &&
-        plan_value_codes(source, KEY_POLL_PENDING_CODES, 100, &plan->pending_codes) < 0)
-        return -1;
-    if (!is_given(source, KEY_KICKOFF_ACCEPT_CODES))
+    if (!is_given(source, key))
         return 0;
-    if (plan_value_codes(source, KEY_KICKOFF_ACCEPT_CODES, 200, &plan->accept_codes) < 0)
+    if (plan_value_codes(source, key, out) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(followed) / sizeof(followed[0]); i++) {
+        if (!rxp_codes_has(out, followed[i]))
+            continue;
+        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+                   "%s has %d, a redirect, which is followed: name the codes of the answer that it leads to",
+                   plan_key_name(key), followed[i]);
+        return plan_source_blame(source, key, PLAN_KEYS);
+    }
+    return 0;
+}
+
+static int read_codes(struct plan_source *source, struct rxp_http_plan *plan)
+{
+    if (read_code_list(source, KEY_POLL_PENDING_CODES, &plan->pending_codes) < 0 ||
+        read_code_list(source, KEY_KICKOFF_ACCEPT_CODES, &plan->accept_codes) < 0)
         return -1;
     if (plan->accept_codes.n == 0)
         return plan_source_refuse(source, KEY_KICKOFF_ACCEPT_CODES, "names no code, so no kickoff could be accepted");
-    for (size_t i = 0; i < sizeof(followed) / sizeof(followed[0]); i++) {
-        if (!rxp_codes_has(&plan->accept_codes, followed[i]))
-            continue;
-        rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
-                   "http.kickoff_accept_codes has %d, a redirect, which is followed: name the codes of the answer that "
-                   "it leads to",
-                   followed[i]);
-        return plan_source_blame(source, KEY_KICKOFF_ACCEPT_CODES, PLAN_KEYS);
-    }
     return 0;
 }
 

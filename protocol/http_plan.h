@@ -83,7 +83,7 @@ struct rxp_http_plan {
     struct rxp_codes accept_codes;  /* never empty */
     /* polls */
     const char *poll_url_header; /* NULL: none */
-    const char *run_id_path;     /* NULL: the kickoff's answer names none */
+    const char *run_id_path;     /* NULL: the kickoff's answer names none. Where no call wants {run_id}: for the result */
     const char *late_run_id_path; /* NULL: none */
     const char *status_path;
     struct rxp_words terminal_states;
@@ -119,6 +119,20 @@ bool rxp_http_plan_sends(const struct rxp_http_plan *plan, const struct rxp_http
 bool rxp_words_has(const struct rxp_words *words, const char *word);
 bool rxp_codes_has(const struct rxp_codes *codes, int code);
 
+/* Why there is no id that serves. */
+enum rxp_id_fault {
+    RXP_ID_FIT,
+    RXP_ID_MISSING, /* no field */
+    RXP_ID_NULL,
+    RXP_ID_ARRAY,
+    RXP_ID_OBJECT,
+    RXP_ID_EMPTY,
+    RXP_ID_LONG, /* more than RXP_RUN_ID_MAX_BYTES */
+    RXP_ID_DOT, /* ".": as a path segment it would name another resource */
+    RXP_ID_DOTS, /* "..": the same */
+    RXP_ID_NO_MEMORY,
+};
+
 /* Where an id of a run stands. */
 struct rxp_id_source {
     const char *phase; /* "kickoff": whose answer it is */
@@ -126,8 +140,11 @@ struct rxp_id_source {
     const char *path;
 };
 
-/* An id from an answer: decoded text of a string, number or boolean. Returns 0 with *out (the caller frees it), or -1
- * with *why: run_id_missing or run_id_invalid. */
+/* An id from an answer: decoded text of a string, number or boolean. FIT with *out, which the caller frees; else NULL. */
+enum rxp_id_fault rxp_id_find(struct json_slice document, const char *path, char **out);
+/* Of a fault, not of FIT: run_id_missing or run_id_invalid with its sentence. Returns -1. */
+int rxp_id_refuse(const struct rxp_id_source *source, enum rxp_id_fault fault, struct rxp_refusal *why);
+/* Both in one: 0 with *out, or -1 with *why. */
 int rxp_id_take(struct json_slice document, const struct rxp_id_source *source, char **out, struct rxp_refusal *why);
 
 /* The http.* and rxp.* keys known to this version, for "did you mean" and the reference page; of families such as

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define LOWEST_CODE 200 /* those below announce another answer */
 #define METHOD_MAX_BYTES 32
 /* Of a comma list: far more than any API has states, and few enough to compare each with each. */
 #define LIST_MAX_ITEMS 256
@@ -43,14 +44,14 @@ int plan_value_words(struct plan_source *source, enum plan_key key, struct rxp_w
     return 0;
 }
 
-static int refuse_code(struct plan_source *source, enum plan_key key, const char *item, size_t bytes, int lowest)
+static int refuse_code(struct plan_source *source, enum plan_key key, const char *item, size_t bytes)
 {
     rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s has '%s', which is no HTTP status code from %d to 599",
-               plan_key_name(key), rxp_show(item, bytes).text, lowest);
+               plan_key_name(key), rxp_show(item, bytes).text, LOWEST_CODE);
     return plan_source_blame(source, key, PLAN_KEYS);
 }
 
-int plan_value_codes(struct plan_source *source, enum plan_key key, int lowest, struct rxp_codes *out)
+int plan_value_codes(struct plan_source *source, enum plan_key key, struct rxp_codes *out)
 {
     const char *list = source->value[key].text;
     const char *item;
@@ -66,8 +67,8 @@ int plan_value_codes(struct plan_source *source, enum plan_key key, int lowest, 
         code[i] = 0;
         for (size_t digit = 0; bytes == 3 && digit < 3; digit++)
             code[i] = item[digit] >= '0' && item[digit] <= '9' ? code[i] * 10 + (item[digit] - '0') : -1000;
-        if (code[i] < lowest || code[i] > 599)
-            return refuse_code(source, key, item, bytes, lowest);
+        if (code[i] < LOWEST_CODE || code[i] > 599)
+            return refuse_code(source, key, item, bytes);
     }
     *out = (struct rxp_codes){.code = code, .n = n};
     return 0;

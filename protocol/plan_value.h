@@ -9,8 +9,8 @@
 
 /* A comma list of words, perhaps of none. */
 int plan_value_words(struct plan_source *source, enum plan_key key, struct rxp_words *out);
-/* One of codes, from lowest to 599. */
-int plan_value_codes(struct plan_source *source, enum plan_key key, int lowest, struct rxp_codes *out);
+/* One of codes, from 200 to 599: those of answers that have an end. */
+int plan_value_codes(struct plan_source *source, enum plan_key key, struct rxp_codes *out);
 /* Seconds, 0 or more, as milliseconds of at most RXP_MAX_MS. */
 int plan_value_seconds(struct plan_source *source, enum plan_key key, int64_t *out_ms);
 /* A whole number, 0 or more; above the limit it is the limit. */

@@ -92,28 +92,32 @@ static const struct {
     {308, "PUT", "PUT /there", true},   {302, "HEAD", "HEAD /there", false}, {307, "DELETE", "DELETE /there", true},
 };
 
+/* Each without and with a Content-Type of the caller. */
 START_TEST(a_redirect_is_followed_with_the_method_of_its_code)
 {
     char answer[128];
     snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nLocation: /there?a=b\r\nContent-Length: 0\r\n\r\n",
-             redirects[_i].code);
+             redirects[_i / 2].code);
     const struct rude_step steps[] = {{.act = RUDE_ANSWER, .answer = answer},
                                       {.act = RUDE_ANSWER, .answer = OK_ANSWER}};
     serve(RUDE_WHOLE_SERVER, steps, 2);
-    const struct http_header header = {"Idempotency-Key", "k"};
-    const struct http_request request = {.method = redirects[_i].method, .url = url_of(server, "/here"), .body = "{}",
+    const struct http_header headers[] = {{"Idempotency-Key", "k"}, {"Content-Type", "text/own"}};
+    const bool has_own_type = _i % 2 == 1;
+    const struct http_request request = {.method = redirects[_i / 2].method, .url = url_of(server, "/here"), .body = "{}",
                                          .body_bytes = 2, .content_type = "application/json", .once = true,
                                          .is_kickoff = true};
-    struct seen seen = {.headers = {.header = &header, .n = 1}};
+    struct seen seen = {.headers = {.header = headers, .n = has_own_type ? 2 : 1}};
     fetch(&seen, &request);
     ck_assert_int_eq(seen.error, TRANSPORT_OK);
     ck_assert_int_eq(seen.code, 200);
     ck_assert_int_eq(seen.begun, 1);
     ck_assert_uint_eq(requests_of(server), 2);
     const char *text = rude_server_request(server, 1);
-    ck_assert_msg(strncmp(text, redirects[_i].then, strlen(redirects[_i].then)) == 0, "%s", text);
-    ck_assert_int_eq(strstr(text, "\r\n\r\n{}") != NULL, redirects[_i].has_body);
-    ck_assert_int_eq(strstr(text, "Content-Type: application/json") != NULL, redirects[_i].has_body);
+    bool has_body = redirects[_i / 2].has_body;
+    ck_assert_msg(strncmp(text, redirects[_i / 2].then, strlen(redirects[_i / 2].then)) == 0, "%s", text);
+    ck_assert_int_eq(strstr(text, "\r\n\r\n{}") != NULL, has_body);
+    ck_assert_int_eq(strstr(text, "Content-Type: application/json") != NULL, has_body && !has_own_type);
+    ck_assert_int_eq(strstr(text, "Content-Type: text/own") != NULL, has_body && has_own_type);
     ck_assert_ptr_nonnull(strstr(text, "Idempotency-Key: k"));
 }
 END_TEST
@@ -351,7 +355,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_kickoff_whose_connection_dies_is_sent_once, 0, COUNT(dropped));
     tcase_add_test(tests, a_poll_whose_connection_dies_is_sent_again);
     tcase_add_test(tests, each_hop_of_a_kickoff_is_sent_once);
-    tcase_add_loop_test(tests, a_redirect_is_followed_with_the_method_of_its_code, 0, COUNT(redirects));
+    tcase_add_loop_test(tests, a_redirect_is_followed_with_the_method_of_its_code, 0, 2 * COUNT(redirects));
     tcase_add_test(tests, headers_do_not_follow_to_another_origin_and_do_not_come_back);
     tcase_add_loop_test(tests, a_location_may_be_relative, 0, COUNT(locations));
     tcase_add_test(tests, an_absolute_location_may_hold_what_should_be_encoded);

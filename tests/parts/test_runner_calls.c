@@ -474,6 +474,12 @@ START_TEST(a_run_may_time_out_while_its_result_is_fetched)
 }
 END_TEST
 
+static void with_no_template(struct rxp_http_plan *plan)
+{
+    plan->poll.url = NULL;
+    plan->poll.url_has_run_id = false;
+}
+
 static void with_result_of_no_id(struct rxp_http_plan *plan)
 {
     with_late_id(plan);
@@ -493,6 +499,78 @@ START_TEST(a_result_whose_url_wants_an_unknown_id_cannot_be_fetched)
     ck_assert_int_eq(subject->outcome.status, RXP_STATUS_FAILED);
     ck_assert_int_eq(subject->outcome.error, RXP_ERROR_RESULT_FETCH);
     ck_assert_uint_eq(n_transfers, 2);
+}
+END_TEST
+
+static const struct {
+    const char *polls[2];
+    const char *why;
+} unfit_rows[] = {
+    {{"{\"status\":\"running\"}", "{\"status\":\"completed\"}"}, ", and no answer named one"},
+    {{"{\"status\":\"running\"}", "{\"status\":\"completed\",\"run\":null}"},
+     ", and the one that was named can't be used: poll response has null at path 'run', where a run id is due"},
+    {{"{\"status\":\"running\",\"run\":\"..\"}", "{\"status\":\"completed\"}"},
+     ", and the one that was named can't be used: poll response has '..' at path 'run', which is a step in a path "
+     "and no run id"},
+    {{"{\"status\":\"running\",\"run\":\"..\"}", "{\"status\":\"completed\",\"run\":[]}"},
+     ", and the one that was named can't be used: poll response has an array at path 'run', where a run id is due"},
+};
+
+START_TEST(an_id_that_was_named_and_does_not_serve_is_told_of)
+{
+    struct subject *subject = subject_new();
+    subject->shape = with_result_of_no_id;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, "");
+    begin(last());
+    answer(last(), 200, unfit_rows[_i].polls[0]);
+    turn_at(now_ms + 2000);
+    begin(last());
+    answer(last(), 200, unfit_rows[_i].polls[1]);
+    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_RESULT_FETCH);
+    ck_assert_msg(strstr(subject->summary, "http.result_url_template wants the run id") != NULL, "%s", subject->summary);
+    ck_assert_msg(strstr(subject->summary, unfit_rows[_i].why) != NULL, "%s", subject->summary);
+}
+END_TEST
+
+static void with_url_and_unfit_id(struct rxp_http_plan *plan)
+{
+    with_result(plan);
+    with_header(plan);
+}
+
+START_TEST(so_is_one_that_the_kickoff_named)
+{
+    struct subject *subject = subject_new();
+    subject->shape = with_url_and_unfit_id;
+    submit(subject);
+    turn();
+    begin(last());
+    answer_with(last(), 202, "{\"id\":{}}", NULL, "http://b.example/1");
+    begin(last());
+    answer(last(), 200, "{\"status\":\"completed\"}");
+    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_RESULT_FETCH);
+    ck_assert_msg(strstr(subject->summary, "kickoff response has an object at path 'id', where a run id is due") != NULL,
+                  "%s", subject->summary);
+}
+END_TEST
+
+/* Its poll URL comes by a header, and no call wants an id. */
+START_TEST(an_id_that_nobody_needs_is_in_the_result_all_the_same)
+{
+    struct subject *subject = subject_new();
+    subject->metadata = ",\"http.poll_url_header\":\"Operation-Location\"";
+    subject->shape = with_no_template;
+    submit(subject);
+    turn();
+    begin(last());
+    answer_with(last(), 202, _i == 0 ? "{\"id\":\"r7\"}" : "{}", NULL, "http://b.example/op/1");
+    begin(last());
+    answer(last(), 200, "{\"status\":\"completed\"}");
+    ck_assert_int_eq(subject->outcome.status, RXP_STATUS_SUCCEEDED);
+    ck_assert_str_eq(subject->run_id, _i == 0 ? "r7" : "");
 }
 END_TEST
 
@@ -538,6 +616,34 @@ START_TEST(headers_go_with_each_call_to_an_origin_that_the_plan_names)
 }
 END_TEST
 
+static const struct rxp_http_header type_header = {.name = "content-type", .value = "application/vnd.own+json"};
+
+static void with_type_header(struct rxp_http_plan *plan)
+{
+    with_plain_header(plan);
+    plan->headers = &type_header;
+}
+
+/* The prepare call has one, the kickoff none. */
+START_TEST(a_content_type_goes_with_a_body_alone)
+{
+    struct subject *subject = subject_new();
+    subject->shape = with_type_header;
+    submit(subject);
+    turn();
+    begin(last());
+    ck_assert_uint_eq(last()->n_headers, 1);
+    ck_assert_str_eq(last()->header[0], "content-type: application/vnd.own+json");
+    answer(last(), 200, "{\"id\":\"s1\"}");
+    begin(last());
+    ck_assert_uint_eq(last()->n_headers, 1);
+    ck_assert_str_eq(last()->header[0], "Idempotency-Key: inv-1");
+    answer(last(), 202, "{\"id\":\"r1\"}");
+    begin(last());
+    ck_assert_uint_eq(last()->n_headers, 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runner_calls");
@@ -563,6 +669,10 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_run_may_time_out_while_its_result_is_fetched);
     tcase_add_test(tests, a_result_whose_url_wants_an_unknown_id_cannot_be_fetched);
     tcase_add_test(tests, headers_go_with_each_call_to_an_origin_that_the_plan_names);
+    tcase_add_loop_test(tests, an_id_that_was_named_and_does_not_serve_is_told_of, 0, COUNT(unfit_rows));
+    tcase_add_test(tests, so_is_one_that_the_kickoff_named);
+    tcase_add_loop_test(tests, an_id_that_nobody_needs_is_in_the_result_all_the_same, 0, 2);
+    tcase_add_test(tests, a_content_type_goes_with_a_body_alone);
     suite_add_tcase(suite, tests);
     return suite;
 }

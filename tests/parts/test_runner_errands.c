@@ -435,6 +435,29 @@ START_TEST(an_errand_bears_the_headers_that_may_go_there)
 }
 END_TEST
 
+static const struct rxp_http_header type_header = {.name = "Content-Type", .value = "application/vnd.own+json"};
+static const struct rxp_named_url type_origin = {.url = "http://b.example/runs"};
+
+/* 0: there is one; 1: there is none. */
+START_TEST(a_content_type_goes_with_a_body_alone)
+{
+    struct subject *subject = subject_with_extra();
+    extra.headers = &type_header;
+    extra.n_headers = 1;
+    extra.named = &type_origin;
+    extra.n_named = 1;
+    if (_i == 1) {
+        extra.cancel.body = NULL;
+        extra.cancel.body_bytes = 0;
+    }
+    kick_off(subject);
+    cancel_runs();
+    ck_assert_str_eq(last()->url, "http://b.example/runs/r1/cancel");
+    begin(last());
+    ck_assert_uint_eq(last()->n_headers, _i == 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runner_errands");
@@ -456,6 +479,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, errands_take_up_so_much_memory_at_most);
     tcase_add_test(tests, there_are_so_many_errands_at_most);
     tcase_add_loop_test(tests, an_errand_bears_the_headers_that_may_go_there, 0, 2);
+    tcase_add_loop_test(tests, a_content_type_goes_with_a_body_alone, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -146,6 +146,18 @@ START_TEST(the_longest_ids_fit)
 }
 END_TEST
 
+START_TEST(a_content_type_belongs_to_a_body)
+{
+    struct rxp_http_call call = call_to("http://h/");
+
+    call.body = NULL;
+    ck_assert(!rxp_http_call_has_use_of(&call, "Content-Type") && !rxp_http_call_has_use_of(&call, "content-TYPE"));
+    ck_assert(rxp_http_call_has_use_of(&call, "Content-Types") && rxp_http_call_has_use_of(&call, "X"));
+    call.body = "{}";
+    ck_assert(rxp_http_call_has_use_of(&call, "Content-Type"));
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("http_call");
@@ -155,6 +167,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_call_is_ready_once_all_that_it_needs_is_known);
     tcase_add_loop_test(tcase, a_body_is_filled_when_the_ids_are_known, 0, ROWS(bodies));
     tcase_add_test(tcase, the_longest_ids_fit);
+    tcase_add_test(tcase, a_content_type_belongs_to_a_body);
     suite_add_tcase(suite, tcase);
     return suite;
 }

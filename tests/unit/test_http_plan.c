@@ -61,7 +61,7 @@ START_TEST(every_key_is_read)
     set(&sample, "http.poll_terminal_states", " done , failed,,\tgave up ,");
     set(&sample, "http.poll_success_states", "never, done");
     set(&sample, "http.poll_interval_seconds", "0.25");
-    set(&sample, "http.poll_pending_codes", " 404 ,425,, 100,599");
+    set(&sample, "http.poll_pending_codes", " 404 ,425,, 201,599");
     set(&sample, "http.poll_max_failures", "7");
     set(&sample, "http.result_path", "data.output");
     set(&sample, "http.kickoff_accept_codes", "201,409");
@@ -103,7 +103,7 @@ START_TEST(every_key_is_read)
     ck_assert_uint_eq(plan.pending_codes.n, 4);
     ck_assert_int_eq(plan.pending_codes.code[0], 404);
     ck_assert_int_eq(plan.pending_codes.code[1], 425);
-    ck_assert_int_eq(plan.pending_codes.code[2], 100);
+    ck_assert_int_eq(plan.pending_codes.code[2], 201);
     ck_assert_int_eq(plan.pending_codes.code[3], 599);
     ck_assert_int_eq(plan.poll_max_failures, 7);
     ck_assert_str_eq(plan.result_path, "data.output");
@@ -228,7 +228,25 @@ START_TEST(a_template_without_run_id_needs_no_path_to_one)
     assert_made(&sample, &plan);
     ck_assert_ptr_null(plan.run_id_path);
     rxp_http_plan_deinit(&plan);
-    set(&sample, "http.poll_run_id_path", "id");
+    set(&sample, "http.poll_run_id_path", "");
+    assert_made(&sample, &plan);
+    ck_assert_ptr_null(plan.run_id_path);
+    rxp_http_plan_deinit(&plan);
+}
+END_TEST
+
+START_TEST(a_path_to_the_run_id_is_kept_where_no_call_wants_one)
+{
+    struct sample sample;
+    struct rxp_http_plan plan;
+
+    sample_init(&sample, RXP_KIND_HTTP_ASYNC);
+    set(&sample, "http.poll_url_template", NULL);
+    set(&sample, "http.poll_url_header", "Operation-Location");
+    assert_made(&sample, &plan);
+    ck_assert_str_eq(plan.run_id_path, "data.id");
+    rxp_http_plan_deinit(&plan);
+    sample.invocation.kind = RXP_KIND_HTTP;
     assert_made(&sample, &plan);
     ck_assert_ptr_null(plan.run_id_path);
     rxp_http_plan_deinit(&plan);
@@ -335,7 +353,17 @@ static const struct {
     {"http.poll_interval_seconds", "1e+", "is no decimal number"},
     {"http.poll_interval_seconds", "two", "is no decimal number"},
     {"http.poll_pending_codes", "", NULL},
-    {"http.poll_pending_codes", "99", "http.poll_pending_codes has '99', which is no HTTP status code from 100 to 599"},
+    {"http.poll_pending_codes", "99", "http.poll_pending_codes has '99', which is no HTTP status code from 200 to 599"},
+    {"http.poll_pending_codes", "404,100", "http.poll_pending_codes has '100', which is no HTTP status code from 200 to 599"},
+    {"http.poll_pending_codes", "199", "http.poll_pending_codes has '199', which is no HTTP status code from 200 to 599"},
+    {"http.poll_pending_codes", "200", NULL},
+    {"http.poll_pending_codes", "404,301",
+     "http.poll_pending_codes has 301, a redirect, which is followed: name the codes of the answer that it leads to"},
+    {"http.poll_pending_codes", "302", "http.poll_pending_codes has 302, a redirect"},
+    {"http.poll_pending_codes", "303", "http.poll_pending_codes has 303, a redirect"},
+    {"http.poll_pending_codes", "307", "http.poll_pending_codes has 307, a redirect"},
+    {"http.poll_pending_codes", "308", "http.poll_pending_codes has 308, a redirect"},
+    {"http.poll_pending_codes", "300,304", NULL},
     {"http.poll_pending_codes", "404,600", "has '600'"},
     {"http.poll_pending_codes", "099", "has '099'"},
     {"http.poll_pending_codes", "4o4", "has '4o4'"},
@@ -867,6 +895,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, a_required_key_that_is_missing_or_empty_is_named, 0, ROWS(required));
     tcase_add_test(tcase, a_missing_key_is_all_that_the_sentence_says);
     tcase_add_test(tcase, a_template_without_run_id_needs_no_path_to_one);
+    tcase_add_test(tcase, a_path_to_the_run_id_is_kept_where_no_call_wants_one);
     tcase_add_test(tcase, the_examples_have_plans);
     tcase_add_test(tcase, kind_http_ignores_what_is_said_of_polls);
     suite_add_tcase(suite, tcase);

@@ -199,7 +199,7 @@ START_TEST(keys_that_belong_together_are_held_against_each_other)
 }
 END_TEST
 
-START_TEST(a_path_to_the_run_id_counts_where_some_call_wants_one)
+START_TEST(a_path_to_the_run_id_counts_whoever_wants_one)
 {
     struct sample sample;
     struct rxp_http_plan plan;
@@ -207,7 +207,7 @@ START_TEST(a_path_to_the_run_id_counts_where_some_call_wants_one)
     sample_init(&sample, RXP_KIND_HTTP_ASYNC);
     set(&sample, "http.poll_url_template", "http://h/static");
     assert_made(&sample, &plan);
-    ck_assert_ptr_null(plan.run_id_path);
+    ck_assert_str_eq(plan.run_id_path, "data.id");
     rxp_http_plan_deinit(&plan);
     set(&sample, "http.after_url_template", "http://h/");
     set(&sample, "http.after_body", "\"{run_id}\"");
@@ -408,7 +408,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, every_call_is_read);
     tcase_add_test(tcase, a_call_that_is_not_named_is_not_made);
     tcase_add_loop_test(tcase, keys_that_belong_together_are_held_against_each_other, 0, ROWS(crossed));
-    tcase_add_test(tcase, a_path_to_the_run_id_counts_where_some_call_wants_one);
+    tcase_add_test(tcase, a_path_to_the_run_id_counts_whoever_wants_one);
     tcase_add_test(tcase, a_body_of_a_profile_is_a_template_and_one_of_a_message_is_itself);
     tcase_add_test(tcase, a_form_waits_for_what_is_filled_later);
     tcase_add_test(tcase, what_placeholders_make_longer_has_a_limit);

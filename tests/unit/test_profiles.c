@@ -177,6 +177,57 @@ START_TEST(finds_a_profile_by_its_whole_name_and_no_other)
 }
 END_TEST
 
+/* What is logged while the profiles are read. */
+static void read_hearing(char *said, size_t room)
+{
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    if (profiles == NULL) {
+        profiles = make(false);
+    } else {
+        (void)profiles_reload(profiles, why);
+    }
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    said[fread(said, 1, room - 1, file)] = '\0';
+    fclose(file);
+    ck_assert_msg(profiles != NULL, "%s", why);
+}
+
+START_TEST(what_is_no_profile_is_told_of_by_its_name)
+{
+    static const char *const told[] = {"'b.yaml'", "'c.json~'", "'JSON'", "'d.JSON'"};
+    char path[400];
+    char said[4096];
+    put_url("a.json", "http://h");
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "%.*s", (int)strlen(told[i]) - 2, told[i] + 1);
+        put(name, "{");
+    }
+    put(".hidden", "{");
+    put(".json", "{");
+    snprintf(path, sizeof path, "%s/..data", dir);
+    ck_assert_int_eq(symlink("/nonexistent", path), 0);
+    snprintf(path, sizeof path, "%s/lost+found", dir);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    for (int time = 0; time < 2; time++) { /* at the start, and when they are read again */
+        size_t lines = 0;
+        read_hearing(said, sizeof said);
+        for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++) {
+            lines++;
+        }
+        ck_assert_msg(lines == sizeof told / sizeof told[0], "%s", said);
+        for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+            ck_assert_msg(strstr(said, told[i]) != NULL, "%s: %s", told[i], said);
+        }
+        ck_assert_msg(strstr(said, "WARN profile_ignored profiles-dir '") != NULL, "%s", said);
+    }
+}
+END_TEST
+
 START_TEST(without_a_profile_a_name_is_refused_where_profiles_alone_count)
 {
     const struct rxp_defaults *found = NULL;
@@ -282,6 +333,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, a_file_is_read_strictly, 0, sizeof file_rows / sizeof file_rows[0]);
     tcase_add_test(tcase, a_file_says_all_that_defaults_hold);
     tcase_add_test(tcase, finds_a_profile_by_its_whole_name_and_no_other);
+    tcase_add_test(tcase, what_is_no_profile_is_told_of_by_its_name);
     tcase_add_test(tcase, without_a_profile_a_name_is_refused_where_profiles_alone_count);
     tcase_add_test(tcase, no_directory_is_no_profiles_and_an_empty_one_is_none_yet);
     tcase_add_test(tcase, a_wrong_file_refuses_the_whole_set);

@@ -180,9 +180,44 @@ START_TEST(an_id_that_may_come_later_may_be_missing)
 {
     struct rxp_http_plan plan = polling;
     plan.poll.url_has_run_id = late_rows[_i].url_has_run_id;
+    plan.result.url_has_run_id = true;
     plan.run_id_path = "id";
     plan.late_run_id_path = "run";
     check_kickoff(&plan, 202, late_rows[_i].body, &late_rows[_i].want);
+}
+END_TEST
+
+enum { NOBODY, RESULT, CANCEL, AFTER };
+
+/* The poll URL needs none, and no later answer names one: it is for who wants it, or for the result's reader alone. */
+static const struct {
+    int wanted_by;
+    int code;
+    const char *body;
+    struct want want;
+} unneeded_rows[] = {
+    {NOBODY, 202, "{\"id\":7}", {.kind = VERDICT_ACCEPTED, .run_id = "7"}},
+    {NOBODY, 200, "{\"id\":\"r\"}", {.kind = VERDICT_ACCEPTED, .run_id = "r"}},
+    {NOBODY, 202, "{}", {.kind = VERDICT_ACCEPTED}},
+    {NOBODY, 202, "", {.kind = VERDICT_ACCEPTED}},
+    {NOBODY, 200, "<html>", {.kind = VERDICT_ACCEPTED}},
+    {NOBODY, 202, "{\"id\":[]}", {.kind = VERDICT_ACCEPTED}},
+    {NOBODY, 202, "{\"id\":\"..\"}", {.kind = VERDICT_ACCEPTED}},
+    {RESULT, 202, "{\"id\":7}", {.kind = VERDICT_ACCEPTED, .run_id = "7"}},
+    {RESULT, 202, "{}", {BROKEN(RUN_ID_MISSING, "kickoff response has no field at path 'id'")}},
+    {CANCEL, 202, "{}", {BROKEN(RUN_ID_MISSING, "kickoff response has no field at path 'id'")}},
+    {AFTER, 202, "", {BROKEN(KICKOFF_NOT_JSON, "kickoff response is not JSON: it is empty")}},
+};
+
+START_TEST(an_id_that_no_call_needs_may_be_missing)
+{
+    struct rxp_http_plan plan = polling;
+    plan.poll = (struct rxp_http_call){.url = "http://h/status", .method = "GET"};
+    plan.run_id_path = "id";
+    plan.result.url_has_run_id = unneeded_rows[_i].wanted_by == RESULT;
+    plan.cancel.body_has_run_id = unneeded_rows[_i].wanted_by == CANCEL;
+    plan.after.url_has_run_id = unneeded_rows[_i].wanted_by == AFTER;
+    check_kickoff(&plan, unneeded_rows[_i].code, unneeded_rows[_i].body, &unneeded_rows[_i].want);
 }
 END_TEST
 
@@ -279,6 +314,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_kickoff_that_is_not_json_is_shown_with_the_place);
     tcase_add_loop_test(tcase, a_run_id_that_is_no_id_breaks_the_run, 0, 6);
     tcase_add_loop_test(tcase, an_id_that_may_come_later_may_be_missing, 0, ROWS(late_rows));
+    tcase_add_loop_test(tcase, an_id_that_no_call_needs_may_be_missing, 0, ROWS(unneeded_rows));
     tcase_add_loop_test(tcase, an_accepted_kickoff_may_put_the_first_poll_off, 0, ROWS(wait_rows));
     tcase_add_loop_test(tcase, a_kickoff_without_polls_is_the_result, 0, ROWS(sync_rows));
     tcase_add_test(tcase, a_synchronous_answer_has_a_result_too_where_it_is_json);

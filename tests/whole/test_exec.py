@@ -186,7 +186,7 @@ REFUSED_IDS = [
     ("'..'", {"run_id": ".."}, "run_id", "run_id_invalid",
      re.compile(r"kickoff response has '\.\.' at path 'run_id', .*")),
     ("513 bytes", {"run_id": "x" * 513}, "run_id", "run_id_invalid",
-     re.compile("kickoff response has 513 bytes at path 'run_id', .* 512")),
+     re.compile("kickoff response has more bytes at path 'run_id' than the 512 .*")),
 ]
 
 for sentence, simulate, metadata, _, _ in CYCLE:

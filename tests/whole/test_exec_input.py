@@ -121,7 +121,9 @@ PLANS = [
        re.compile(re.escape(f"http.poll_interval_seconds '{value}' ") + ".*"))
       for value in ("-1", "-0.5", "nan", "inf", "Infinity", "1e999", "", "two", "0x10", "1,5", "1 2")),
     *((f"a pending code '{value}'", {"http_poll_pending_codes": "404," + value}, "invalid_metadata",
-       re.compile(f"http.poll_pending_codes has '{value}'.*")) for value in ("abc", "99", "600", "2000", "-404", "4.4")),
+       re.compile(f"http.poll_pending_codes has '{value}'.*")) for value in ("abc", "99", "100", "600", "2000", "-404", "4.4")),
+    ("a redirect as a pending code", {"http_poll_pending_codes": "404,302"}, "invalid_metadata",
+     re.compile("http.poll_pending_codes has 302, a redirect, .*")),
     *((f"a body that is {what}", {"http_body": value}, "invalid_metadata", re.compile("http.body .*JSON.*"))
       for what, value in (("empty", ""), ("prose", "hello"), ("two values", "1 2"), ("'NaN'", "NaN"), ("'01'", "01"),
                           ("half an object", '{"a":'), ("a NUL", '"\\u0000"'))),

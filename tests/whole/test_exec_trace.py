@@ -63,6 +63,9 @@ RULES = [
     ("the header that names the status URL",
      {"http_poll_url_header": "Location", "http_poll_url_template": None, "http_poll_run_id_path": None},
      ["the status URL is its Location header", "GET (the URL that Location names"]),
+    ("where the run id is, also where no call wants it",
+     {"http_poll_url_template": BACKEND.url("/status"), "http_poll_run_id_path": "data.id"},
+     ["; the run id is read at 'data.id' of the answer\n"]),
     ("where the result is", {"http_result_path": "data.out"}, ["http.result is read at 'data.out' of the last answer"]),
     ("until when it is started", {"rxp_start_before": "2099-01-01T00:00:00Z"}, ["; not started from 2099-01-01T00:00:00.000Z on"]),
     ("the worker's ceiling", {"timeout_seconds": None}, ["time: 86400 s from the kickoff (the worker's max-run-seconds)"]),
@@ -86,6 +89,13 @@ def _():
     holds(dry(given).stdout, f'   {{"a": "1 {{var.two}}"}}\n   # {{var.two}} {note}\n')
     given["metadata"]["var.two"] = "2"
     lacks(dry(given).stdout, note)
+
+
+@test("a dry run shows a Content-Type of the invocation's own where there is a body")
+def _():
+    given = invocation("i", BACKEND, http_body="{}")
+    given["metadata"]["http.header.Content-Type"] = "application/vnd.own+json"
+    equal(dry(given).stdout.count("Content-Type"), 1)
 
 
 @test("a dry run of kind http has one request")

@@ -190,6 +190,9 @@ static void put_headers(struct page *page, const struct rxp_http_call *call, con
     }
     for (size_t i = 0; i < plan->n_headers; i++) {
         const struct rxp_http_header *header = &plan->headers[i];
+        if (!rxp_http_call_has_use_of(call, header->name)) {
+            continue;
+        }
         if (rxp_http_plan_sends(plan, header, call->url)) {
             put_header(&page->text, header->name, header->value);
             put_secret(page, header, target);
@@ -269,7 +272,7 @@ static void put_kickoff(struct page *page)
     buf_puts(out, "accepted by ");
     put_codes(out, &plan->accept_codes);
     if (plan->run_id_path != NULL) {
-        buf_putf(out, "; {run_id} is read at '%s' of the answer", plan->run_id_path);
+        buf_putf(out, "; the run id is read at '%s' of the answer", SHOWN(plan->run_id_path));
     }
     if (plan->poll_url_header != NULL) {
         buf_putf(out, "; the status URL is its %s header", plan->poll_url_header);

@@ -182,7 +182,7 @@ static int fill(struct errand *errand, struct http_request *request, struct rxp_
     const struct rxp_http_call *http = &call_of(errand)->http;
     const struct rxp_fills fills = {.run_id = errand->run_id, .prepared_id = errand->prepared_id};
     if (!rxp_http_call_is_ready(http, &fills)) {
-        return rxp_refuse(why, RXP_ERROR_RUN_ID_MISSING, "it wants an id that no answer named");
+        return rxp_refuse(why, RXP_ERROR_RUN_ID_MISSING, "it wants an id, and no answer named one that can be used");
     }
     why->error = RXP_OK;
     errand->sending = sending_new();

@@ -44,7 +44,7 @@ static int keep_headers(struct errand *errand, struct call *call, const struct r
         const struct rxp_http_header *header = &plan->headers[i];
         struct rxp_http_header *kept = &headers[call->n_headers];
         /* Placeholders stand behind the host only, so that the call's origin is known already. */
-        if (!rxp_http_plan_sends(plan, header, call->http.url)) {
+        if (!rxp_http_call_has_use_of(&call->http, header->name) || !rxp_http_plan_sends(plan, header, call->http.url)) {
             continue;
         }
         if (errand_keep(errand, &kept->name, header->name) != 0 || errand_keep(errand, &kept->value, header->value) != 0) {

@@ -257,11 +257,16 @@ static bool expects_body(const char *method)
     return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-/* The caller's word is the last: curl would send both. */
+static bool is_type(const struct http_header *header)
+{
+    return strcasecmp(header->name, "Content-Type") == 0;
+}
+
+/* The caller's word is the last, where there is a body: curl would send both. */
 static bool has_own_type(const struct hop *hop)
 {
-    for (size_t i = 0; i < hop->n_headers; i++) {
-        if (strcasecmp(hop->headers[i].name, "Content-Type") == 0) {
+    for (size_t i = 0; i < hop->n_headers && hop->body != NULL; i++) {
+        if (is_type(&hop->headers[i])) {
             return true;
         }
     }
@@ -319,6 +324,9 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     buf_clear(&exchange->body);
     failed |= set_method(exchange, hop) != 0;
     for (size_t i = 0; i < hop->n_headers; i++) {
+        if (hop->body == NULL && is_type(&hop->headers[i])) {
+            continue; /* a redirect may have taken the body away */
+        }
         failed |= add_pair(exchange, hop->headers[i].name, hop->headers[i].value) != 0;
     }
     exchange->is_proxied = outlet_is_proxied(exchange->settings->outlet, hop->target);

@@ -2,6 +2,7 @@
 
 #include "engine/file_text.h"
 #include "engine/profile_file.h"
+#include "ops/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
 #define MAX_PROFILES 10000
@@ -87,12 +89,28 @@ const struct rxp_defaults *profile_set_all(const struct profile_set *set, size_t
 
 /* ---- reading one ---- */
 
-/* "name.json", which neither is hidden nor has an empty name. */
-static int is_profile(const struct dirent *entry)
+/* As are ".", "..", and the "..data" of volumes that Kubernetes mounts. */
+static bool is_hidden(const char *name)
 {
-    size_t bytes = strlen(entry->d_name);
+    return name[0] == '.';
+}
+
+/* "name.json". */
+static bool is_profile(const char *name)
+{
+    size_t bytes = strlen(name);
     size_t end = sizeof ending - 1;
-    return entry->d_name[0] != '.' && bytes > end && strcmp(entry->d_name + bytes - end, ending) == 0;
+    return bytes > end && strcmp(name + bytes - end, ending) == 0;
+}
+
+/* Who wrote a profile into it will look for it in vain; a directory is none. */
+static void tell_ignored(const struct profiles *profiles, int dir_fd, const char *name)
+{
+    struct stat status;
+    if (fstatat(dir_fd, name, &status, 0) != 0 || !S_ISDIR(status.st_mode)) {
+        log_event(LOG_WARN, "profile_ignored", "profiles-dir '%.400s': '%.255s' is no profile, since its name does not end "
+                  "with %s", profiles->dir, name, ending);
+    }
 }
 
 static int read_profile(const struct profiles *profiles, int dir_fd, const char *file, struct profile_set *set,
@@ -144,7 +162,11 @@ static struct profile_set *read_files(const struct profiles *profiles, DIR *dir,
     set->only = profiles->only;
     bool failed = false;
     while (!failed && (entry = readdir(dir)) != NULL) {
-        if (!is_profile(entry)) {
+        if (is_hidden(entry->d_name)) {
+            continue;
+        }
+        if (!is_profile(entry->d_name)) {
+            tell_ignored(profiles, dirfd(dir), entry->d_name);
             continue;
         }
         if (set->n == MAX_PROFILES) {

@@ -5,7 +5,8 @@
  *
  * All keys but metadata may be left out. A set of profiles is read whole, never changes, and lives as long as somebody
  * holds it; profiles_reload puts another in its place, or leaves all as it is where a file is wrong. A runtime_name is
- * looked up among what was read: it is never made a path. Any thread. */
+ * looked up among what was read: it is never made a path. Of other files the log says that they are ignored, each time, but
+ * not of hidden ones. Any thread. */
 #ifndef RXP_ENGINE_PROFILES_H
 #define RXP_ENGINE_PROFILES_H
 

@@ -64,6 +64,8 @@ struct run {
     bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of */
     bool prepares : 1;   /* `gate` is that of its prepare call */
     bool has_slot : 1;   /* of its profile's rate */
+    enum rxp_id_fault run_id_fault : 8; /* why the last run id that was named did not serve */
+    bool late_id_fault; /* of an answer to a poll, not of the kickoff's */
     int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
     union { /* a run that was accepted rests for no slot any more */
         int64_t slot_due_ms; /* until then: while its prepare call or kickoff rests until that slot comes; else 0 */

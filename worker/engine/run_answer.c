@@ -187,6 +187,10 @@ void run_answer_keep(struct run *run, struct verdict *verdict)
 {
     cut_state(verdict);
     bool has_run_id = replace(&run->run_id, &verdict->run_id);
+    if (verdict->run_id_fault != RXP_ID_FIT) {
+        run->run_id_fault = verdict->run_id_fault;
+        run->late_id_fault = run->cycle.state == CYCLE_POLL;
+    }
     bool has_poll_url = replace(&run->poll_url, &verdict->poll_url);
     replace(&run->prepared_id, &verdict->prepared_id);
     replace(&run->state, &verdict->state);

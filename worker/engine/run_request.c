@@ -43,16 +43,34 @@ static enum rxp_error error_of(enum cycle_state state, enum rxp_error error)
     return state == CYCLE_KICKOFF ? RXP_ERROR_PREPARE_FAILED : state == CYCLE_FETCH ? RXP_ERROR_RESULT_FETCH : error;
 }
 
+/* Where a run id was named, the sentence says why it does not serve. */
+static void refuse_unfilled(const struct run *run, const struct rxp_http_call *call, struct rxp_refusal *why)
+{
+    const char *who = call == &run->plan->result ? "http.result_url_template" : "the poll URL";
+    bool wants_run_id = run->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
+    enum rxp_error error =
+        error_of(run->cycle.state, wants_run_id ? RXP_ERROR_RUN_ID_MISSING : RXP_ERROR_POLL_URL_MISSING);
+    if (wants_run_id && run->run_id_fault != RXP_ID_FIT) {
+        const struct rxp_http_plan *plan = run->plan;
+        const struct rxp_id_source source = {.phase = run->late_id_fault ? "poll" : "kickoff",
+                                             .noun = "run id",
+                                             .path = run->late_id_fault ? plan->late_run_id_path : plan->run_id_path};
+        struct rxp_refusal fault;
+        rxp_id_refuse(&source, run->run_id_fault, &fault);
+        rxp_refuse(why, error_of(run->cycle.state, fault.error), "%s wants the run id, and the one that was named "
+                   "can't be used: %s", who, fault.text);
+    } else {
+        rxp_refuse(why, error, "%s wants the %s, and no answer named one", who,
+                   wants_run_id ? "run id" : call->url == NULL ? "URL" : "prepared id");
+    }
+}
+
 static enum run_request make_url(const struct run *run, const struct rxp_http_call *call, char **out,
                                  struct rxp_refusal *why)
 {
     const struct rxp_fills fills = fills_of(run);
     if (!rxp_http_call_is_ready(call, &fills)) {
-        bool wants_run_id = run->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
-        rxp_refuse(why, error_of(run->cycle.state, wants_run_id ? RXP_ERROR_RUN_ID_MISSING : RXP_ERROR_POLL_URL_MISSING),
-                   "%s wants the %s, and no answer named one",
-                   call == &run->plan->result ? "http.result_url_template" : "the poll URL",
-                   wants_run_id ? "run id" : call->url == NULL ? "URL" : "prepared id");
+        refuse_unfilled(run, call, why);
         return RUN_REQUEST_UNFIT;
     }
     why->error = RXP_OK;
@@ -198,7 +216,7 @@ static enum secret_fill put_plan_headers(struct run *run, char why[SECRETS_WHY_B
     const struct sending_place kickoff = place_of(run, plan->kickoff.url);
     for (size_t i = 0; i < plan->n_headers; i++) {
         const struct rxp_http_header *header = &plan->headers[i];
-        if (!rxp_http_plan_sends(plan, header, here.url)) {
+        if (!rxp_http_call_has_use_of(call_of(run), header->name) || !rxp_http_plan_sends(plan, header, here.url)) {
             sending_remember(run->sending, header->value, &kickoff);
             continue;
         }

@@ -168,12 +168,27 @@ static void judge_result(struct verdict *verdict, const struct rxp_http_plan *pl
     }
 }
 
+static bool has_run_id(const struct rxp_http_call *call)
+{
+    return call->url_has_run_id || call->body_has_run_id;
+}
+
+/* Can the run not go on, or a later call not be made, without what this answer says? */
 static bool needs_run_id(const struct rxp_http_plan *plan, const struct verdict *verdict)
 {
     if (verdict->poll_url != NULL) {
         return false;
     }
-    return plan->late_run_id_path == NULL || plan->poll.url == NULL || plan->poll.url_has_run_id;
+    return plan->poll.url_has_run_id ||
+           (plan->late_run_id_path == NULL &&
+            (has_run_id(&plan->result) || has_run_id(&plan->cancel) || has_run_id(&plan->after)));
+}
+
+/* What is there and does not serve; that nothing is there is no fault of an id. */
+static void note_fault(struct verdict *verdict, enum rxp_id_fault fault)
+{
+    bool is_named = fault != RXP_ID_MISSING && fault != RXP_ID_NO_MEMORY;
+    verdict->run_id_fault = is_named ? fault : RXP_ID_FIT;
 }
 
 /* What was refused breaks the run only where it cannot go on without. */
@@ -187,7 +202,12 @@ static void take_run_id(struct verdict *verdict, const struct rxp_http_plan *pla
     }
     if (!body->is_json) {
         verdict_body_refuse(verdict, phase, body, reply);
-    } else if (rxp_id_take(body->document, &source, &verdict->run_id, &why) != 0 && needs_run_id(plan, verdict)) {
+        return;
+    }
+    enum rxp_id_fault fault = rxp_id_find(body->document, source.path, &verdict->run_id);
+    note_fault(verdict, fault);
+    if (fault != RXP_ID_FIT && needs_run_id(plan, verdict)) {
+        rxp_id_refuse(&source, fault, &why);
         verdict_break(verdict, why.error);
         verdict_say(verdict, why.text);
     }
@@ -203,6 +223,7 @@ static void judge_early_end(struct verdict *verdict, const struct rxp_http_plan 
     take_run_id(&ids, plan, phase, body, reply);
     verdict->poll_url = ids.poll_url;
     verdict->run_id = ids.run_id;
+    verdict->run_id_fault = ids.run_id_fault;
     set_done(verdict, plan, limits, body);
 }
 
@@ -264,10 +285,8 @@ void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_l
 static void take_late_run_id(struct verdict *verdict, const struct rxp_http_plan *plan,
                              const struct verdict_poll *poll, const struct verdict_body *body)
 {
-    const struct rxp_id_source source = {.phase = "poll", .noun = "run id", .path = plan->late_run_id_path};
-    struct rxp_refusal why;
-    if (source.path != NULL && !poll->has_run_id && body->is_json) {
-        (void)rxp_id_take(body->document, &source, &verdict->run_id, &why);
+    if (plan->late_run_id_path != NULL && !poll->has_run_id && body->is_json) {
+        note_fault(verdict, rxp_id_find(body->document, plan->late_run_id_path, &verdict->run_id));
     }
 }
 

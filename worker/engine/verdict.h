@@ -45,6 +45,7 @@ struct verdict {
     /* Handed over to the caller, who frees them; NULL where there is none. */
     char *prepared_id; /* PREPARED */
     char *run_id; /* of the kickoff's answer; or of a poll's, where that was asked for and none was known */
+    enum rxp_id_fault run_id_fault; /* ACCEPTED, FETCH, PENDING: one was named that does not serve. FIT: none was */
     char *poll_url; /* ACCEPTED, FETCH, PENDING: from a header; NULL from a poll also where it is the one that was polled */
     char *state;  /* the backend's word at poll_status_path */
     char *result; /* DONE: JSON text at result_path of a terminal body, or what was fetched */
@@ -63,8 +64,8 @@ struct verdict_limits {
 void verdict_of_prepare(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
                         const struct http_reply *reply, struct verdict *verdict);
 /* ACCEPTED, FETCH, DONE, RETRY or BROKEN. Kind http ends here: DONE, with a code that is not 2xx as kickoff_status.
- * A run id that the answer lacks breaks the run, but where the poll URL came by its header, or needs no id and
- * late_run_id_path may find one. */
+ * A run id that the answer lacks breaks the run, where the poll URL needs it; or a later call does and no late_run_id_path
+ * may find one, unless the poll URL came by its header. */
 void verdict_of_kickoff(const struct rxp_http_plan *plan, const struct verdict_limits *limits, const char *url,
                         const struct http_reply *reply, struct verdict *verdict);
 
