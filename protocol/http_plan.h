@@ -116,6 +116,9 @@ void rxp_http_plan_deinit(struct rxp_http_plan *plan);
  * there. */
 bool rxp_http_plan_sends(const struct rxp_http_plan *plan, const struct rxp_http_header *header, const char *url);
 
+/* Does any of its calls need {run_id}? */
+bool rxp_http_plan_wants_run_id(const struct rxp_http_plan *plan);
+
 bool rxp_words_has(const struct rxp_words *words, const char *word);
 bool rxp_codes_has(const struct rxp_codes *codes, int code);
 

@@ -29,6 +29,17 @@ static enum rxp_id_fault fault_of_text(const char *id, size_t bytes)
                                           : RXP_ID_FIT;
 }
 
+bool rxp_http_plan_wants_run_id(const struct rxp_http_plan *plan)
+{
+    const struct rxp_http_call *const calls[] = {&plan->poll, &plan->result, &plan->cancel, &plan->after};
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (calls[i]->url_has_run_id || calls[i]->body_has_run_id)
+            return true;
+    }
+    return false;
+}
+
 enum rxp_id_fault rxp_id_find(struct json_slice document, const char *path, char **out)
 {
     struct json_slice value;

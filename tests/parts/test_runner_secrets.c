@@ -480,17 +480,30 @@ START_TEST(what_holds_a_secret_is_no_prepared_id)
 }
 END_TEST
 
+static void with_late_id_for_a_call(struct rxp_http_plan *plan)
+{
+    with_late_id(plan);
+    plan->after = (struct rxp_http_call){
+        .url = "http://b.example/{run_id}", .method = "POST", .url_has_run_id = true};
+}
+
+/* 0: a call wants it; 1: none does. */
 START_TEST(a_late_run_id_that_holds_a_secret_is_not_used)
 {
     struct subject *subject = subject_with_headers();
-    subject->shape = with_late_id;
+    subject->shape = _i == 0 ? with_late_id_for_a_call : with_late_id;
     submit(subject);
     turn();
     begin(last());
     answer(last(), 202, "{}");
     begin(last());
     answer(last(), 200, "{\"status\":\"running\",\"late\":\"s3cr/t-key\"}");
-    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_RUN_ID_INVALID);
+    if (_i == 0) {
+        ck_assert_int_eq(subject->outcome.error, RXP_ERROR_RUN_ID_INVALID);
+        return;
+    }
+    ck_assert_int_eq(subject->ended, 0);
+    ck_assert_ptr_null(subject->run->run_id);
 }
 END_TEST
 
@@ -595,7 +608,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, neither_status_nor_result_tell_a_secret_on);
     tcase_add_loop_test(tests, what_holds_a_secret_is_neither_run_id_nor_poll_url, 0, COUNT(reflections));
     tcase_add_test(tests, what_holds_a_secret_is_no_prepared_id);
-    tcase_add_test(tests, a_late_run_id_that_holds_a_secret_is_not_used);
+    tcase_add_loop_test(tests, a_late_run_id_that_holds_a_secret_is_not_used, 0, 2);
     tcase_add_test(tests, a_redirect_is_told_what_it_must_not_lead_to);
     tcase_add_test(tests, a_short_secret_is_not_looked_for);
     tcase_add_test(tests, a_cancel_call_bears_secrets_as_well);

@@ -68,7 +68,7 @@ static bool take_back(const struct sending *sending, char **named)
 static void refuse_what_holds_secrets(const struct run *run, struct verdict *verdict)
 {
     bool has_prepared_id = take_back(run->sending, &verdict->prepared_id);
-    bool has_run_id = take_back(run->sending, &verdict->run_id);
+    bool has_run_id = take_back(run->sending, &verdict->run_id) && rxp_http_plan_wants_run_id(run->plan);
     bool has_poll_url = take_back(run->sending, &verdict->poll_url);
     if (!has_prepared_id && !has_run_id && !has_poll_url) {
         return;

@@ -168,20 +168,13 @@ static void judge_result(struct verdict *verdict, const struct rxp_http_plan *pl
     }
 }
 
-static bool has_run_id(const struct rxp_http_call *call)
-{
-    return call->url_has_run_id || call->body_has_run_id;
-}
-
 /* Can the run not go on, or a later call not be made, without what this answer says? */
 static bool needs_run_id(const struct rxp_http_plan *plan, const struct verdict *verdict)
 {
     if (verdict->poll_url != NULL) {
         return false;
     }
-    return plan->poll.url_has_run_id ||
-           (plan->late_run_id_path == NULL &&
-            (has_run_id(&plan->result) || has_run_id(&plan->cancel) || has_run_id(&plan->after)));
+    return plan->poll.url_has_run_id || (plan->late_run_id_path == NULL && rxp_http_plan_wants_run_id(plan));
 }
 
 /* What is there and does not serve; that nothing is there is no fault of an id. */
