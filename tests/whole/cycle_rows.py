@@ -269,6 +269,14 @@ plan("missing status", kickoff=ACCEPTED,
 plan("gone", kickoff=ACCEPTED, poll=[answer(404), RUNNING, answer(404)], http_poll_pending_codes="404")
 plan("believed no longer", kickoff=ACCEPTED, poll=answer(404), http_poll_pending_codes="404",
      http_poll_pending_seconds="0.2")
+plan("by POST", kickoff=ACCEPTED, poll=[RUNNING, ENDED], http_poll_method="POST")
+plan("fails and passes", kickoff=ACCEPTED, poll=[answer(503), answer(500), RUNNING, answer(502), answer(408), ENDED],
+     http_poll_max_failures="2")
+plan("fails too often", kickoff=ACCEPTED, poll=[RUNNING, answer(503, "no"), answer(503, "no"), ENDED],
+     http_poll_max_failures="1")
+plan("part of the end", kickoff=ACCEPTED, poll=answer(200, '{"status":"completed","out":{"n":[1.50]}}'),
+     http_result_path="out.n")
+plan("prepared by PUT", prepare=PREPARED, kickoff=ACCEPTED, poll=ENDED, http_prepare_method="PUT", **PREPARING)
 plan("message", kickoff=ACCEPTED, poll=answer(200, '{"status":"failed","error":{"message":"out of\\ntea"}}'),
      http_poll_error_path="detail, error.message")
 plan("late id", kickoff=ACCEPTED, poll=[answer(200, '{"status":"running","run":{"id":"r/1"}}'),
@@ -289,6 +297,28 @@ def _():
                         "counts only until a poll is answered with 200", polls=3)
     RUNS["believed no longer"].is_one("failed", None, "poll_status",
                                       re.compile(".*; as a pending code it counts no longer .*"))
+
+
+@test("polls and prepare calls are made by the method that the plan names")
+def _():
+    RUNS["by POST"].is_one(*OK, polls=2)
+    equal([request.method for request in STAGE.requests(path_of("by POST", "poll"))], ["POST", "POST"])
+    RUNS["prepared by PUT"].is_one(*OK, polls=1)
+    equal(STAGE.requests(path_of("prepared by PUT", "prepare"))[0].method, "PUT")
+
+
+@test("polls that fail in a row are survived within the plan's budget, which each other answer renews")
+def _():
+    RUNS["fails and passes"].is_one(*OK, polls=6)
+    where = f" (polled {url_of('fails too often', 'poll')})"
+    RUNS["fails too often"].is_one("failed", None, "poll_status",
+                                   f"poll expected HTTP 200, got 503: no{where} (after 2 consecutive failures)", polls=3)
+
+
+@test("a part of the last poll's body may be the result, as it stands there")
+def _():
+    RUNS["part of the end"].is_one(*OK, polls=1)
+    equal(RUNS["part of the end"].metadata["http.result"], "[1.50]")
 
 
 @test("a failure is told with the backend's own message")
