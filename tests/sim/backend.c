@@ -10,6 +10,7 @@
 static struct {
     int n;
     int64_t ends_ms[RUNS_MAX];
+    int64_t moved_ms[RUNS_MAX]; /* when it was told last where else it is polled; 0: never */
     int n_prepared;
     int n_put_off;
 } runs_of[INPUTS_MAX];
@@ -130,17 +131,32 @@ static bool find_run(const char *url, int *input, int *number, struct backend_an
     return true;
 }
 
+/* Where runs outlive their workers, nobody dies and no answer is lost, whoever polls knows what the last poll said, also as an heir. */
+static void check_place(const char *url, int input, int number)
+{
+    long long moved_ms = 0;
+    const char *name = strstr(url, "/moved-");
+    if (name != NULL)
+        (void)sscanf(name, "/moved-%lld/", &moved_ms);
+    if (world->plan.checkpoints && judge_is_orderly() && world->plan.http_trouble == 0 &&
+        moved_ms != runs_of[input].moved_ms[number])
+        fail(input, "I4: it is polled where it was once: %s", url);
+}
+
 void backend_poll(const char *url, struct backend_answer *answer)
 {
     int input = -1;
     int number = -1;
     if (!find_run(url, &input, &number, answer))
         return;
+    check_place(url, input, number);
     if (world->now_ms < runs_of[input].ends_ms[number]) {
         snprintf(answer->body, sizeof answer->body, "{\"id\":\"run-%d-%d\",\"status\":\"running\"}", input, number);
-        if (likely(world->plan.moves))
+        if (likely(world->plan.moves)) {
+            runs_of[input].moved_ms[number] = world->now_ms;
             snprintf(answer->location, sizeof answer->location, "http://backend.example/moved-%lld/run-%d-%d",
                      (long long)world->now_ms, input, number);
+        }
         if (likely(world->plan.waits))
             ask_to_wait(answer, 4);
     } else {
