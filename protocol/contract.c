@@ -69,6 +69,8 @@ int contract_open(const struct contract *contract, const char *text, size_t byte
 
     *document = (struct json_slice){.at = "", .bytes = 0};
     if (json_check(text, bytes, JSON_KEYS_UNIQUE, &fault) < 0) {
+        if (fault.lacks_memory)
+            return rxp_refuse(why, RXP_OK, "no memory to tell the keys of %s apart", contract->name);
         if (fault.key.bytes == 0)
             return rxp_refuse(why, RXP_ERROR_INVALID_JSON, "not valid JSON: %s, at byte %zu", fault.what,
                               fault.at_byte);

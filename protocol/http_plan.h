@@ -103,7 +103,7 @@ struct rxp_http_plan {
 };
 
 /* For an invocation that rxp_invocation_parse accepted; defaults NULL: none. Returns 0, or -1 with *why filled
- * (unsupported_kind, missing_metadata, invalid_metadata) and an empty *out, which may be deinitialised or not. Keys for
+ * (unsupported_kind, missing_metadata, invalid_metadata, or a want of memory) and an empty *out, which may be deinitialised or not. Keys for
  * polls are not looked at for kind http. A required key that is empty counts as missing. Placeholders whose value is
  * known by now ({var.NAME}, {invocation_id}) are filled; {run_id} and {prepared_id} are left. */
 int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
@@ -145,7 +145,7 @@ struct rxp_id_source {
 
 /* An id from an answer: decoded text of a string, number or boolean. FIT with *out, which the caller frees; else NULL. */
 enum rxp_id_fault rxp_id_find(struct json_slice document, const char *path, char **out);
-/* Of a fault, not of FIT: run_id_missing or run_id_invalid with its sentence. Returns -1. */
+/* Of a fault, not of FIT: run_id_missing or run_id_invalid with its sentence, or a want of memory. Returns -1. */
 int rxp_id_refuse(const struct rxp_id_source *source, enum rxp_id_fault fault, struct rxp_refusal *why);
 /* Both in one: 0 with *out, or -1 with *why. */
 int rxp_id_take(struct json_slice document, const struct rxp_id_source *source, char **out, struct rxp_refusal *why);

@@ -131,14 +131,17 @@ static int read_slots(const char *text, size_t bytes, size_t max_bytes, struct j
     if (check_payload(text, bytes, max_bytes, why) < 0)
         return -1;
     int status = contract_open(&contract, text, bytes, &document, why);
-    if (document.bytes == 0)
+    if (document.bytes == 0 || (status < 0 && rxp_lacked_memory(why)))
         return -1;
     if (status == 0)
         return contract_read(&contract, document, slot, why);
     /* A key occurs twice. What is told twice is not told; the rest is. */
     (void)contract_read(&contract, document, slot, &later);
-    if (json_check(slot[FIELD_METADATA].at, slot[FIELD_METADATA].bytes, JSON_KEYS_UNIQUE, &fault) < 0)
+    if (json_check(slot[FIELD_METADATA].at, slot[FIELD_METADATA].bytes, JSON_KEYS_UNIQUE, &fault) < 0) {
         slot[FIELD_METADATA].bytes = 0;
+        if (fault.lacks_memory)
+            return rxp_refuse(why, RXP_OK, "no memory to tell the keys of an invocation apart");
+    }
     return -1;
 }
 
@@ -152,7 +155,7 @@ int rxp_invocation_parse(const char *text, size_t bytes, size_t max_bytes, struc
     int status = read_slots(text, bytes, max_bytes, slot, why);
     *out = build(slot);
     if (*out == NULL)
-        return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "no memory for an invocation of %zu bytes", bytes);
+        return rxp_refuse(why, RXP_OK, "no memory for an invocation of %zu bytes", bytes);
     return status;
 }
 

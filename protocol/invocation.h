@@ -39,7 +39,7 @@ struct rxp_invocation {
 /* Parses and checks the contract's fields (not the http.* keys: http_plan.h does that). Returns 0, or -1 with
  * *why filled. In both cases *out is an invocation that the caller frees (after a refusal it holds what could be
  * read, so that a rejection can still name it: the id, name, kind and echo metadata); NULL only for want of
- * memory, with why->error RXP_ERROR_INVALID_INVOCATION.
+ * memory. A want of memory is no refusal: why->error is RXP_OK then, and *out not to be used but freed.
  *
  * max_bytes is the limit for the whole message (max-message-bytes); above it the text is not looked at. */
 int rxp_invocation_parse(const char *text, size_t bytes, size_t max_bytes, struct rxp_invocation **out,

@@ -224,6 +224,7 @@ static int push_key(struct scan *scan, struct json_slice string)
     if (keys->n == keys->room) {
         size_t room = keys->room * 2;
         struct key *more = realloc(keys->key == keys->few ? NULL : keys->key, room * sizeof(*more));
+        scan->fault->lacks_memory = more == NULL;
         if (more == NULL)
             return fail(scan, string.at, "more keys than there is memory to tell apart");
         if (keys->key == keys->few)

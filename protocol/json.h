@@ -33,6 +33,7 @@ struct json_slice {
 struct json_fault {
     const char *what;
     size_t at_byte;        /* from 0 */
+    bool lacks_memory;     /* nothing is known to be wrong with the text: there was no memory to tell its keys apart */
     struct json_slice key; /* of a duplicate key, the second one; else empty */
 };
 

@@ -41,7 +41,7 @@ int plan_source_refuse_missing(struct plan_source *source, enum plan_key key, co
 
 int plan_source_no_memory(struct plan_source *source)
 {
-    return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "no memory for the plan of a run");
+    return rxp_refuse(source->why, RXP_OK, "no memory for the plan of a run");
 }
 
 bool plan_source_is_missing(const struct plan_source *source, enum plan_key key)

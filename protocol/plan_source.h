@@ -57,6 +57,7 @@ int plan_source_refuse_missing(struct plan_source *source, enum plan_key key, co
  * where none of it is the message's. */
 int plan_source_blame(struct plan_source *source, enum plan_key key, enum plan_key other);
 int plan_source_blame_defaults(struct plan_source *source);
+/* With the cause RXP_OK. */
 int plan_source_no_memory(struct plan_source *source);
 
 #endif

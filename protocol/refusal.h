@@ -6,15 +6,22 @@
 
 #include "protocol/vocab.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define RXP_REFUSAL_TEXT_BYTES 512
 
-/* The cause, and a sentence that names the value and the way out. Always UTF-8 without control characters. */
+/* The cause, and a sentence that names the value and the way out. Always UTF-8 without control characters. The cause RXP_OK
+ * is a want of memory: nothing is wrong with what was looked at, and it may be looked at again. Never to be published. */
 struct rxp_refusal {
     enum rxp_error error;
     char text[RXP_REFUSAL_TEXT_BYTES];
 };
+
+static inline bool rxp_lacked_memory(const struct rxp_refusal *why)
+{
+    return why->error == RXP_OK;
+}
 
 /* Fills *why and returns -1. */
 int rxp_refuse(struct rxp_refusal *why, enum rxp_error error, const char *format, ...)

@@ -157,7 +157,7 @@ int rxp_result_parse(const char *text, size_t bytes, struct rxp_result **out, st
         return 0;
     *out = build(slot);
     if (*out == NULL)
-        return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "no memory for a result of %zu bytes", bytes);
+        return rxp_refuse(why, RXP_OK, "no memory for a result of %zu bytes", bytes);
     return 0;
 }
 

@@ -74,10 +74,12 @@ int rxp_id_refuse(const struct rxp_id_source *source, enum rxp_id_fault fault, s
         [RXP_ID_LONG] = "",
         [RXP_ID_DOT] = "'.'",
         [RXP_ID_DOTS] = "'..'",
-        [RXP_ID_NO_MEMORY] = "more than there is memory for",
+        [RXP_ID_NO_MEMORY] = "",
     };
     const struct rxp_shown path = rxp_show(source->path, strlen(source->path));
 
+    if (fault == RXP_ID_NO_MEMORY)
+        return rxp_refuse(why, RXP_OK, "no memory for the %s of the %s response", source->noun, source->phase);
     if (fault == RXP_ID_MISSING)
         return rxp_refuse(why, RXP_ERROR_RUN_ID_MISSING, "%s response has no field at path '%s'", source->phase,
                           path.text);

@@ -41,7 +41,7 @@ static size_t n_asked; /* for a permit */
 
 /* ---- the owner ---- */
 
-static int on_prepare(struct run *run, void *opaque)
+static enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct job *job = list_entry(run, struct job, run);
     struct rxp_refusal why = {0};

@@ -66,7 +66,7 @@ static uint32_t draw(uint32_t below)
 
 /* ---- the loops' side ---- */
 
-static int on_prepare(struct run *run, void *opaque)
+static enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct job *job = list_entry(run, struct job, run);
     struct rxp_refusal why = {0};

@@ -404,7 +404,7 @@ END_TEST
 
 /* ---- memory ---- */
 
-START_TEST(without_memory_a_kickoff_fails_and_a_poll_is_tried_again)
+START_TEST(without_memory_kickoffs_and_polls_are_tried_again)
 {
     struct subject *kickoff = subject_new();
     struct subject *poll = subject_new();
@@ -413,13 +413,12 @@ START_TEST(without_memory_a_kickoff_fails_and_a_poll_is_tried_again)
     out_of_memory = true;
     submit(kickoff);
     turn();
-    ck_assert_int_eq(kickoff->ended, 1);
-    ck_assert_int_eq(kickoff->outcome.error, RXP_ERROR_KICKOFF_NETWORK);
     turn_at(now_ms + 2000);
     ck_assert_int_eq(poll->ended, 0);
+    ck_assert_int_eq(kickoff->ended, 0);
     out_of_memory = false;
     turn_at(now_ms + 2500);
-    ck_assert_uint_eq(n_transfers, 3);
+    ck_assert_uint_eq(n_transfers, 4);
 }
 END_TEST
 
@@ -466,7 +465,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, polls_are_no_oftener_than_the_worker_allows, 0, 3);
     tcase_add_test(tests, waits_are_stretched_and_never_shortened);
     tcase_add_test(tests, an_early_turn_changes_nothing);
-    tcase_add_test(tests, without_memory_a_kickoff_fails_and_a_poll_is_tried_again);
+    tcase_add_test(tests, without_memory_kickoffs_and_polls_are_tried_again);
     tcase_add_loop_test(tests, without_memory_for_the_first_poll_it_is_tried_again, 0, 2);
     tcase_add_test(tests, a_waiting_run_is_small);
     suite_add_tcase(suite, tests);

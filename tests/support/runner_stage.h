@@ -100,6 +100,7 @@ struct subject {
     const char *kind;
     atomic_int tenure;
     bool rejects;
+    int not_nows; /* so often there is no memory to prepare it */
     bool holds; /* its kickoff is not permitted at once */
     double kickoffs_per_second; /* of its profile */
     void (*shape)(struct rxp_http_plan *plan); /* changes what the plan says; NULL: nothing */
@@ -156,16 +157,19 @@ static inline struct subject *subject_of(struct run *run)
     return NULL;
 }
 
-static inline int on_prepare(struct run *run, void *opaque)
+static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
     struct rxp_refusal why = {0};
     char *text = NULL;
     (void)opaque;
     subject->prepared++;
+    if (subject->prepared <= subject->not_nows) {
+        return POOL_NOT_NOW;
+    }
     if (subject->rejects) {
         run->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
-        return -1;
+        return POOL_REFUSED;
     }
     ck_assert_int_gt(asprintf(&text,
                               "{\"invocation_id\":\"%s\",\"runtime_name\":\"x\",\"runtime_kind\":\"%s\","
@@ -187,7 +191,7 @@ static inline int on_prepare(struct run *run, void *opaque)
     subject->plan.kickoffs_per_second = subject->kickoffs_per_second;
     run->plan = &subject->plan;
     run->resume = subject->resume;
-    return 0;
+    return POOL_PREPARED;
 }
 
 static inline bool on_permit(struct run *run, void *opaque)

@@ -148,22 +148,76 @@ static void produce_batch(long n, long failures)
     job_free(job);
 }
 
-/* From the message's bytes to the outcome: what cannot be read for want of memory has a result nevertheless. */
-static void take_in(long n, long failures)
+/* One that nothing is wrong with. */
+#define VALID                                                                                                          \
+    "{\"invocation_id\":\"inv-1\",\"runtime_name\":\"builder\",\"runtime_kind\":\"http_async\",\"working_directory\":\"/\","\
+    "\"command\":[\"x\"],\"metadata\":{\"http.url\":\"http://h/{var.a}\",\"http.poll_url_template\":\"http://h/{run_id}\","     \
+    "\"http.poll_run_id_path\":\"id\",\"http.poll_status_path\":\"s\",\"http.poll_terminal_states\":\"completed\","             \
+    "\"http.header.A\":\"1\",\"var.a\":\"b\"}}"
+
+static struct job *job_to_take_in(const char *value)
 {
-    const struct intake_limits limits = {.max_message_bytes = 1 << 20, .keep_value = true};
     struct job *job = job_made();
     rxp_invocation_free(job->invocation);
     job->invocation = NULL;
+    job->run.invocation = NULL;
     job->run.outcome = (struct outcome){0};
     free(job->value);
-    job->value = strdup(INVOCATION);
-    job->value_bytes = strlen(INVOCATION);
+    job->value = strdup(value);
+    job->value_bytes = strlen(value);
+    return job;
+}
+
+static void must_be_as_before(const struct job *job, const char *value)
+{
+    ck_assert_int_eq(job->run.outcome.status, 0);
+    ck_assert_ptr_null(job->run.outcome.summary);
+    ck_assert(job->run.invocation == NULL && job->run.plan == NULL && job->run.resume == NULL && job->invocation == NULL);
+    ck_assert(job->value != NULL && job->value_bytes == strlen(value) && memcmp(job->value, value, job->value_bytes) == 0);
+}
+
+/* What befell it before, if anything. */
+static enum { FIRST_LIFE, ACCEPTED_BEFORE } life;
+
+static void take_in_valid(long n, long failures)
+{
+    const struct intake_limits limits = {.max_message_bytes = 1 << 20};
+    struct job *job = job_to_take_in(VALID);
+    if (life == ACCEPTED_BEFORE) {
+        job->checkpoint = calloc(1, sizeof *job->checkpoint);
+        *job->checkpoint = (struct checkpoint){.kind = CHECKPOINT_RUN, .invocation_id = "inv-1", .run_id = "r", .poll_url = "http://h/r"};
+    }
     scarce_begin(n, failures);
-    int prepared = intake_prepare(job, &limits);
+    enum pool_prepared prepared = intake_prepare(job, &limits);
+    bool failed = scarce_end();
+    if (prepared == POOL_NOT_NOW) {
+        ck_assert(failed);
+        must_be_as_before(job, VALID);
+        prepared = intake_prepare(job, &limits);
+    }
+    ck_assert_msg(prepared == POOL_PREPARED, "%s", job->run.outcome.summary);
+    ck_assert_int_eq(job->run.outcome.status, 0);
+    ck_assert_str_eq(job->run.plan->kickoff.url, "http://h/b");
+    ck_assert((job->run.resume != NULL) == (life == ACCEPTED_BEFORE));
+    ck_assert_ptr_null(job->value); /* no dead letters here */
+    job_free(job);
+}
+
+/* From the message's bytes to the outcome: it is rejected for what is wrong with it, and for nothing else. */
+static void take_in(long n, long failures)
+{
+    const struct intake_limits limits = {.max_message_bytes = 1 << 20, .keep_value = true};
+    struct job *job = job_to_take_in(INVOCATION);
+    scarce_begin(n, failures);
+    enum pool_prepared prepared = intake_prepare(job, &limits);
     (void)scarce_end();
-    ck_assert_int_eq(prepared, -1); /* it lacks its http.url */
+    if (prepared == POOL_NOT_NOW) {
+        must_be_as_before(job, INVOCATION);
+        prepared = intake_prepare(job, &limits);
+    }
+    ck_assert_int_eq(prepared, POOL_REFUSED); /* it lacks its http.url */
     ck_assert_int_eq(job->run.outcome.status, RXP_STATUS_REJECTED);
+    ck_assert_int_eq(job->run.outcome.error, RXP_ERROR_MISSING_METADATA);
     ck_assert_int_eq(settle_send(job, NULL, &config), SETTLE_SENT);
     ck_assert_str_eq(played.topic, "dead");
     ck_assert(played.bytes == strlen(INVOCATION) && memcmp(played.value, INVOCATION, played.bytes) == 0);
@@ -215,9 +269,16 @@ START_TEST(a_batch_that_lacks_a_message_says_so)
 }
 END_TEST
 
-START_TEST(an_input_that_cannot_be_read_has_a_result)
+START_TEST(an_input_is_rejected_for_nothing_but_what_is_wrong_with_it)
 {
     ck_assert_int_gt(scarce_try(take_in), 0);
+}
+END_TEST
+
+START_TEST(a_valid_input_is_never_rejected)
+{
+    life = _i == 1 ? ACCEPTED_BEFORE : FIRST_LIFE;
+    ck_assert_int_gt(scarce_try(take_in_valid), 0);
 }
 END_TEST
 
@@ -233,7 +294,8 @@ Suite *test_suite(void)
     TCase *tcase = tcase_create("settle");
     tcase_add_loop_test(tcase, what_could_not_be_made_is_not_sent_and_goes_later, 0, 2);
     tcase_add_loop_test(tcase, a_batch_that_lacks_a_message_says_so, 0, 2);
-    tcase_add_test(tcase, an_input_that_cannot_be_read_has_a_result);
+    tcase_add_test(tcase, an_input_is_rejected_for_nothing_but_what_is_wrong_with_it);
+    tcase_add_loop_test(tcase, a_valid_input_is_never_rejected, 0, 2);
     tcase_add_test(tcase, a_message_is_copied_whole_or_not_at_all);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -74,7 +74,7 @@ static const struct {
     {TRANSPORT_CONNECT, true, {BROKEN(PREPARE_FAILED, PREPARE("failed: why"))}},
     {TRANSPORT_NETWORK, true, {BROKEN(PREPARE_FAILED, PREPARE("failed: why"))}},
     {TRANSPORT_TIMEOUT, true, {BROKEN(PREPARE_FAILED, PREPARE("failed: why"))}},
-    {TRANSPORT_MEMORY, false, {BROKEN(PREPARE_FAILED, PREPARE("failed: out of memory"))}},
+    {TRANSPORT_MEMORY, false, {RETRY(PREPARE_FAILED, PREPARE("failed: out of memory"))}},
     {TRANSPORT_REDIRECT, true, {BROKEN(PREPARE_FAILED, PREPARE("failed: why"))}},
     {TRANSPORT_BAD_URL, true, {BROKEN(PREPARE_FAILED, PREPARE("failed: why"))}},
     {TRANSPORT_BAD_URL, false, {BROKEN(INVALID_METADATA, PREPARE("failed: why")), .rejected = true}},

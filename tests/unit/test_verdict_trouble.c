@@ -75,7 +75,7 @@ static const struct trouble_row trouble_rows[] = {
      "",
      false,
      0,
-     {BROKEN(KICKOFF_NETWORK, KICKOFF("failed: out of memory"))},
+     {RETRY(KICKOFF_NETWORK, KICKOFF("failed: out of memory"))},
      {TRANSIENT(POLL_NETWORK, POLL("failed: out of memory"))}},
     {TRANSPORT_TOO_LARGE,
      "over 10 bytes",

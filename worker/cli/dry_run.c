@@ -221,8 +221,10 @@ static void put_call(struct page *page, const struct rxp_http_call *call)
         break;
     case TARGET_MALFORMED:
     case TARGET_NOT_HTTP:
-    case TARGET_MEMORY:
         refuse(page, RXP_ERROR_INVALID_METADATA, why);
+        break;
+    case TARGET_MEMORY:
+        refuse(page, RXP_OK, why);
         break;
     }
     target_deinit(&target);

@@ -59,14 +59,14 @@ struct execution {
     int ended_fd; /* readable once the run has ended */
 };
 
-static int on_prepare(struct run *run, void *opaque)
+static enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct execution *execution = opaque;
     if (execution->refused) {
         intake_reject(run, &execution->why);
-        return -1;
+        return POOL_REFUSED;
     }
-    return 0;
+    return POOL_PREPARED;
 }
 
 static void on_trace(struct run *run, const struct trace *trace, void *opaque)
@@ -140,8 +140,9 @@ static int write_result(const struct execution *execution, const char *worker_id
     return status;
 }
 
-static void execution_read(struct execution *execution, const struct options *options, const struct profile_set *set,
-                           const char *text, size_t bytes)
+/* 0, also where it is refused; or -1 for want of memory. */
+static int execution_read(struct execution *execution, const struct options *options, const struct profile_set *set,
+                          const char *text, size_t bytes)
 {
     size_t max_bytes = (size_t)options_int(options, "max-message-bytes");
     int refused = rxp_invocation_parse(text, bytes, max_bytes, &execution->invocation, &execution->why);
@@ -154,6 +155,11 @@ static void execution_read(struct execution *execution, const struct options *op
     execution->refused = refused != 0;
     execution->run.invocation = execution->invocation;
     execution->run.plan = &execution->plan;
+    if (refused == 0 || !rxp_lacked_memory(&execution->why)) {
+        return 0;
+    }
+    fprintf(stderr, "rxp-worker exec: %s\n", execution->why.text);
+    return -1;
 }
 
 /* Its run ends. NULL: it could not begin. */
@@ -230,6 +236,10 @@ static int print_dry_run(struct execution *execution, const struct pool_config *
         return EXIT_OK;
     }
     (void)fflush(stdout);
+    if (rxp_lacked_memory(&execution->why)) {
+        fprintf(stderr, "rxp-worker exec: %s\n", execution->why.text);
+        return EXIT_FATAL;
+    }
     fprintf(stderr, "rxp-worker exec: it would be rejected: %s: %s\n", rxp_error_name(execution->why.error),
             execution->why.text);
     return exit_status_of(RXP_STATUS_REJECTED);
@@ -264,11 +274,13 @@ static int exec_main(const struct options *options)
     config.poll_min_interval_ms = 0;
     struct execution execution = {.ended_fd = -1};
     run_init(&execution.run);
-    execution_read(&execution, options, around.set, text, bytes);
-    watch_begin(&execution.watch, options_flag(options, "trace") ? stderr : NULL, &execution.plan);
-    int status = options_flag(options, "dry-run") ? print_dry_run(&execution, &config)
+    int status = EXIT_FATAL;
+    if (execution_read(&execution, options, around.set, text, bytes) == 0) {
+        watch_begin(&execution.watch, options_flag(options, "trace") ? stderr : NULL, &execution.plan);
+        status = options_flag(options, "dry-run") ? print_dry_run(&execution, &config)
                                                   : execute(&execution, &config, options_text(options, "worker-id"));
-    watch_deinit(&execution.watch);
+        watch_deinit(&execution.watch);
+    }
     run_deinit(&execution.run);
     rxp_http_plan_deinit(&execution.plan);
     rxp_invocation_free(execution.invocation);

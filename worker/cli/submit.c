@@ -48,8 +48,9 @@ static int take_document(struct submission *submission, const struct document *d
         rxp_http_plan_deinit(&plan);
     }
     if (status != 0) {
+        const char *code = rxp_lacked_memory(&why) ? "not looked at" : rxp_error_name(why.error);
         snprintf(submission->why, sizeof submission->why, "%s:%zu: %s: %s; nothing was sent", submission->file,
-                 document->line, rxp_error_name(why.error), why.text);
+                 document->line, code, why.text);
     } else if (sender != NULL) {
         size_t bytes = 0;
         char *text = rxp_invocation_write(invocation, &bytes);

@@ -25,7 +25,7 @@ static void on_crowded(struct run *run, struct gate *gate, void *opaque)
     mailbox_wake(&flight->mailbox);
 }
 
-static int on_prepare(struct run *run, void *opaque)
+static enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
     const struct intake_limits limits = {
@@ -34,7 +34,9 @@ static int on_prepare(struct run *run, void *opaque)
         .keep_value = flight->config.settle.dead_letter_topic != NULL,
     };
     struct job *job = job_of_run(run);
-    int prepared = intake_prepare(job, &limits);
+    enum pool_prepared prepared = intake_prepare(job, &limits);
+    if (prepared == POOL_NOT_NOW)
+        return prepared; /* not counted: no more messages are taken than fit among those that wait for memory */
     job->plan_bytes = job->plan.owned_bytes;
     atomic_fetch_add_explicit(&flight->loop_bytes, job->plan_bytes, memory_order_relaxed);
     count_prepared(flight, job); /* what it takes is counted by then */

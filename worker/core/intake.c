@@ -95,34 +95,53 @@ static void drop_value(struct job *job)
     job->value = NULL;
 }
 
-int intake_prepare(struct job *job, const struct intake_limits *limits)
+/* As before it was looked at. Not even memory for a sentence is to be wanted: this input is not judged. */
+static enum pool_prepared put_back(struct job *job)
 {
-    struct rxp_refusal why = {RXP_OK, ""};
+    rxp_invocation_free(job->invocation);
+    job->invocation = NULL;
+    job->run.invocation = NULL;
+    profile_set_release(job->profiles);
+    job->profiles = NULL;
+    return POOL_NOT_NOW;
+}
+
+/* Of what was read and, but for `why`, planned. */
+static enum pool_prepared begin_or_go_on(struct job *job, const struct rxp_refusal *why)
+{
+    bool is_refused = job->run.plan == NULL;
+    const struct checkpoint *earlier = find_earlier(job);
+    if (earlier != NULL && earlier->kind == CHECKPOINT_INTENT) {
+        intake_unknown(&job->run, earlier->started_at_ms > 0 ? earlier->started_at_ms : clock_wall_ms());
+        return POOL_REFUSED;
+    }
+    if (earlier == NULL) {
+        if (is_refused)
+            intake_reject(&job->run, why);
+        return is_refused ? POOL_REFUSED : POOL_PREPARED;
+    }
+    drop_value(job); /* an accepted run can't be rejected any more, so that there will be no dead letter */
+    if (is_refused) {
+        fail_accepted(&job->run, why, earlier->started_at_ms);
+        return POOL_REFUSED;
+    }
+    go_on(job, earlier);
+    return POOL_PREPARED;
+}
+
+enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *limits)
+{
+    struct rxp_refusal why = {RXP_ERROR_INVALID_INVOCATION, ""};
     int parsed = rxp_invocation_parse(job->value, job->value_bytes, limits->max_message_bytes, &job->invocation, &why);
     job->run.invocation = job->invocation;
+    int refused = parsed != 0 ? -1 : make_plan(job, limits->profiles, &why);
+    if (refused != 0 && rxp_lacked_memory(&why))
+        return put_back(job);
     if (!limits->keep_value)
         drop_value(job);
     if (parsed != 0) {
         intake_reject(&job->run, &why);
-        return -1;
+        return POOL_REFUSED;
     }
-    const struct checkpoint *earlier = find_earlier(job);
-    if (earlier != NULL && earlier->kind == CHECKPOINT_INTENT) {
-        intake_unknown(&job->run, earlier->started_at_ms > 0 ? earlier->started_at_ms : clock_wall_ms());
-        return -1;
-    }
-    int made = make_plan(job, limits->profiles, &why);
-    if (made == 0 && earlier == NULL)
-        return 0;
-    if (earlier == NULL) {
-        intake_reject(&job->run, &why);
-        return -1;
-    }
-    drop_value(job); /* an accepted run can't be rejected any more, so that there will be no dead letter */
-    if (made != 0) {
-        fail_accepted(&job->run, &why, earlier->started_at_ms);
-        return -1;
-    }
-    go_on(job, earlier);
-    return 0;
+    return begin_or_go_on(job, &why);
 }

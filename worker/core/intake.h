@@ -5,6 +5,7 @@
 #define RXP_CORE_INTAKE_H
 
 #include "core/job.h"
+#include "engine/pool.h"
 #include "engine/profiles.h"
 
 struct intake_limits {
@@ -13,10 +14,10 @@ struct intake_limits {
     bool keep_value; /* dead letters need the raw bytes until the outcome is known */
 };
 
-/* Returns 0 with run->invocation, run->plan and, where an earlier life of the input goes on, run->resume set; or -1 with an
+/* PREPARED, with run->invocation, run->plan and, where an earlier life of the input goes on, run->resume set; or REFUSED, with an
  * outcome: a rejection, intake_unknown's, or, of a run that was accepted before and is refused now (its profile has changed),
- * a failure with the refusal's code. */
-int intake_prepare(struct job *job, const struct intake_limits *limits);
+ * a failure with the refusal's code. For want of memory NOT_NOW: the job is as it was. */
+enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *limits);
 
 /* The outcome of an invocation of which only an intent was found (kickoff-guarantee=at-most-once): failed, for it may have
  * been started, and must not be started twice. started_at_ms: the intent's. */

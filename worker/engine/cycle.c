@@ -24,6 +24,7 @@
 
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MAX_MS 30000
+#define FREE_RETRY_MS 1000
 
 void cycle_init(struct cycle *cycle)
 {
@@ -194,6 +195,9 @@ static struct cycle_action on_transient(struct cycle *cycle, const struct cycle_
 static struct cycle_action on_retry(struct cycle *cycle, const struct cycle_config *config,
                                     const struct cycle_event *event, int64_t now_ms)
 {
+    if (event->is_free) {
+        return rest(cycle, config, cycle->state, FREE_RETRY_MS * (1 + event->jitter), event->retry_after_ms, now_ms);
+    }
     cycle->failures++;
     if (cycle->failures > config->kickoff_max_retries) {
         return finish(cycle, CYCLE_FINISH_VERDICT);

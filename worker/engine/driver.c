@@ -204,40 +204,45 @@ static void take_up(struct run *run, int64_t now_ms)
     (void)run_request_address(run, &why); /* without memory the poll tries it again */
 }
 
-/* 0; or -1, and the outcome: a secret is unknown, or not for where it is to go. */
-static int check_secrets(struct run *run, int64_t now_ms)
+/* REFUSED, with the outcome: a secret is unknown, or not for where it is to go. */
+static enum pool_prepared check_secrets(struct run *run, int64_t now_ms)
 {
     struct rxp_refusal why;
     if (run_request_check_secrets(run, &why) == 0) {
-        return 0;
+        return POOL_PREPARED;
+    }
+    if (rxp_lacked_memory(&why)) {
+        return POOL_NOT_NOW;
     }
     struct verdict verdict = {.kind = VERDICT_BROKEN, .error = why.error, .rejected = !run->resumed};
     snprintf(verdict.text, sizeof verdict.text, "%s%s",
              run->resumed ? "the run was accepted under an earlier configuration, and cannot be polled under this one: " : "",
              why.text);
     outcome_of_verdict(run, &verdict, now_ms);
-    return -1;
+    return POOL_REFUSED;
 }
 
-bool driver_prepare(struct runner *runner, struct run *run, int64_t now_ms)
+enum pool_prepared driver_prepare(struct runner *runner, struct run *run, int64_t now_ms)
 {
     if (driver_must_end(runner, run)) {
         driver_abandon(runner, run, now_ms);
-        return false;
+        return POOL_REFUSED;
     }
-    if (runner->hooks->prepare(run, runner->hooks->opaque) != 0) {
+    enum pool_prepared prepared = run->prepared ? POOL_PREPARED : runner->hooks->prepare(run, runner->hooks->opaque);
+    if (prepared == POOL_PREPARED) {
+        run->prepared = true;
+        run->runner = runner;
+        if (run->resume != NULL) {
+            take_up(run, now_ms);
+        }
+        prepared = check_secrets(run, now_ms);
+    }
+    if (prepared == POOL_NOT_NOW) {
+        run->runner = NULL;
+    } else if (prepared == POOL_REFUSED) {
         end(runner, run, now_ms);
-        return false;
     }
-    run->runner = runner;
-    if (run->resume != NULL) {
-        take_up(run, now_ms);
-    }
-    if (check_secrets(run, now_ms) != 0) {
-        end(runner, run, now_ms);
-        return false;
-    }
-    return true;
+    return prepared;
 }
 
 /* Clocks that disagree give a run no more time than it had at first. */

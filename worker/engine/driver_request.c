@@ -12,7 +12,7 @@
 
 /* What is new of a run is told so often at most. */
 #define NOTE_EVERY_S 5
-/* The end of a token request is told. What waits for other things that headers need (memory) looks again so often. */
+/* The end of a token request is told. Should it not be, what waits for one looks again so often. */
 #define WANT_LOOK_MS 30000
 
 /* ---- what its owner hears ---- */
@@ -79,7 +79,8 @@ static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
         outcome_keep(run, verdict);
     }
     const struct cycle_event event = {
-        .kind = event_of(verdict->kind), .jitter = driver_draw(run->runner), .retry_after_ms = verdict->retry_after_ms};
+        .kind = event_of(verdict->kind), .jitter = driver_draw(run->runner), .retry_after_ms = verdict->retry_after_ms,
+        .is_free = verdict->lacked_memory};
     struct cycle_action action = driver_step(run, event, now_ms);
     trace_decided(run, verdict, &action, now_ms);
     if (action.kind != CYCLE_FINISH && run->cycle.accepted) {
@@ -146,6 +147,8 @@ static void go_without(struct run *run, enum secret_fill filled, const char *why
     struct verdict verdict;
     if (filled == SECRET_DENIED) {
         run_answer_denied(run, why, &verdict);
+    } else if (filled == SECRET_NO_MEMORY) {
+        run_answer_no_memory(run, now_ms, &verdict);
     } else if (is_look ? filled == SECRET_UNAVAILABLE : is_late) {
         run_answer_unavailable(run, filled == SECRET_WAIT ? "a token that it needs is long in coming" : why, &verdict);
     } else {

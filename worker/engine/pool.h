@@ -50,10 +50,16 @@ struct pool_config {
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 
+enum pool_prepared {
+    POOL_REFUSED = -1,
+    POOL_PREPARED = 0,
+    POOL_NOT_NOW = 1, /* memory is short: nothing was filled, and it is asked again after a rest */
+};
+
 struct pool_hooks {
-    /* On the loop thread, first: fills run->invocation, run->plan and, to resume it (only one whose plan polls),
-     * run->resume, and returns 0; or fills run->outcome (a rejection) and returns -1. */
-    int (*prepare)(struct run *run, void *opaque);
+    /* On the loop thread, first: PREPARED, with run->invocation, run->plan and, to resume it (only one whose plan polls),
+     * run->resume filled; or REFUSED, with run->outcome (a rejection). */
+    enum pool_prepared (*prepare)(struct run *run, void *opaque);
     /* On the loop thread: there is a place for the kickoff at its origin and it could go now. False: it waits for
      * pool_permit, without a limit, and polls may have the place meanwhile, but no other kickoff: so no more wait than
      * could go. Asked once a kickoff. The run may end before it was permitted, or in spite of

@@ -52,7 +52,7 @@ struct run {
     const struct rxp_http_plan *plan;
     const struct run_resume *resume; /* NULL: it begins with a kickoff. Else it was accepted before: it is polled */
     /* The engine's. */
-    struct runner *runner; /* NULL until it is taken from the queue and prepared */
+    struct runner *runner; /* NULL until it is taken from the queue and ready to begin */
     struct list held_node; /* in the runner's `held` while its kickoff waits for its permit, or in its `wanting` while a request
                             * waits for a token, without a transfer; else a ring of one */
     atomic_bool permitted; /* by pool_permit */
@@ -64,8 +64,10 @@ struct run {
     bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of */
     bool prepares : 1;   /* `gate` is that of its prepare call */
     bool has_slot : 1;   /* of its profile's rate */
+    bool prepared : 1;   /* prepare said so */
+    bool cancelled : 1;  /* as soon as it is prepared, which took more memory than there was */
+    bool late_id_fault : 1; /* the next one is of an answer to a poll, not of the kickoff's */
     enum rxp_id_fault run_id_fault : 8; /* why the last run id that was named did not serve */
-    bool late_id_fault; /* of an answer to a poll, not of the kickoff's */
     int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
     union { /* a run that was accepted rests for no slot any more */
         int64_t slot_due_ms; /* until then: while its prepare call or kickoff rests until that slot comes; else 0 */

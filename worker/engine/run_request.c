@@ -240,7 +240,7 @@ enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_B
     if (run->sending == NULL ||
         (id_name != NULL && sending_put_id(run->sending, id_name, run->invocation->invocation_id) != 0)) {
         snprintf(why, SECRETS_WHY_BYTES, "out of memory for its headers");
-        return SECRET_UNAVAILABLE;
+        return SECRET_NO_MEMORY;
     }
     return put_plan_headers(run, why);
 }
@@ -250,7 +250,11 @@ static int check_secrets_of(const struct run *run, const char *url, struct rxp_r
     const struct rxp_http_plan *plan = run->plan;
     struct target target;
     char fault[SECRETS_WHY_BYTES];
-    if (target_parse(&target, url, fault, sizeof fault) != TARGET_OK) {
+    enum target_error error = target_parse(&target, url, fault, sizeof fault);
+    if (error == TARGET_MEMORY) {
+        return rxp_refuse(why, RXP_OK, "no memory to see where its secrets go");
+    }
+    if (error != TARGET_OK) {
         return 0; /* it is refused where it is to go */
     }
     bool is_good = true;

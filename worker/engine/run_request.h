@@ -24,7 +24,7 @@ const char *run_request_url(const struct run *run);
 /* Its headers, as it leaves the queue: those of the plan that may go there, their secrets filled in, and with a kickoff the
  * invocation_id in the idempotency header. In run->sending. It may go if READY; see sending_fill. */
 enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES]);
-/* Is every secret that the plan sends known, and bound to where it goes? -1 with why (secret_denied). */
+/* Is every secret that the plan sends known, and bound to where it goes? -1 with why (secret_denied, or a want of memory). */
 int run_request_check_secrets(const struct run *run, struct rxp_refusal *why);
 /* Its answer was a 401: what it bore is not believed any more. */
 void run_request_distrust(const struct run *run);

@@ -2,10 +2,14 @@
 
 #include "base/clock.h"
 #include "engine/driver.h"
+#include "ops/log.h"
 
 #include <assert.h>
 
 #define STEPS_A_CLOCK 8
+#define REST_FIRST_MS 1000
+#define REST_MAX_MS 30000
+#define REST_LOG_MS 10000
 
 /* ---- slices ---- */
 
@@ -26,16 +30,61 @@ static bool slice_is_over(struct slice *slice)
 
 /* ---- from the backlog ---- */
 
+static void tell_rest(struct runner *runner, int64_t now_ms)
+{
+    if (runner->rest_told_ms != 0 && now_ms < runner->rest_told_ms + REST_LOG_MS) {
+        runner->rests_untold++;
+        return;
+    }
+    log_event(LOG_WARN, "memory_short", "out of memory for an invocation: it is tried again in %.1f s, and not refused for that "
+              "(and %zu others since the last such line)", (double)(runner->rest_until_ms - now_ms) / 1000,
+              runner->rests_untold);
+    runner->rest_told_ms = now_ms;
+    runner->rests_untold = 0;
+}
+
+/* Until there is memory. All of them are tried again at once; where the first fails, they rest longer. */
+static void rest(struct runner *runner, struct run *run, int64_t now_ms)
+{
+    if (list_is_empty(&runner->resting)) {
+        int64_t longer_ms = runner->rest_ms < REST_MAX_MS / 2 ? 2 * runner->rest_ms : REST_MAX_MS;
+        runner->rest_ms = runner->rest_ms > 0 ? longer_ms : REST_FIRST_MS;
+        runner->rest_until_ms = now_ms + runner->rest_ms;
+    }
+    list_remove(&run->node);
+    list_push(&runner->resting, &run->node);
+    tell_rest(runner, now_ms);
+}
+
 static void take(struct runner *runner, struct run *run, int64_t now_ms)
 {
     list_push(&runner->runs, &run->node);
     if (driver_must_end(runner, run)) {
         driver_abandon(runner, run, now_ms);
-    } else if (heap_reserve(&runner->timers, runner->n_runs) != 0) {
-        list_remove(&run->node);
-        list_push(&runner->backlog, &run->node); /* until there is memory */
-    } else if (driver_prepare(runner, run, now_ms)) {
-        driver_start(run, now_ms);
+        return;
+    }
+    bool has_room = heap_reserve(&runner->timers, runner->n_runs) == 0;
+    switch (has_room ? driver_prepare(runner, run, now_ms) : POOL_NOT_NOW) {
+    case POOL_NOT_NOW:
+        rest(runner, run, now_ms);
+        return;
+    case POOL_REFUSED:
+        break;
+    case POOL_PREPARED:
+        if (run->cancelled) {
+            driver_cancel(run, now_ms);
+        } else {
+            driver_start(run, now_ms);
+        }
+        break;
+    }
+    runner->rest_ms = 0;
+}
+
+static void wake_resting(struct runner *runner, int64_t now_ms)
+{
+    if (!list_is_empty(&runner->resting) && now_ms >= runner->rest_until_ms) {
+        list_splice(&runner->backlog, &runner->resting);
     }
 }
 
@@ -44,11 +93,16 @@ static void take(struct runner *runner, struct run *run, int64_t now_ms)
 static void tell(struct runner *runner, struct run *run, unsigned commands, int64_t now_ms)
 {
     bool is_new = run->runner == NULL;
+    if (is_new && (commands & RUNNER_CANCEL) != 0 && (commands & RUNNER_ABANDON) == 0) {
+        run->cancelled = true;
+        take(runner, run, now_ms);
+        return;
+    }
     list_push(is_new ? &runner->backlog : &runner->runs, &run->node);
     bool may_end = (commands & (RUNNER_SWEEP | RUNNER_PARK)) != 0;
     if ((commands & RUNNER_ABANDON) != 0 || (may_end && driver_must_end(runner, run))) {
         driver_abandon(runner, run, now_ms);
-    } else if ((commands & RUNNER_CANCEL) != 0 && (!is_new || driver_prepare(runner, run, now_ms))) {
+    } else if ((commands & RUNNER_CANCEL) != 0) {
         driver_cancel(run, now_ms);
     }
 }
@@ -111,6 +165,7 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
     }
     runner->is_parked = runner->is_parked || (commands & RUNNER_PARK) != 0;
     runner->walk_commands = list_is_empty(&runner->walk) ? commands : runner->walk_commands | commands;
+    list_splice(&runner->walk, &runner->resting);
     list_splice(&runner->walk, &runner->backlog);
     list_splice(&runner->walk, &runner->runs);
 }
@@ -149,6 +204,7 @@ bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms)
     if (serve_walk(runner, now_ms, slice_ms)) {
         more = true; /* first what is to be stopped, then what is to be started */
     } else {
+        wake_resting(runner, now_ms);
         more = serve_backlog(runner, now_ms, slice_ms) || more;
     }
     errands_turn(&runner->errands, now_ms);
@@ -158,8 +214,11 @@ bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms)
 int64_t runner_next_ms(const struct runner *runner)
 {
     int64_t errand_ms = errands_next_ms(&runner->errands);
-    int64_t timer_ms = heap_next_ms(&runner->timers);
-    return errand_ms < timer_ms ? errand_ms : timer_ms;
+    int64_t next_ms = heap_next_ms(&runner->timers);
+    if (!list_is_empty(&runner->resting) && runner->rest_until_ms < next_ms) {
+        next_ms = runner->rest_until_ms;
+    }
+    return errand_ms < next_ms ? errand_ms : next_ms;
 }
 
 /* ---- life ---- */
@@ -175,6 +234,7 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
     };
     heap_init(&runner->timers);
     list_init(&runner->backlog);
+    list_init(&runner->resting);
     list_init(&runner->runs);
     list_init(&runner->walk);
     list_init(&runner->held);

@@ -2,11 +2,13 @@
  * the driver sees to.
  *
  * Owned by one loop thread (its counts may be read by any); knows neither curl nor epoll. Time is an argument, so that
- * tests have their own. A run is in one of three lists:
+ * tests have their own. A run is in one of four lists:
  *
  *   runner_add ──> backlog ── taken: prepared, started ──> runs ── ended ──> its owner's again
+ *                     ^ └── no memory ──> resting ─┐
+ *                     └──────── a while later ─────┘
  *
- * and all of both pass through the third, `walk`, when a command concerns every run. Beside that, those whose kickoff
+ * and all of these pass through the fourth, `walk`, when a command concerns every run. Beside that, those whose kickoff
  * waits for its permit are in `held`, and those whose request waits for a token in `wanting`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand
  * runs at once do not spoil the deadlines of others. What is still to be done at backends for runs that have ended are its
  * errands. */
@@ -40,12 +42,17 @@ struct runner {
     struct transport *transport;
     struct heap timers; /* room for one of each run, always */
     struct list backlog;
+    struct list resting;
+    int64_t rest_until_ms; /* where one rests */
+    int64_t rest_ms;       /* the last one; 0: since then there was memory */
+    int64_t rest_told_ms;
+    size_t rests_untold;
     struct list runs;
     struct list walk;
     struct list held; /* by their held_node */
     struct list wanting; /* the same */
     struct errands errands;
-    size_t n_runs; /* in all three */
+    size_t n_runs; /* in all four */
     unsigned walk_commands;
     bool is_parked;
     size_t n_requests;

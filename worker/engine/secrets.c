@@ -254,7 +254,7 @@ enum secret_fill secrets_fill(struct secrets *secrets, const char *value, const 
             filled = walk(secrets, value, &place, *out, &bytes, why);
         } else {
             snprintf(why, SECRETS_WHY_BYTES, "out of memory");
-            filled = SECRET_UNAVAILABLE;
+            filled = SECRET_NO_MEMORY;
         }
     }
     unlock(secrets);

@@ -45,12 +45,13 @@ enum secret_fill {
     SECRET_WAIT,        /* a token is under way: secrets_watch's callback will come */
     SECRET_DENIED,      /* unknown, unfit for a header, or not bound to that host: secret_denied */
     SECRET_UNAVAILABLE, /* its token could not be fetched. It is tried again before long, and the callback comes then */
+    SECRET_NO_MEMORY,
 };
 
 /* `value` with every ${secret:NAME} replaced. host: without brackets; bindings: those of the run's profile, NAME ->
  * "host[:port],…" (secret_hosts_check accepted them), beside those of secrets-hosts. READY: *out is malloc'd, and the
- * caller overwrites it (explicit_bzero) before it frees it. Else *out is NULL, and DENIED and UNAVAILABLE have a sentence
- * in why. For want of memory UNAVAILABLE. `secrets` NULL: no secret is known. */
+ * caller overwrites it (explicit_bzero) before it frees it. Else *out is NULL, and DENIED, UNAVAILABLE and NO_MEMORY have a
+ * sentence in why. `secrets` NULL: no secret is known. */
 enum secret_fill secrets_fill(struct secrets *secrets, const char *value, const char *host, int port,
                               const struct rxp_pair *bindings, size_t n_bindings, char **out,
                               char why[SECRETS_WHY_BYTES]);

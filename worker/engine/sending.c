@@ -126,7 +126,7 @@ static void remember(struct sending *sending, const char *value, const struct ta
 static enum secret_fill without_memory(char why[SECRETS_WHY_BYTES])
 {
     snprintf(why, SECRETS_WHY_BYTES, "out of memory for its headers");
-    return SECRET_UNAVAILABLE;
+    return SECRET_NO_MEMORY;
 }
 
 enum secret_fill sending_fill(struct sending *sending, const char *name, const char *value,

@@ -51,12 +51,14 @@ static bool has_control(const char *text)
 static enum target_error read_origin(struct target *target, char *why, size_t why_bytes)
 {
     enum target_error error = TARGET_MEMORY;
+    CURLUcode code;
     char *scheme = NULL;
     char *host = NULL;
     char *port = NULL;
-    if (curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK) {
-        error = TARGET_MALFORMED;
-        snprintf(why, why_bytes, "the URL names no scheme");
+    code = curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0);
+    if (code != CURLUE_OK) {
+        error = code == CURLUE_OUT_OF_MEMORY ? TARGET_MEMORY : TARGET_MALFORMED;
+        snprintf(why, why_bytes, "%s", error == TARGET_MEMORY ? "out of memory" : "the URL names no scheme");
         goto out;
     }
     if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
@@ -64,9 +66,10 @@ static enum target_error read_origin(struct target *target, char *why, size_t wh
         snprintf(why, why_bytes, "the scheme is %.20s, and only http and https are spoken", scheme);
         goto out;
     }
-    if (curl_url_get(target->url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
-        error = TARGET_MALFORMED;
-        snprintf(why, why_bytes, "the URL names no host");
+    code = curl_url_get(target->url, CURLUPART_HOST, &host, 0);
+    if (code != CURLUE_OK) {
+        error = code == CURLUE_OUT_OF_MEMORY ? TARGET_MEMORY : TARGET_MALFORMED;
+        snprintf(why, why_bytes, "%s", error == TARGET_MEMORY ? "out of memory" : "the URL names no host");
         goto out;
     }
     if (has_control(host)) {

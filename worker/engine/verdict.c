@@ -20,6 +20,10 @@ static void take_prepared_id(struct verdict *verdict, const struct rxp_http_plan
     if (!body.is_json) {
         verdict_body_refuse(verdict, phase, &body, reply);
     } else if (rxp_id_take(body.document, &source, &verdict->prepared_id, &why) != 0) {
+        if (rxp_lacked_memory(&why)) {
+            verdict_lack_memory(verdict, phase);
+            return;
+        }
         verdict_break(verdict, RXP_ERROR_PREPARE_FAILED);
         verdict_say(verdict, why.text);
     }
@@ -201,6 +205,10 @@ static void take_run_id(struct verdict *verdict, const struct rxp_http_plan *pla
     note_fault(verdict, fault);
     if (fault != RXP_ID_FIT && needs_run_id(plan, verdict)) {
         rxp_id_refuse(&source, fault, &why);
+        if (rxp_lacked_memory(&why)) {
+            verdict_lack_memory(verdict, phase);
+            return;
+        }
         verdict_break(verdict, why.error);
         verdict_say(verdict, why.text);
     }
