@@ -262,6 +262,26 @@ START_TEST(a_kickoff_waits_for_a_token_as_long_as_for_its_origin)
 }
 END_TEST
 
+START_TEST(a_kickoff_without_memory_for_its_headers_waits_as_long_as_it_takes)
+{
+    struct subject *subject = subject_with_headers();
+    vault.fill = SECRET_NO_MEMORY;
+    submit(subject);
+    turn();
+    for (int i = 0; i < 60; i++) {
+        begin(last());
+        ck_assert(last()->is_over);
+        ck_assert_int_eq(subject->ended, 0);
+        ck_assert_int_ge(runner_next_ms(&runner), now_ms + 1000);
+        turn_at(runner_next_ms(&runner));
+    }
+    vault.fill = SECRET_READY;
+    begin(last());
+    answer(last(), 202, "{\"id\":\"r1\"}");
+    ck_assert_int_eq(subject->accepted, 1);
+}
+END_TEST
+
 START_TEST(each_wait_for_a_token_counts_by_itself)
 {
     struct subject *subject = subject_with_headers();
@@ -598,6 +618,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_secret_may_go_away_later, 0, 3);
     tcase_add_loop_test(tests, a_request_waits_for_its_token, 0, 2);
     tcase_add_loop_test(tests, a_kickoff_waits_for_a_token_as_long_as_for_its_origin, 0, 2);
+    tcase_add_test(tests, a_kickoff_without_memory_for_its_headers_waits_as_long_as_it_takes);
     tcase_add_test(tests, each_wait_for_a_token_counts_by_itself);
     tcase_add_test(tests, a_poll_whose_token_cannot_be_fetched_is_tried_again);
     tcase_add_loop_test(tests, a_run_that_waits_for_a_token_can_end, 0, 3);

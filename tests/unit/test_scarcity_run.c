@@ -23,7 +23,7 @@ static const char message[] =
     "{\"invocation_id\":\"order-17\",\"runtime_name\":\"archon\",\"runtime_kind\":\"http_async\",\"working_directory\":\"/\","
     "\"command\":[\"x\"],\"timeout_seconds\":600,\"metadata\":{"
     "\"http.prepare_url\":\"http://h/c\",\"http.prepare_id_path\":\"id\","
-    "\"http.url\":\"http://h/kick\",\"http.body\":\"{\\\"c\\\":\\\"{prepared_id}\\\"}\",\"http.header.X-Key\":\"k\","
+    "\"http.url\":\"http://h/kick\",\"http.body\":\"{\\\"c\\\":\\\"{prepared_id}\\\"}\",\"http.header.X-Key\":\"${secret:K}\","
     "\"http.poll_url_template\":\"http://h/by/{prepared_id}\",\"http.late_run_id_path\":\"run.id\","
     "\"http.poll_status_path\":\"run.status\",\"http.poll_terminal_states\":\"completed,failed\",\"http.poll_pending_codes\":\"404\","
     "\"http.result_url_template\":\"http://h/runs/{run_id}\",\"http.result_path\":\"events\","
@@ -193,7 +193,10 @@ static void must_have_ended_truly(bool failed)
 
 static void live(long n, long failures)
 {
-    const struct pool_config config = {.threads = 1, .max_run_ms = 86400000, .connect_timeout_ms = 7000, .poll_timeout_ms = 3000,
+    static const char *const environment[] = {"RXP_SECRET_K=s3cr3t", NULL};
+    char why[SECRETS_WHY_BYTES];
+    struct secrets *secrets = secrets_new(&(struct secrets_config){.environment = environment, .hosts = "K=h"}, why);
+    const struct pool_config config = {.threads = 1, .secrets = secrets, .kickoff_max_wait_ms = 1, .max_run_ms = 86400000, .connect_timeout_ms = 7000, .poll_timeout_ms = 3000,
                                        .poll_min_interval_ms = 100, .poll_max_failures = 2, .kickoff_max_retries = 3,
                                        .max_response_bytes = 1 << 20, .max_result_bytes = 100};
     struct runner runner;
@@ -240,6 +243,7 @@ static void live(long n, long failures)
     rxp_http_plan_deinit(&plan);
     rxp_invocation_free(invocation);
     runner_deinit(&runner);
+    secrets_free(secrets);
 }
 
 START_TEST(a_run_ends_truly_whatever_memory_fails_it)

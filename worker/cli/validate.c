@@ -50,7 +50,10 @@ static void check_document(struct tally *tally, const char *file, const struct d
         print_visible(invocation->invocation_id);
     } else {
         tally->invalid++;
-        printf("invalid: %s: ", rxp_lacked_memory(&why) ? "not looked at" : rxp_error_name(why.error));
+        if (rxp_lacked_memory(&why))
+            fputs("not looked at: ", stdout);
+        else
+            printf("invalid: %s: ", rxp_error_name(why.error));
         print_visible(why.text);
     }
     putchar('\n');
