@@ -13,6 +13,7 @@
 #define MAX_FAILURES_LIMIT 1000000
 #define MAX_RETRIES_LIMIT 1000000
 #define HEADER_NAME_MAX_BYTES 128
+#define MAX_ERROR_PATHS 16
 #define DEFAULT_POLL_INTERVAL_MS 2000
 #define DEFAULT_POLL_MAX_INTERVAL_MS 60000
 #define EARLY ((unsigned)TEMPLATE_INVOCATION_ID | TEMPLATE_VAR)
@@ -313,6 +314,9 @@ static int read_polls(struct plan_source *source, struct rxp_http_plan *plan)
     if (is_given(source, KEY_POLL_ERROR_PATH) &&
         plan_value_words(source, KEY_POLL_ERROR_PATH, &plan->error_paths) < 0)
         return -1;
+    /* Each may cost a walk through the whole answer. */
+    if (plan->error_paths.n > MAX_ERROR_PATHS)
+        return plan_source_refuse(source, KEY_POLL_ERROR_PATH, "has more than 16 paths");
     if (read_states(source, plan) < 0 || read_later_states(source, plan) < 0 || read_codes(source, plan) < 0)
         return -1;
     return read_pace(source, plan);

@@ -404,6 +404,7 @@ static const struct {
     {"s3cr/t-keys3cr/t-key", "kickoff expected HTTP 200 or 202, got 400: ******"},
     {"{\"token\":\"s3cr\\/t-key\"}", "kickoff expected HTTP 200 or 202, got 400: {\"token\":\"***\"}"},
     {"{\"token\":\"s3cr\\u002Ft-key\"}", "kickoff expected HTTP 200 or 202, got 400: {\"token\":\"***\"}"},
+    {"GET /s3cr%2ft%2Dkey!", "kickoff expected HTTP 200 or 202, got 400: GET /***!"},
     {"s3cr/t?", "kickoff expected HTTP 200 or 202, got 400: s3cr/t?"},
     {"s3cr/t-k?", "kickoff expected HTTP 200 or 202, got 400: ***"},
     {"s3cr/t-ke or s3cr/t-kf; or", "kickoff expected HTTP 200 or 202, got 400: ***"}, /* or it could be guessed byte by byte */

@@ -280,6 +280,21 @@ START_TEST(loopback_may_be_allowed_as_a_whole)
 }
 END_TEST
 
+/* curl would make 169.254.169.254 of the first, where the locale lets it. */
+START_TEST(a_host_that_is_rewritten_for_a_proxy_is_refused)
+{
+    char why[EGRESS_WHY_BYTES] = "";
+    const struct egress_config config = {.allow = "*"};
+    struct egress *egress = egress_make(&config, why);
+    ck_assert_ptr_nonnull(egress);
+    ck_assert(!egress_check_host(egress, "\xEF\xBC\x91" "69.254.169.254", 80, EGRESS_BY_PROXY, why));
+    ck_assert_msg(strstr(why, "before a proxy gets it") != NULL, "%s", why);
+    ck_assert(egress_check_host(egress, "xn--bcher-kva.example", 80, EGRESS_BY_PROXY, why));
+    ck_assert(egress_check_host(egress, "b\xC3\xBC" "cher.example", 80, EGRESS_DIRECT, why));
+    egress_free(egress);
+}
+END_TEST
+
 START_TEST(loopback_allowed_as_a_whole_is_still_under_the_lists)
 {
     char why[EGRESS_WHY_BYTES] = "";
@@ -394,6 +409,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_list_without_end_is_refused);
     tcase_add_test(tcase, a_host_of_any_length_is_named_in_a_sentence_that_fits);
     tcase_add_test(tcase, other_families_are_refused);
+    tcase_add_test(tcase, a_host_that_is_rewritten_for_a_proxy_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;
 }

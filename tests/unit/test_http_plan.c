@@ -764,6 +764,26 @@ START_TEST(lists_of_256_items_fit_and_longer_ones_are_refused)
 }
 END_TEST
 
+/* Each costs a walk through an answer. */
+START_TEST(sixteen_error_paths_fit_and_no_more)
+{
+    char *paths = repeat("a.b,", 16, "");
+    char *more = repeat("a.b,", 17, "");
+    struct sample sample;
+    struct rxp_http_plan plan;
+
+    sample_init(&sample, RXP_KIND_HTTP_ASYNC);
+    set(&sample, "http.poll_error_path", paths);
+    assert_made(&sample, &plan);
+    ck_assert_uint_eq(plan.error_paths.n, 16);
+    rxp_http_plan_deinit(&plan);
+    set(&sample, "http.poll_error_path", more);
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "has more than 16 paths");
+    free(more);
+    free(paths);
+}
+END_TEST
+
 START_TEST(urls_have_a_limit_filled_placeholders_included)
 {
     char *url = repeat("http://h/", 1, "");
@@ -876,6 +896,7 @@ static TCase *values_case(void)
     tcase_add_test(tcase, an_id_that_is_a_step_in_a_path_is_refused_in_a_template);
     tcase_add_test(tcase, a_form_body_is_sent_url_encoded);
     tcase_add_test(tcase, lists_of_256_items_fit_and_longer_ones_are_refused);
+    tcase_add_test(tcase, sixteen_error_paths_fit_and_no_more);
     tcase_add_test(tcase, urls_have_a_limit_filled_placeholders_included);
     tcase_add_test(tcase, an_id_too_long_for_a_header_is_refused);
     return tcase;

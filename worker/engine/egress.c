@@ -265,6 +265,13 @@ bool egress_check_host(const struct egress *egress, const char *host, int port, 
     if (!check_denied(egress, &target, why)) {
         return false;
     }
+    for (const char *c = target.host; way == EGRESS_BY_PROXY && *c != '\0'; c++) {
+        /* Rewritten on its way to the proxy, it could become an address that is refused. */
+        if ((unsigned char)*c >= 0x80) {
+            return refuse(why, "host '%.*s' cannot be checked before a proxy gets it; write it in ASCII (xn--)",
+                          SHOWN_HOST_BYTES, target.host);
+        }
+    }
     char what[WHAT_BYTES];
     snprintf(what, sizeof what, "host '%.*s'", SHOWN_HOST_BYTES, target.host);
     if (is_allowed(egress, &target) || (way == EGRESS_DIRECT && may_be_allowed(egress, port))) {

@@ -161,7 +161,8 @@ void sending_remember(struct sending *sending, const char *value, const struct s
     }
 }
 
-/* One byte of a secret as it stands in a text, plain or as JSON may escape it: how long that is; 0: it is another. */
+/* One byte of a secret as it stands in a text, plain or as JSON or a URL may escape it: how long that is; 0: it is
+ * another. */
 static size_t byte_length(const char *at, char wanted)
 {
     char escape[8];
@@ -173,6 +174,10 @@ static size_t byte_length(const char *at, char wanted)
     }
     if (*at == '\\' && (wanted == '/' || wanted == '"') && at[1] == wanted) {
         return 2;
+    }
+    snprintf(escape, sizeof escape, "%%%02x", (unsigned char)wanted);
+    if (strncasecmp(at, escape, 3) == 0) {
+        return 3;
     }
     snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)wanted);
     return strncasecmp(at, escape, 6) == 0 ? 6 : 0;

@@ -50,7 +50,7 @@ enum secret_fill sending_fill(struct sending *sending, const char *name, const c
 /* Its secrets are not sent, but were to that place, or will be: nor must they be told on. Without memory, or where they
  * may not go there, nothing. */
 void sending_remember(struct sending *sending, const char *value, const struct sending_place *place);
-/* Puts *** for each secret of at least SENDING_MASK_LEAST_BYTES in a text, also as JSON may write it; where the text may
+/* Puts *** for each secret of at least SENDING_MASK_LEAST_BYTES in a text, also as JSON or a URL may write it; where the text may
  * have been cut, for the beginning of one at its end, too, and for all that comes behind a longer beginning of one. Harmless
  * for NULLs. */
 void sending_mask(const struct sending *sending, char *text, bool is_cut);
