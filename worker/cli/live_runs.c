@@ -112,8 +112,9 @@ static enum checked on_check(const char *value, size_t value_bytes, void *opaque
     (void)opaque;
     char why[CHECKPOINT_WHY_BYTES];
     struct checkpoint *checkpoint = NULL;
-    if (checkpoint_read(value, value_bytes, &checkpoint, why) != CHECKPOINT_READ)
-        return CHECKED_UNREADABLE;
+    enum checkpoint_reading reading = checkpoint_read(value, value_bytes, &checkpoint, why);
+    if (reading != CHECKPOINT_READ)
+        return reading == CHECKPOINT_NO_MEMORY ? CHECKED_NO_MEMORY : CHECKED_UNREADABLE;
     enum checked checked = checkpoint->kind == CHECKPOINT_RUN ? CHECKED_RUN : CHECKED_INTENT;
     free(checkpoint);
     return checked;
@@ -152,6 +153,7 @@ static void count_entry(struct live_count *count, const struct checkpoint_entry 
         break;
     case CHECKED_UNREADABLE:
     case CHECKED_TOO_NEW:
+    case CHECKED_NO_MEMORY:
         count->unreadable++;
         break;
     }

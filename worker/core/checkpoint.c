@@ -95,6 +95,7 @@ struct reading {
     struct checkpoint *checkpoint; /* with room for all its strings behind it */
     char *room;
     char *why;
+    bool lacked_memory;
 };
 
 static bool refuse(const struct reading *reading, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -148,8 +149,10 @@ static bool read_text(struct reading *reading, const char *name, enum absent abs
         return refuse(reading, "'%s' is not a string with something in it", name);
     size_t bytes;
     char *text = json_text(value, &bytes);
-    if (text == NULL)
+    if (text == NULL) {
+        reading->lacked_memory = true;
         return refuse(reading, "out of memory");
+    }
     memcpy(reading->room, text, bytes + 1);
     *out = reading->room;
     reading->room += bytes + 1;
@@ -235,7 +238,7 @@ enum checkpoint_reading checkpoint_read(const char *value, size_t bytes, struct 
     why[0] = '\0';
     if (value == NULL || json_check(value, bytes, JSON_KEYS_UNIQUE, &fault) != 0) {
         refuse(&reading, "not JSON: %s", value == NULL ? "nothing" : fault.what);
-        return CHECKPOINT_UNREADABLE;
+        return value != NULL && fault.lacks_memory ? CHECKPOINT_NO_MEMORY : CHECKPOINT_UNREADABLE;
     }
     reading.record = json_document(value, bytes);
     if (json_type_of(reading.record) != JSON_OBJECT) {
@@ -249,12 +252,12 @@ enum checkpoint_reading checkpoint_read(const char *value, size_t bytes, struct 
     reading.checkpoint = calloc(1, sizeof *reading.checkpoint + bytes);
     if (reading.checkpoint == NULL) {
         refuse(&reading, "out of memory");
-        return CHECKPOINT_UNREADABLE;
+        return CHECKPOINT_NO_MEMORY;
     }
     reading.room = (char *)(reading.checkpoint + 1);
     if (!read_fields(&reading)) {
         free(reading.checkpoint);
-        return CHECKPOINT_UNREADABLE;
+        return reading.lacked_memory ? CHECKPOINT_NO_MEMORY : CHECKPOINT_UNREADABLE;
     }
     *out = reading.checkpoint;
     return CHECKPOINT_READ;

@@ -51,12 +51,13 @@ enum checkpoint_reading {
     CHECKPOINT_READ,
     CHECKPOINT_UNREADABLE, /* damaged, or none of ours: it says nothing */
     CHECKPOINT_TOO_NEW,    /* of a newer worker that says that this one must not act upon it */
+    CHECKPOINT_NO_MEMORY,  /* what it says is not known */
 };
 
 #define CHECKPOINT_WHY_BYTES 256
 
 /* READ: *out is one block, which the caller frees with free(). Else *out is NULL and why has a phrase ("no field
- * 'poll_url'"; for TOO_NEW "version 3, readable since 2"). Want of memory is UNREADABLE, too. */
+ * 'poll_url'"; for TOO_NEW "version 3, readable since 2"). */
 enum checkpoint_reading checkpoint_read(const char *value, size_t bytes, struct checkpoint **out,
                                         char why[CHECKPOINT_WHY_BYTES]);
 /* One line of JSON, which the caller frees; times and polls that no record may hold become the nearest that it may. NULL

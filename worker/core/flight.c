@@ -73,7 +73,7 @@ int flight_take(struct flight *flight, struct assignment *assignment, const rd_k
     if (job == NULL)
         return -1;
     job->checkpoint = ledger_take(flight->ledger, assignment, job->ref.offset, &job->tags);
-    enum lanes_entry entry = lanes_enter(flight->lanes, job);
+    enum lanes_entry entry = job->tags.lacked_memory ? LANES_NO_MEMORY : lanes_enter(flight->lanes, job);
     if (entry == LANES_NO_MEMORY) {
         ledger_release(flight->ledger, job);
         job_free(job);

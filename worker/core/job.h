@@ -43,6 +43,7 @@ enum job_return {
 struct job_tags {
     uint64_t writer[JOB_TAGS_MAX];
     size_t n;
+    bool lacked_memory; /* of ledger_take: what was found could not be read */
 };
 
 struct gate;

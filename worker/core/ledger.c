@@ -117,6 +117,9 @@ static enum checked on_check(const char *value, size_t value_bytes, void *opaque
     case CHECKPOINT_TOO_NEW:
         checked = CHECKED_TOO_NEW;
         break;
+    case CHECKPOINT_NO_MEMORY:
+        checked = CHECKED_NO_MEMORY;
+        break;
     }
     free(checkpoint);
     return checked;

@@ -89,7 +89,8 @@ void ledger_leave(struct ledger *ledger, struct assignment *assignment);
 
 /* The checkpoint of an input that was just admitted; offsets must ascend. The caller frees it (free), and asks
  * checkpoint_matches, with the input in hand, whether it is about it. NULL: none. In either case *tags says whose records
- * are to be erased with the input. Records of inputs below, which never came, are reported and erased. */
+ * are to be erased with the input; or that memory was wanting, and then the input must not be begun. Records of inputs
+ * below, which never came, are reported and erased. */
 struct checkpoint *ledger_take(struct ledger *ledger, struct assignment *assignment, int64_t offset,
                                struct job_tags *tags);
 /* Loop threads, within hooks.accepted: writes what run_note says. Nobody waits for it. */

@@ -80,7 +80,8 @@ static struct checkpoint *hand_out(struct ledger *ledger, const struct assignmen
     /* The best record is the first writer's, so these say nothing that is still wanted. */
     erase_writers(ledger, assignment, finding, most);
     if (checkpoint == NULL && finding->was_read && ledger->config.at_most_once)
-        checkpoint = checkpoint_new_unreadable();
+        tags->lacked_memory = (checkpoint = checkpoint_new_unreadable()) == NULL;
+    tags->lacked_memory = tags->lacked_memory || finding->lacked_memory;
     if (checkpoint != NULL && checkpoint->kind == CHECKPOINT_RUN)
         ledger_count(&ledger->resumed, 1);
     return checkpoint;

@@ -115,7 +115,9 @@ static void add_value(struct finding *finding, const char *value, size_t bytes)
 {
     char why[CHECKPOINT_WHY_BYTES];
     struct checkpoint *checkpoint;
-    if (checkpoint_read(value, bytes, &checkpoint, why) != CHECKPOINT_READ)
+    enum checkpoint_reading reading = checkpoint_read(value, bytes, &checkpoint, why);
+    finding->lacked_memory = finding->lacked_memory || reading == CHECKPOINT_NO_MEMORY;
+    if (reading != CHECKPOINT_READ)
         return;
     if (finding->checkpoint != NULL && !checkpoint_yields_to(finding->checkpoint, checkpoint)) {
         free(checkpoint);

@@ -44,6 +44,7 @@ struct finding {
     int64_t offset;
     struct checkpoint *checkpoint; /* the best of them; NULL: none that can be read */
     bool was_read;                 /* a record was read back for it */
+    bool lacked_memory;            /* for one of them at least: nothing may be done upon it */
     size_t n_parked;               /* how many parked runs went into it */
     uint64_t *writers; /* whose records there are, each once; that of the best record first. For want of memory some are
                         * left out: their records are found stale by the next restore */

@@ -233,6 +233,8 @@ enum checkpoint_seal checkpoint_table_seal(struct checkpoint_table *table, check
     for (size_t i = 0; i < n; i++) {
         struct record *record = table->slots[i];
         record->found = check(record->value, record->value_bytes, opaque);
+        if (record->found == CHECKED_NO_MEMORY)
+            return CHECKPOINT_SEAL_NO_MEMORY;
         if (record->found == CHECKED_TOO_NEW) {
             *offset = record->offset;
             *writer = record->writer;

@@ -18,12 +18,13 @@ enum checked {
     CHECKED_INTENT,     /* a kickoff was about to go */
     CHECKED_RUN,        /* a kickoff was accepted */
     CHECKED_TOO_NEW,    /* of a format that only later versions read */
+    CHECKED_NO_MEMORY,  /* what it is cannot be found out */
 };
 typedef enum checked (*checkpoint_check_fn)(const char *value, size_t value_bytes, void *opaque);
 
 struct checkpoint_entry {
     int64_t offset;
-    enum checked found; /* never CHECKED_TOO_NEW */
+    enum checked found; /* never TOO_NEW or NO_MEMORY */
     const uint64_t *writers; /* of all records of the offset, each once; that of the value first */
     size_t n_writers;
     const char *value; /* terminated */
