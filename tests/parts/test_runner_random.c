@@ -143,6 +143,7 @@ static void add_run(void)
     subject->timeout = draw(3) == 0 ? "5" : "1000";
     subject->holds = draw(3) == 0;
     subject->kickoffs_per_second = draw(4) == 0 ? 0.5 : 0;
+    subject->not_nows = draw(4) == 0 ? (int)draw(4) : 0;
     subject->shape = draw(2) == 0 ? with_token : NULL;
     if (draw(8) == 0) {
         resumes[i] = resume_any;
@@ -191,10 +192,12 @@ static void answer_one(struct transfer *transfer)
     static const char *const bodies[] = {"{\"id\":\"r1\",\"status\":\"running\"}", "{\"id\":\"r1\",\"status\":\"completed\"}",
                                          "{\"id\":\"r1\",\"status\":\"failed\"}", "{}", "no JSON"};
     size_t i = number_of(transfer);
-    unsigned what = draw(10);
-    if (i < RUNS && is_kickoff(transfer) && what < 4)
+    unsigned what = draw(11);
+    if (i < RUNS && is_kickoff(transfer) && (what < 4 || what == 10))
         is_out[i] = false; /* nothing was started */
-    if (what < 2)
+    if (what == 10)
+        break_off(transfer, TRANSPORT_MEMORY, false);
+    else if (what < 2)
         break_off(transfer, what == 0 ? TRANSPORT_CONNECT : TRANSPORT_RESOLVE, false);
     else if (what < 4)
         answer_with(transfer, what == 2 ? 503 : 429, "", draw(2) == 0 ? "0" : "3", NULL);
@@ -248,7 +251,7 @@ static void step(void)
         permit();
         break;
     case 9:
-        fill = draw(3) == 0 ? SECRET_WAIT : draw(4) == 0 ? SECRET_UNAVAILABLE : SECRET_READY;
+        fill = draw(3) == 0 ? SECRET_WAIT : draw(4) == 0 ? SECRET_UNAVAILABLE : draw(4) == 0 ? SECRET_NO_MEMORY : SECRET_READY;
         runner_command(&runner, RUNNER_TOKENS, now_ms);
         break;
     case 10:
@@ -259,6 +262,7 @@ static void step(void)
         now_ms += draw(4) == 0 ? 40000 : 700;
         break;
     case 12:
+        out_of_memory = draw(4) == 0;
         if (draw(60) == 0) {
             is_parked = true;
             runner_command(&runner, RUNNER_PARK, now_ms);
@@ -275,6 +279,7 @@ static void step(void)
 static void see_them_end(void)
 {
     fill = SECRET_READY;
+    out_of_memory = false;
     for (int i = 0; i < 400 && runner.n_runs > 0; i++) {
         struct transfer *transfer;
         permit();
