@@ -44,6 +44,7 @@ START_TEST(defaults_are_those_of_the_table)
     ck_assert(!plan.result_states_all && plan.after_states_all);
     ck_assert_uint_eq(plan.result_states.n, 1);
     ck_assert_str_eq(plan.result_states.word[0], "completed");
+    ck_assert_uint_le(plan.owned_bytes, 136); /* each waiting run has so much */
     rxp_http_plan_deinit(&plan);
     ck_assert_ptr_null(plan.owned);
 }
