@@ -74,6 +74,8 @@ static const struct url_row url_rows[] = {
     {"http://h?u=a@b", "http://h"},
     {"http:///user:secret@h/", "http:///h/"},
     {"http:/user:secret@h/", "http:/h/"},
+    {"//user:secret@h/x", "//h/x"},
+    {"/a@b/c", "/a@b/c"},
     {"http:\\\\user:secret@h/", "http:\\\\h/"},
     {"user:secret@h/x", "h/x"},
     {"user@h/x", "h/x"},

@@ -59,8 +59,9 @@ void excerpt_put_url(char *out, size_t out_bytes, const char *url)
     if (url[host] == ':') {
         host++;
         host += strspn(url + host, "/\\");
-    } else {
-        host = 0;
+    } else { /* a Location may leave the scheme out */
+        host = strspn(url, "/\\");
+        host = host >= 2 ? host : 0;
     }
     size_t end = host + strcspn(url + host, "/\\?#");
     size_t from = host;
