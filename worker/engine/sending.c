@@ -241,9 +241,13 @@ bool sending_is_held(const struct sending *sending, const char *text)
 
 struct http_headers sending_headers(const struct sending *sending)
 {
-    return sending == NULL ? (struct http_headers){0}
-                           : (struct http_headers){.header = sending->header,
-                                                   .n = sending->n_headers,
-                                                   .secret = (const char *const *)sending->mask,
-                                                   .n_secrets = sending->n_masks};
+    if (sending == NULL) {
+        return (struct http_headers){0};
+    }
+    return (struct http_headers){
+        .header = sending->header,
+        .n = sending->n_headers,
+        .secret = (const char *const *)sending->mask,
+        .n_secrets = sending->n_masks,
+    };
 }
