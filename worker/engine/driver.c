@@ -92,6 +92,7 @@ void driver_count_request(struct runner *runner, int change)
 /* The outcome stands. The run belongs to its owner afterwards, who may have freed it. */
 static void end(struct runner *runner, struct run *run, int64_t now_ms)
 {
+    assert(runner != NULL); /* no step of the cycle takes it away, which checkers cannot know */
     if (run->transfer != NULL) {
         bool is_late = !run->outcome.abandoned && run->outcome.status == RXP_STATUS_TIMED_OUT &&
                        run->outcome.error != RXP_ERROR_START_EXPIRED;

@@ -128,6 +128,7 @@ static int read_secrets(const struct reading *reading, struct json_slice value)
     for (size_t i = 0; i < out->n_secret_bindings; i++) {
         const struct rxp_pair *pair = &out->secret_bindings[i];
         char fault[256];
+        assert(pair->key != NULL);
         if (!secret_name_is_valid(pair->key, strlen(pair->key))) {
             return refuse(reading, "secrets: '%s' cannot be the name of a secret: letters, digits, '_', '-' and '.'",
                           rxp_show(pair->key, strlen(pair->key)).text);
