@@ -123,7 +123,7 @@ def _():
 
 # ---- calls behind the end ----
 
-CANCEL = {"http_cancel_url_template": "{0}/cancel", "http_cancel_body": '{"of":"{invocation_id}"}'}
+CANCEL = {"http_cancel_url_template": "{0}/cancel", "http_cancel_method": "PATCH", "http_cancel_body": '{"of":"{invocation_id}"}'}
 AFTER = {"http_after_url_template": "{0}/after?id={run_id}", "http_after_method": "PUT", "http_after_states": "failed",
          "http_poll_run_id_path": "id"}
 WITH_ID = answer(202, '{"id":"r 1"}')
@@ -131,6 +131,8 @@ plan("cut", timeout_seconds=1, kickoff=ACCEPTED, poll=RUNNING, cancel=answer(204
 plan("cut, and not cancelled", timeout_seconds=1, kickoff=ACCEPTED, poll=RUNNING, cancel=answer(500), **CANCEL)
 plan("not cut", kickoff=ACCEPTED, poll=ENDED, cancel=answer(204), **CANCEL)
 plan("after a failure", kickoff=WITH_ID, poll=FAILED, after=answer(500), **AFTER)
+plan("after with a body", kickoff=WITH_ID, poll=ENDED, after=answer(204), http_after_url_template="{0}/after",
+     http_after_body='{"run":"{run_id}"}', http_poll_run_id_path="id")
 plan("after another state", kickoff=WITH_ID, poll=ENDED, after=answer(200), **AFTER)
 plan("after the fetch", kickoff=WITH_ID, poll=ENDED, result=answer(200, "1"), after=answer(200),
      http_result_url_template="{0}/result", **{**AFTER, "http_after_states": "completed"})
@@ -141,7 +143,7 @@ def _():
     for name in ("cut", "cut, and not cancelled"):
         RUNS[name].is_one("timed_out", None, "poll_timeout", "poll exceeded timeout of 1s" if name == "cut" else None)
         body = json.dumps({"of": name.replace(" ", "-")}, separators=(",", ":")).encode()
-        equal(bodies(name, "cancel"), [("POST", path_of(name, "cancel"), body)])
+        equal(bodies(name, "cancel"), [("PATCH", path_of(name, "cancel"), body)])
     equal(count("not cut", "cancel"), 0)
 
 
@@ -149,6 +151,7 @@ def _():
 def _():
     RUNS["after a failure"].is_one("failed", 1, "backend_failed")
     equal(bodies("after a failure", "after"), [("PUT", path_of("after a failure", "after") + "?id=r%201", b"")])
+    equal(bodies("after with a body", "after"), [("POST", path_of("after with a body", "after"), b'{"run":"r 1"}')])
     equal(count("after another state", "after"), 0)
     RUNS["after the fetch"].is_one(*OK)
     fetch, = STAGE.requests(path_of("after the fetch", "result"))
