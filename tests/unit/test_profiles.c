@@ -86,6 +86,24 @@ START_TEST(a_file_says_all_that_defaults_hold)
 }
 END_TEST
 
+START_TEST(where_messages_say_least_a_profile_with_polls_is_for_runs_that_are_polled)
+{
+    static const char polls[] = "{\"metadata\":{\"http.poll_status_path\":\"s\"}}";
+    static const char none[] = "{\"metadata\":{\"http.url\":\"http://h/\"}}";
+    struct rxp_defaults defaults;
+    char why[PROFILE_WHY_BYTES] = "";
+    ck_assert_msg(profile_file_read("p.json", polls, sizeof polls - 1, true, &defaults, why) == 0, "%s", why);
+    ck_assert(defaults.has_kind && defaults.kind == RXP_KIND_HTTP_ASYNC);
+    profile_file_deinit(&defaults);
+    ck_assert_msg(profile_file_read("p.json", polls, sizeof polls - 1, false, &defaults, why) == 0, "%s", why);
+    ck_assert(!defaults.has_kind);
+    profile_file_deinit(&defaults);
+    ck_assert_msg(profile_file_read("p.json", none, sizeof none - 1, true, &defaults, why) == 0, "%s", why);
+    ck_assert(!defaults.has_kind);
+    profile_file_deinit(&defaults);
+}
+END_TEST
+
 /* ---- a directory ---- */
 
 static char dir[64];
@@ -332,6 +350,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, a_file_is_read_strictly, 0, sizeof file_rows / sizeof file_rows[0]);
     tcase_add_test(tcase, a_file_says_all_that_defaults_hold);
+    tcase_add_test(tcase, where_messages_say_least_a_profile_with_polls_is_for_runs_that_are_polled);
     tcase_add_test(tcase, finds_a_profile_by_its_whole_name_and_no_other);
     tcase_add_test(tcase, what_is_no_profile_is_told_of_by_its_name);
     tcase_add_test(tcase, without_a_profile_a_name_is_refused_where_profiles_alone_count);

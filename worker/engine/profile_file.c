@@ -220,6 +220,17 @@ static int try_plan(const struct reading *reading)
     return why.error == RXP_ERROR_MISSING_METADATA ? 0 : refuse(reading, "%s", why.text);
 }
 
+/* Where messages may say next to nothing, they shall not choose either that their runs are not polled. */
+static void imply_kind(struct rxp_defaults *out)
+{
+    for (size_t i = 0; out->only && !out->has_kind && i < out->n_metadata; i++) {
+        if (strcmp(out->metadata[i].key, "http.poll_status_path") == 0) {
+            out->has_kind = true;
+            out->kind = RXP_KIND_HTTP_ASYNC;
+        }
+    }
+}
+
 int profile_file_read(const char *file, const char *text, size_t bytes, bool only, struct rxp_defaults *out,
                       char why[PROFILE_WHY_BYTES])
 {
@@ -230,6 +241,7 @@ int profile_file_read(const char *file, const char *text, size_t bytes, bool onl
         profile_file_deinit(out);
         return -1;
     }
+    imply_kind(out);
     return 0;
 }
 
