@@ -56,6 +56,22 @@ START_TEST(a_held_kickoff_goes_once_it_is_permitted)
 }
 END_TEST
 
+START_TEST(one_that_is_permitted_while_it_asks_goes_when_permits_are_told)
+{
+    struct subject *subject = subject_new();
+    subject->holds = true;
+    submit(subject);
+    turn();
+    permit(subject); /* another thread was quicker than the answer */
+    begin(last());
+    ck_assert(last()->is_held);
+    tell_permits();
+    ck_assert_int_eq(last()->released, 1);
+    begin(last());
+    ck_assert(!last()->is_held && !last()->is_over);
+}
+END_TEST
+
 START_TEST(it_is_released_once_however_often_permits_are_told)
 {
     struct subject *subject = held();
@@ -174,6 +190,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_kickoff_that_is_permitted_at_once_goes_at_once);
     tcase_add_test(tests, a_held_kickoff_goes_once_it_is_permitted);
+    tcase_add_test(tests, one_that_is_permitted_while_it_asks_goes_when_permits_are_told);
     tcase_add_test(tests, it_is_released_once_however_often_permits_are_told);
     tcase_add_test(tests, the_time_it_is_held_does_not_count);
     tcase_add_test(tests, only_those_that_are_permitted_are_released);

@@ -116,9 +116,11 @@ static bool is_permitted(struct run *run)
     }
     if (!run->permit_asked) {
         run->permit_asked = true;
-        if (hooks->permit(run, hooks->opaque)) {
+        bool is_now = hooks->permit(run, hooks->opaque);
+        if (is_now) {
             atomic_store_explicit(&run->permitted, true, memory_order_release); /* for a kickoff that is sent again */
         }
+        return is_now;
     }
     return atomic_load_explicit(&run->permitted, memory_order_acquire);
 }
