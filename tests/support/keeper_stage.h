@@ -124,6 +124,15 @@ static inline enum secret_fill fill(char **out)
     return secrets_fill(secrets, "Bearer ${secret:T}", "api", 443, NULL, 0, out, why);
 }
 
+/* A token is under way, or has come just now: who asks need not be quicker than the keeper. */
+static inline void want_token(void)
+{
+    char *filled = NULL;
+    enum secret_fill got = fill(&filled);
+    ck_assert_msg(got == SECRET_WAIT || got == SECRET_READY, "%s", why);
+    free(filled);
+}
+
 static inline void expect_filled(const char *text)
 {
     char *filled = NULL;
