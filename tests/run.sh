@@ -15,7 +15,7 @@
 #     fuzz    libFuzzer searches each target of tests/fuzz for SECONDS (300), where clang is there; only where it is asked for:
 #             tests/run.sh fuzz [SECONDS] [NAME…]
 #
-# CI=true: a test that is skipped for want of a broker, or of Spring, has failed. RXP_TEST_JOBS: programs at a time (as many as
+# CI=true: a whole test that is skipped, for want of a broker or anything else, has failed. RXP_TEST_JOBS: programs at a time (as many as
 # CPUs; part tests, which wait for most of their time, twelve times as many).
 set -euo pipefail
 
