@@ -100,6 +100,23 @@ START_TEST(a_run_that_is_cut_is_cancelled_at_its_backend)
 }
 END_TEST
 
+START_TEST(a_run_that_ended_as_its_time_was_up_is_not_cancelled)
+{
+    struct subject *subject = subject_with_extra();
+    extra.result = (struct rxp_http_call){.url = "http://b.example/result", .method = "GET"};
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, "{\"id\":\"r1\"}");
+    begin(last());
+    now_ms += 10000; /* the timer was not looked at yet */
+    answer(last(), 200, "{\"status\":\"completed\"}");
+    turn();
+    ck_assert_int_eq(subject->outcome.status, RXP_STATUS_TIMED_OUT);
+    ck_assert_uint_eq(errands(), 0);
+}
+END_TEST
+
 enum { QUEUED, NEVER_LEFT, FAILED, BROKEN, SUCCEEDED, LEFT };
 
 START_TEST(nothing_is_cancelled_that_was_not_begun_or_has_ended)
@@ -465,6 +482,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tests, set_up, teardown);
     tcase_add_loop_test(tests, a_run_that_is_cut_is_cancelled_at_its_backend, 0, 3);
     tcase_add_loop_test(tests, nothing_is_cancelled_that_was_not_begun_or_has_ended, 0, LEFT + 1);
+    tcase_add_test(tests, a_run_that_ended_as_its_time_was_up_is_not_cancelled);
     tcase_add_test(tests, a_run_without_an_id_cannot_be_cancelled);
     tcase_add_test(tests, a_cancel_call_that_wants_no_id_goes_without_one);
     tcase_add_loop_test(tests, an_unknown_id_is_looked_for_first, 0, 4);

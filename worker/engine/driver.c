@@ -120,14 +120,10 @@ void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms)
     end(runner, run, now_ms);
 }
 
-/* The backend says so itself. */
-static bool is_terminal(const struct run *run, enum cycle_finish how, const struct verdict *verdict)
-{
-    return run->cycle.ended_in == CYCLE_FETCH || (how == CYCLE_FINISH_VERDICT && verdict->kind == VERDICT_DONE);
-}
-
 static void finish(struct run *run, enum cycle_finish how, const struct verdict *verdict, int64_t now_ms)
 {
+    /* The backend said so itself, now or before its result was to be fetched. */
+    bool is_terminal = outcome_is_kept(run) || (how == CYCLE_FINISH_VERDICT && verdict->kind == VERDICT_DONE);
     switch (how) {
     case CYCLE_FINISH_VERDICT:
         assert(verdict != NULL);
@@ -147,7 +143,7 @@ static void finish(struct run *run, enum cycle_finish how, const struct verdict 
         outcome_of_cancel(run, now_ms);
         break;
     }
-    errands_make(&run->runner->errands, run, is_terminal(run, how, verdict), now_ms);
+    errands_make(&run->runner->errands, run, is_terminal, now_ms);
     end(run->runner, run, now_ms);
 }
 

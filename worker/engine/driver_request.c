@@ -125,7 +125,7 @@ static bool is_permitted(struct run *run)
     return atomic_load_explicit(&run->permitted, memory_order_acquire);
 }
 
-/* A kickoff waits for a token as long as it may for its origin; a poll is a failure that passes. May end the run. */
+/* It waits for a token: a kickoff as long as it may for its origin. */
 static void want(struct run *run, int64_t now_ms)
 {
     struct runner *runner = run->runner;
@@ -135,6 +135,12 @@ static void want(struct run *run, int64_t now_ms)
     }
     if (run->wanted_s == 0) {
         run->wanted_s = (int)(now_ms / 1000);
+    }
+    int64_t max_wait_ms = runner->config->kickoff_max_wait_ms;
+    int64_t late_ms = (int64_t)run->wanted_s * 1000 + max_wait_ms;
+    bool is_look = run->cycle.state == CYCLE_POLL || run->cycle.state == CYCLE_FETCH;
+    if (!is_look && max_wait_ms > 0 && late_ms > now_ms && late_ms < wake_at_ms) {
+        wake_at_ms = late_ms;
     }
     list_push(&runner->wanting, &run->held_node);
     driver_set_wake(run, wake_at_ms);

@@ -24,15 +24,14 @@ static void put(struct run *run, enum rxp_status status, enum rxp_error error, c
     outcome->summary = summary != NULL ? strdup(summary) : NULL;
 }
 
-/* Is there an outcome that was kept until the result is there? */
-static bool is_kept(const struct run *run)
+bool outcome_is_kept(const struct run *run)
 {
     return run->outcome.has_exit_code;
 }
 
 static bool has_kept_failure(const struct run *run)
 {
-    return is_kept(run) && run->outcome.status == RXP_STATUS_FAILED;
+    return outcome_is_kept(run) && run->outcome.status == RXP_STATUS_FAILED;
 }
 
 /* The backend's own failure stands; what the end of its fetch was is told behind it. */
@@ -103,7 +102,7 @@ void outcome_of_verdict(struct run *run, const struct verdict *verdict, int64_t 
 
 void outcome_of_fetch(struct run *run, const struct verdict *verdict, int64_t now_ms)
 {
-    assert(is_kept(run));
+    assert(outcome_is_kept(run));
     put_end(run, now_ms);
     if (verdict->kind != VERDICT_DONE) {
         char text[SENTENCE_BYTES];
@@ -115,7 +114,7 @@ void outcome_of_fetch(struct run *run, const struct verdict *verdict, int64_t no
 /* Nothing before the first kickoff has a deadline. */
 static const char *phase_name(const struct run *run)
 {
-    if (is_kept(run)) {
+    if (outcome_is_kept(run)) {
         return "result fetch";
     }
     if (run->cycle.accepted) {

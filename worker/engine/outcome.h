@@ -13,6 +13,9 @@
 /* A verdict of kind FETCH, before the cycle hears of it: what the backend said, to be settled by what follows. */
 void outcome_keep(struct run *run, const struct verdict *verdict);
 
+/* Was that called, and is it not settled yet? */
+bool outcome_is_kept(const struct run *run);
+
 /* All of them end at now_ms on the monotonic clock, and set finished_at_ms by what has elapsed since the start. */
 
 /* The last one of a prepare call, kickoff or poll. */
