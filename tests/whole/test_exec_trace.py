@@ -67,6 +67,10 @@ RULES = [
      {"http_poll_url_template": BACKEND.url("/status"), "http_poll_run_id_path": "data.id"},
      ["; the run id is read at 'data.id' of the answer\n"]),
     ("where the result is", {"http_result_path": "data.out"}, ["http.result is read at 'data.out' of the last answer"]),
+    ("paths without their control characters",
+     {"http_prepare_url": BACKEND.url("/conversations"), "http_prepare_id_path": "i\x1b[2J",
+      "http_result_url_template": BACKEND.url("/output"), "http_result_path": "r\x1b[2J"},
+     ["read at 'i\\x1b[2J' of", "read at 'r\\x1b[2J' of"]),
     ("until when it is started", {"rxp_start_before": "2099-01-01T00:00:00Z"}, ["; not started from 2099-01-01T00:00:00.000Z on"]),
     ("the worker's ceiling", {"timeout_seconds": None}, ["time: 86400 s from the kickoff (the worker's max-run-seconds)"]),
 ]

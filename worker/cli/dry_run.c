@@ -251,7 +251,7 @@ static void put_prepare(struct page *page)
     const struct rxp_http_plan *plan = page->dry->plan;
     struct buf *out = begin_step(page, "prepare");
     if (plan->prepared_id_path != NULL) {
-        buf_putf(out, "any 2xx will do; {prepared_id} is read at '%s' of the answer\n", plan->prepared_id_path);
+        buf_putf(out, "any 2xx will do; {prepared_id} is read at '%s' of the answer\n", SHOWN(plan->prepared_id_path));
     } else {
         buf_puts(out, "any 2xx will do\n");
     }
@@ -343,7 +343,7 @@ static void put_result(struct page *page)
     buf_puts(out, "after ");
     put_states(out, &plan->result_states, plan->result_states_all);
     if (plan->result_path != NULL) {
-        buf_putf(out, "; http.result is read at '%s' of the answer\n", plan->result_path);
+        buf_putf(out, "; http.result is read at '%s' of the answer\n", SHOWN(plan->result_path));
     } else {
         buf_puts(out, "; the answer is http.result\n");
     }
@@ -370,7 +370,7 @@ static void put_profile(struct page *page)
 {
     const struct dry_run *dry = page->dry;
     if (dry->profile != NULL) {
-        buf_putf(&page->text, "profile: %s%s\n", dry->profile->name,
+        buf_putf(&page->text, "profile: %s%s\n", SHOWN(dry->profile->name),
                  dry->profile->only ? ", which alone says where requests go" : "");
     }
     if (dry->plan->kickoffs_per_second > 0) {
