@@ -20,6 +20,7 @@
 #define MESSAGES_A_TURN 1000
 /* Without room for a message: the loops wake this thread when there is some; this is in case they stand. */
 #define ROOM_LOOK_MS 50
+#define NO_ROOM_MS 1000
 /* Of the drain time, what is kept for the last deliveries, the commit and leaving the group. */
 #define LEAVE_RESERVE_MS 5000
 /* For the tombstones that follow the last commit, the longer within the drain time alone: a next restore would find what
@@ -110,10 +111,15 @@ static void give_memory_back(struct worker *worker, int64_t now_ms)
 
 /* ---- the loop ---- */
 
-/* Where there is room at all at least one: a turn also serves rebalances, and while held no messages come. */
-static int messages_wanted(const struct worker *worker)
+/* Where there is room at all at least one: a turn also serves rebalances, and while held no messages come. Where there is
+ * none for long, since a loop stands still or has no memory, one in a second all the same: they must not wait for it. */
+static int messages_wanted(struct worker *worker, int64_t now_ms)
 {
     size_t soon = flight_room(worker->flight);
+    if (soon > 0 || now_ms - worker->wanted_ms >= NO_ROOM_MS) {
+        worker->wanted_ms = now_ms;
+        soon = soon > 0 ? soon : 1;
+    }
     size_t jobs = flight_jobs(worker->flight);
     size_t room = worker->config.max_in_flight > jobs ? worker->config.max_in_flight - jobs : 1;
     room = room < soon ? room : soon;
@@ -220,7 +226,7 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
     int64_t batcher_next_ms = CLOCK_NEVER;
     flight_turn(worker->flight, now_ms, &flight_next_ms);
     worker_serve_back_pressure(worker);
-    int wanted = messages_wanted(worker);
+    int wanted = messages_wanted(worker, now_ms);
     bool more = consumer_turn(worker->consumer, wanted, now_ms, &consumer_next_ms) && wanted > 0;
     if (wanted == 0)
         consumer_next_ms = min_ms(consumer_next_ms, now_ms + ROOM_LOOK_MS);

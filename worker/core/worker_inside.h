@@ -21,6 +21,7 @@ struct worker {
     int64_t phase_ends_ms; /* the latest end of the phase; CLOCK_NEVER while running */
     int64_t drain_ends_ms; /* the latest end of everything */
     bool held;
+    int64_t wanted_ms; /* when messages were last asked for */
     size_t most_jobs;     /* under way since memory was given back */
     int64_t few_since_ms; /* they are much fewer since then; CLOCK_NEVER: they are not */
     bool runs_abandoned;
