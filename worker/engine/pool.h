@@ -24,6 +24,9 @@
 #include <stdint.h>
 
 struct pool;
+struct metrics;
+struct query;
+struct query_row;
 struct trace;
 
 struct pool_config {
@@ -47,6 +50,7 @@ struct pool_config {
     const struct egress *egress; /* outlives the pool */
     const struct outlet *outlet; /* the same; NULL: see outlet.h */
     struct secrets *secrets;     /* the same; NULL: none */
+    struct metrics *metrics;     /* the same; NULL: nothing is counted */
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 
@@ -75,6 +79,15 @@ struct pool_hooks {
     /* On the loop thread: what run_note says of an accepted run has changed: it is polled elsewhere, or its id came to
      * light. Not oftener than every five seconds, but for a run that is abandoned right after. NULL: not wanted. */
     void (*noted)(struct run *run, void *opaque);
+    /* On the loop thread: the backend's last word has changed (run->state), or, of a run that was accepted just now, there is
+     * something to tell of it at all. Right after `accepted`, and then for each change. NULL: not wanted. */
+    void (*progressed)(struct run *run, void *opaque);
+    /* On the loop thread, of each run there, after pool_ask; and of each that was just prepared, a resumed one among them. True:
+     * it is cancelled. NULL: never. */
+    bool (*is_cancelled)(struct run *run, void *opaque);
+    /* On the loop thread: fills what the owner alone knows of it: key.topic, key.partition, key.offset, and phase PUBLISH
+     * never. The strings hold until it returns to the loop. NULL: nothing is known. */
+    void (*describe)(struct run *run, struct query_row *row, void *opaque);
     /* On the loop thread: an exchange of the run, or (run NULL) one after its end, goes on (trace.h). NULL: not wanted. */
     void (*trace)(struct run *run, const struct trace *trace, void *opaque);
     /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
@@ -107,6 +120,13 @@ void pool_permits_given(struct pool *pool);
  * is asked first), or abandoned. */
 void pool_cancel_all(struct pool *pool);
 void pool_abandon_all(struct pool *pool);
+
+/* Any thread. Every run is asked for hooks.is_cancelled. */
+void pool_ask(struct pool *pool);
+/* Any thread. Each loop answers for its own runs (query.h); returns at once. Takes no hold of the caller's. */
+void pool_query(struct pool *pool, struct query *query);
+/* Any thread. CPU time that the i-th loop has used, and of how many: for a busy fraction. -1 beyond the last. */
+int64_t pool_loop_cpu_us(struct pool *pool, size_t i);
 
 struct pool_counts {
     size_t in_flight;   /* submitted and not ended */

@@ -33,6 +33,7 @@ enum runner_command {
     RUNNER_ABANDON = 4,
     RUNNER_PARK = 8, /* and for ever */
     RUNNER_PERMIT = 16,
+    RUNNER_ASK = 64,    /* whether it is cancelled: hooks.is_cancelled */
     RUNNER_TOKENS = 32, /* a token that some wait for came, or did not */
 };
 
