@@ -200,6 +200,11 @@ size_t flight_errands(const struct flight *flight)
     return counts.n_errands;
 }
 
+struct pool *flight_pool(struct flight *flight)
+{
+    return flight->pool;
+}
+
 void flight_read_counts(const struct flight *flight, struct flight_counts *out)
 {
     *out = (struct flight_counts){

@@ -19,7 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cancels;
 struct flight;
+struct history;
+struct metrics;
 struct profiles;
 
 /* All strings must outlive it. */
@@ -36,6 +39,9 @@ struct flight_config {
     size_t max_parked_bytes; /* of runs of partitions that were taken away */
     size_t max_message_bytes;
     struct profiles *profiles; /* NULL: none */
+    struct metrics *metrics; /* NULL: nothing is counted */
+    struct history *history; /* the same: nobody is told of failures */
+    struct cancels *cancels; /* the same: none is asked for */
     int event_fd; /* woken when flight_turn has something to do */
 };
 
@@ -115,6 +121,9 @@ size_t flight_bytes(const struct flight *flight); /* of their inputs, of results
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */
 
 size_t flight_errands(const struct flight *flight); /* of runs that have ended: pool.h */
+
+/* Holds until flight_free. Any thread. */
+struct pool *flight_pool(struct flight *flight);
 
 struct flight_counts {
     uint64_t taken;

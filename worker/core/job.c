@@ -33,6 +33,7 @@ static size_t count_headers(const rd_kafka_headers_t *headers)
 
 static int copy_input(struct job *job, const rd_kafka_message_t *message)
 {
+    job->message_ms = rd_kafka_message_timestamp(message, NULL);
     job->value_bytes = message->len;
     job->input_bytes = message->len + message->key_len;
     job->value = copy_bytes(message->payload != NULL ? message->payload : "", message->len);

@@ -68,6 +68,7 @@ struct job {
     size_t result_bytes; /* of http.result, for the same */
     char *key; /* NULL: none */
     size_t key_bytes;
+    int64_t message_ms; /* the input's own timestamp (Unix time); -1: it has none */
     rd_kafka_headers_t *headers; /* NULL: none */
     /* Checkpoints. */
     uint64_t input_hash;           /* of the message; 0 where nobody asked for it */

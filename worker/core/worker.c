@@ -282,6 +282,9 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .max_parked_bytes = worker->config.max_in_flight_bytes / 4,
         .max_message_bytes = worker->config.max_message_bytes,
         .profiles = worker->config.profiles,
+        .metrics = worker->config.metrics,
+        .history = worker->config.history,
+        .cancels = worker->config.cancels,
         .event_fd = worker->event_fd,
     };
     const struct flight_hooks hooks = worker_flight_hooks(worker);
@@ -375,6 +378,11 @@ void worker_stop(struct worker *worker)
     uint64_t one = 1;
     ssize_t written = write(worker->event_fd, &one, sizeof one);
     (void)written; /* a full eventfd is as good: the thread is awake */
+}
+
+struct pool *worker_pool(struct worker *worker)
+{
+    return flight_pool(worker->flight);
 }
 
 void worker_read_counts(const struct worker *worker, struct worker_counts *out)

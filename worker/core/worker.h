@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cancels;
+struct history;
+struct metrics;
+struct standing;
 struct worker;
 
 /* All that it points to must outlive the worker. */
@@ -40,6 +44,13 @@ struct worker_config {
     struct profiles *profiles; /* NULL: none */
     int64_t commit_interval_ms;
     int64_t drain_ms;
+    const char *progress_topic; /* NULL: off */
+    const char *control_topic;  /* the same */
+    /* For whoever watches; NULL: nobody. Also the pool's metrics. */
+    struct metrics *metrics;
+    struct standing *standing;
+    struct history *history;
+    struct cancels *cancels; /* also without a control topic: the admin server's */
 };
 
 #define WORKER_WHY_BYTES 1024
@@ -55,6 +66,9 @@ void worker_free(struct worker *worker);
 
 /* Begins the drain. Any thread, signal handlers included. Again: harmless. */
 void worker_stop(struct worker *worker);
+
+/* For pool_query, pool_ask and pool_read_counts. Holds until worker_free. */
+struct pool *worker_pool(struct worker *worker);
 
 struct worker_counts {
     struct flight_counts flight;
