@@ -3,7 +3,8 @@
  * A cancel can come before its invocation, and must not hit one that was enqueued after it: each has the moment at which
  * it was asked for, and hits inputs whose own timestamp is not later. An input without a timestamp is hit by any.
  *
- * Any thread; one lock. Bounded: beyond CANCELS_MAX the oldest is forgotten, and that is said. */
+ * Any thread; one lock. Bounded: beyond CANCELS_MAX the oldest is forgotten, and that is said. The hour of one that claims to
+ * be asked for in the future begins when it comes. */
 #ifndef RXP_CORE_CANCELS_H
 #define RXP_CORE_CANCELS_H
 
@@ -24,6 +25,8 @@ void cancels_free(struct cancels *cancels);
 bool cancels_add(struct cancels *cancels, const char *invocation_id, int64_t asked_at_ms, int64_t now_wall_ms);
 /* input_at_ms: the message's timestamp; -1: it has none. NULL cancels: false. Without a lock where none is kept. */
 bool cancels_hit(struct cancels *cancels, const char *invocation_id, int64_t input_at_ms);
+/* Forgets those that are older than an hour; cancels_add does so, too. */
+void cancels_expire(struct cancels *cancels, int64_t now_wall_ms);
 size_t cancels_count(const struct cancels *cancels);
 
 #endif
