@@ -10,7 +10,8 @@ build_packages=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libcur
     libmicrohttpd-dev ca-certificates)
 # Needed by the tests beside those. Maven fetches the Kafka broker, Java runs it; iproute2 lays out hostile networks.
 # shellcheck disable=SC2034
-test_packages=(check iproute2 python3 python3-confluent-kafka python3-jsonschema maven default-jre-headless)
+test_packages=(check iproute2 python3 python3-confluent-kafka python3-jsonschema maven default-jre-headless
+    prometheus)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
