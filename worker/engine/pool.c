@@ -198,6 +198,11 @@ void pool_abandon_all(struct pool *pool)
     command(pool, RUNNER_ABANDON);
 }
 
+struct gates *pool_gates(struct pool *pool)
+{
+    return pool->config.gates;
+}
+
 void pool_read_counts(struct pool *pool, struct pool_counts *out)
 {
     *out = (struct pool_counts){.oldest_turn_mono_ms = CLOCK_NEVER};
