@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/pool.h"
+#include "engine/query_part.h"
 #include "engine/runner.h"
 #include "sim/backend.h"
 #include "sim/fault.h"
@@ -373,6 +374,27 @@ void pool_permits_given(struct pool *pool)
 void pool_abandon_all(struct pool *pool)
 {
     command(pool, RUNNER_ABANDON);
+}
+
+void pool_ask(struct pool *pool)
+{
+    pool->commands |= RUNNER_ASK;
+    wake(pool);
+}
+
+void pool_query(struct pool *pool, struct query *query)
+{
+    query_expect(query, 1);
+    struct query_part *part = query_part_new(query);
+    assert(part != NULL);
+    runner_query(&pool->runner, part);
+    wake(pool);
+}
+
+int64_t pool_loop_cpu_us(struct pool *pool, size_t i)
+{
+    (void)pool, (void)i;
+    return -1;
 }
 
 void pool_read_counts(struct pool *pool, struct pool_counts *out)

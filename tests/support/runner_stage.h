@@ -6,6 +6,7 @@
 #define RXP_TESTS_RUNNER_STAGE_H
 
 #include "base/clock.h"
+#include "engine/query_part.h"
 #include "engine/runner.h"
 #include "support/check_main.h"
 
@@ -105,6 +106,8 @@ struct subject {
     double kickoffs_per_second; /* of its profile */
     void (*shape)(struct rxp_http_plan *plan); /* changes what the plan says; NULL: nothing */
     const struct run_resume *resume;
+    bool is_cancelled; /* its owner says so when it is asked */
+    int asked;         /* so often */
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
     struct rxp_http_plan plan;
@@ -265,8 +268,44 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->run = NULL;
 }
 
-static const struct pool_hooks hooks = {
-    .prepare = on_prepare, .permit = on_permit, .accepted = on_accepted, .noted = on_noted, .ended = on_ended};
+static inline bool on_is_cancelled(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    (void)opaque;
+    ck_assert_ptr_nonnull(run->invocation);
+    subject->asked++;
+    return subject->is_cancelled;
+}
+
+static inline void on_describe(struct run *run, struct query_row *row, void *opaque)
+{
+    (void)opaque;
+    row->key.topic = "in";
+    row->key.offset = subject_of(run) - subjects;
+}
+
+static const struct pool_hooks hooks = {.prepare = on_prepare,
+                                        .permit = on_permit,
+                                        .accepted = on_accepted,
+                                        .noted = on_noted,
+                                        .is_cancelled = on_is_cancelled,
+                                        .describe = on_describe,
+                                        .ended = on_ended};
+
+static inline int64_t in_phase(enum metric_phase phase)
+{
+    return metrics_read(config.metrics, METRIC_RUNS_IN_FLIGHT, phase);
+}
+
+/* Every run counts in one phase; what has ended waits for its owner to count it down. */
+static inline void check_phases(void)
+{
+    int64_t sum = metrics_sum(config.metrics, METRIC_RUNS_IN_FLIGHT);
+    ck_assert_int_eq(sum - in_phase(METRIC_PHASE_PUBLISH), (int64_t)runner.n_runs);
+    for (enum metric_phase phase = 0; phase < METRIC_PHASE_N; phase++) {
+        ck_assert_int_ge(in_phase(phase), 0);
+    }
+}
 
 static inline void setup(void)
 {
@@ -282,6 +321,7 @@ static inline void setup(void)
         .max_response_bytes = 1 << 20,
         .max_result_bytes = 16,
         .origin_max_connections = 64,
+        .metrics = metrics_new(NULL, 0),
     };
     now_ms = 1000000;
     n_transfers = 0;
@@ -295,7 +335,9 @@ static inline void teardown(void)
     runner_command(&runner, RUNNER_ABANDON, now_ms);
     while (runner_turn(&runner, now_ms, SLICE_MS)) {
     }
+    check_phases();
     runner_deinit(&runner);
+    metrics_free(config.metrics);
 }
 
 static inline void submit(struct subject *subject)
@@ -314,6 +356,7 @@ static inline void turn(void)
 {
     while (runner_turn(&runner, now_ms, SLICE_MS)) {
     }
+    check_phases();
 }
 
 static inline void turn_at(int64_t at_ms)

@@ -60,7 +60,9 @@ struct cycle_config driver_config(const struct run *run, int64_t now_ms)
 struct cycle_action driver_step(struct run *run, struct cycle_event event, int64_t now_ms)
 {
     const struct cycle_config config = driver_config(run, now_ms);
-    return cycle_step(&run->cycle, &config, event, now_ms);
+    struct cycle_action action = cycle_step(&run->cycle, &config, event, now_ms);
+    driver_follow_phase(run->runner, run);
+    return action;
 }
 
 struct cycle_action driver_event(struct run *run, enum cycle_event_kind kind, int64_t now_ms)
@@ -105,7 +107,9 @@ static void end(struct runner *runner, struct run *run, int64_t now_ms)
     list_remove(&run->held_node);
     list_remove(&run->node);
     runner->n_runs--;
+    roll_remove(&runner->roll, run);
     departure_end(run, now_ms);
+    driver_end_phase(runner, run);
     atomic_fetch_sub_explicit(&runner->in_flight, 1, memory_order_relaxed);
     runner->hooks->ended(run, runner->hooks->opaque);
 }
@@ -243,7 +247,7 @@ enum pool_prepared driver_prepare(struct runner *runner, struct run *run, int64_
 }
 
 /* Clocks that disagree give a run no more time than it had at first. */
-static void resume(struct run *run, int64_t now_ms)
+static struct cycle_action resume(struct run *run, int64_t now_ms)
 {
     const struct cycle_config config = driver_config(run, now_ms);
     int64_t left_ms = run->resume->deadline_at_ms - clock_wall_ms();
@@ -251,13 +255,13 @@ static void resume(struct run *run, int64_t now_ms)
         .kind = CYCLE_EVENT_RESUME,
         .deadline_ms = now_ms + (left_ms < config.timeout_ms ? left_ms : config.timeout_ms),
     };
-    driver_apply(run, cycle_step(&run->cycle, &config, event, now_ms), NULL, now_ms);
+    return driver_step(run, event, now_ms);
 }
 
 void driver_start(struct run *run, int64_t now_ms)
 {
     if (run->resume != NULL) {
-        resume(run, now_ms);
+        driver_apply(run, resume(run, now_ms), NULL, now_ms);
     } else {
         driver_apply(run, driver_event(run, CYCLE_EVENT_START, now_ms), NULL, now_ms);
     }
@@ -292,5 +296,10 @@ void driver_wake(struct run *run, int64_t now_ms)
 
 void driver_cancel(struct run *run, int64_t now_ms)
 {
+    if (run->cycle.state == CYCLE_START && run->resume != NULL) {
+        int polls = run->cycle.polls;
+        (void)resume(run, now_ms); /* its backend has it, and hears of the cancel */
+        run->cycle.polls = polls; /* no other is sent */
+    }
     driver_apply(run, driver_event(run, CYCLE_EVENT_CANCEL, now_ms), NULL, now_ms);
 }

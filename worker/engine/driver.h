@@ -16,6 +16,8 @@ bool driver_must_end(const struct runner *runner, const struct run *run);
 /* Ends it. It need not be prepared. */
 void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms);
 
+/* The runner has taken it, before all else: it counts in its phase from now on. */
+void driver_follow_phase(struct runner *runner, struct run *run);
 /* Before all others. PREPARED: the run is ready for them. REFUSED: it has ended. NOT_NOW: as if it had not been called. */
 enum pool_prepared driver_prepare(struct runner *runner, struct run *run, int64_t now_ms);
 /* Kicks it off, or resumes it. May end it. */

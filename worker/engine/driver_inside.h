@@ -19,6 +19,11 @@ void driver_apply(struct run *run, struct cycle_action action, const struct verd
 void driver_set_wake(struct run *run, int64_t wake_at_ms);
 void driver_count_request(struct runner *runner, int change);
 
+/* ---- driver_phase.c ---- */
+
+/* The outcome stands: its result is to be published, or it counts no more. */
+void driver_end_phase(struct runner *runner, struct run *run);
+
 /* ---- driver_request.c ---- */
 
 /* The request that the run's state stands for. May end the run: it cannot be made, or for want of memory. */

@@ -4,6 +4,7 @@
 #include "base/mailbox.h"
 #include "engine/curl_transport.h"
 #include "engine/fd_watch.h"
+#include "engine/query_part.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_EVENTS 128
@@ -25,6 +27,7 @@
 struct loop {
     int epoll_fd;
     struct mailbox mailbox;
+    struct mailbox queries; /* shares its eventfd */
     struct runner runner;
     struct curl_transport *transport;
     pthread_t thread;
@@ -53,6 +56,21 @@ void loop_command(struct loop *loop, unsigned commands)
     wake(loop);
 }
 
+void loop_query(struct loop *loop, struct query_part *part)
+{
+    mailbox_post(&loop->queries, &part->node);
+}
+
+int64_t loop_cpu_us(struct loop *loop)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (pthread_getcpuclockid(loop->thread, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+        return -1;
+    }
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
 void loop_read_counts(const struct loop *loop, struct loop_counts *out)
 {
     *out = (struct loop_counts){
@@ -65,14 +83,21 @@ void loop_read_counts(const struct loop *loop, struct loop_counts *out)
 
 /* ---- the thread ---- */
 
-/* Commands before mail: what was submitted before a command is in the mailbox when the command is seen. */
+/* Commands and queries before mail: what was submitted before them is in the mailbox when they are seen. */
 static bool serve_mail(struct loop *loop, int64_t now_ms)
 {
     struct list submitted;
+    struct list queries;
+    struct list *node;
     list_init(&submitted);
+    list_init(&queries);
     unsigned commands = atomic_exchange_explicit(&loop->commands, 0, memory_order_acquire);
+    mailbox_take(&loop->queries, &queries);
     mailbox_take(&loop->mailbox, &submitted);
     runner_add(&loop->runner, &submitted);
+    while ((node = list_shift(&queries)) != NULL) {
+        runner_query(&loop->runner, list_entry(node, struct query_part, node));
+    }
     runner_command(&loop->runner, commands & ~LOOP_STOP, now_ms);
     return (commands & LOOP_STOP) == 0;
 }
@@ -174,6 +199,7 @@ static int set_up(struct loop *loop, const struct loop_config *config)
 static void take_down(struct loop *loop)
 {
     curl_transport_free(loop->transport);
+    mailbox_deinit(&loop->queries);
     mailbox_deinit(&loop->mailbox);
     if (loop->epoll_fd >= 0) {
         close(loop->epoll_fd);
@@ -186,6 +212,7 @@ struct loop *loop_new(const struct loop_config *config, char *why, size_t why_by
     struct loop *loop = calloc(1, sizeof *loop);
     int error = loop != NULL ? -mailbox_init(&loop->mailbox, -1) : ENOMEM;
     if (error == 0) {
+        (void)mailbox_init(&loop->queries, loop->mailbox.event_fd); /* cannot fail: it makes none */
         loop->epoll_fd = -1;
         error = set_up(loop, config);
         if (error == 0) {
@@ -199,6 +226,18 @@ struct loop *loop_new(const struct loop_config *config, char *why, size_t why_by
     return NULL;
 }
 
+/* Those that came after the thread had looked for the last time. */
+static void end_queries(struct loop *loop)
+{
+    struct list queries;
+    struct list *node;
+    list_init(&queries);
+    mailbox_take(&loop->queries, &queries);
+    while ((node = list_shift(&queries)) != NULL) {
+        query_part_end(list_entry(node, struct query_part, node), false);
+    }
+}
+
 void loop_free(struct loop *loop)
 {
     if (loop == NULL) {
@@ -206,6 +245,7 @@ void loop_free(struct loop *loop)
     }
     loop_command(loop, RUNNER_ABANDON | LOOP_STOP);
     pthread_join(loop->thread, NULL);
+    end_queries(loop);
     runner_deinit(&loop->runner);
     take_down(loop);
 }

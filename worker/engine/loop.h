@@ -33,6 +33,10 @@ void loop_free(struct loop *loop);
 void loop_submit(struct loop *loop, struct run *run);
 /* Concerns the runs submitted before it; bits of enum runner_command. */
 void loop_command(struct loop *loop, unsigned commands);
+/* Takes the part; concerns the runs submitted before it. */
+void loop_query(struct loop *loop, struct query_part *part);
+/* CPU time that its thread has used; -1: it is not known. */
+int64_t loop_cpu_us(struct loop *loop);
 
 struct loop_counts {
     size_t in_flight;

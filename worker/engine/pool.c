@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/loop.h"
+#include "engine/query_part.h"
 #include "engine/secrets.h"
 
 #include <assert.h>
@@ -198,9 +199,25 @@ void pool_abandon_all(struct pool *pool)
     command(pool, RUNNER_ABANDON);
 }
 
-struct gates *pool_gates(struct pool *pool)
+void pool_ask(struct pool *pool)
 {
-    return pool->config.gates;
+    command(pool, RUNNER_ASK);
+}
+
+void pool_query(struct pool *pool, struct query *query)
+{
+    query_expect(query, pool->n_loops);
+    for (size_t i = 0; i < pool->n_loops; i++) {
+        struct query_part *part = query_part_new(query);
+        if (part != NULL) {
+            loop_query(pool->loop[i], part);
+        }
+    }
+}
+
+int64_t pool_loop_cpu_us(struct pool *pool, size_t i)
+{
+    return i < pool->n_loops ? loop_cpu_us(pool->loop[i]) : -1;
 }
 
 void pool_read_counts(struct pool *pool, struct pool_counts *out)

@@ -53,10 +53,15 @@ struct query_filter {
  * `limit` are here. */
 typedef void (*query_done_fn)(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque);
 
+/* What is longer is cut, at the end of a character. */
+#define QUERY_TEXT_MAX_BYTES 1024
+
 /* NULL for want of memory. */
 struct query *query_new(const struct query_filter *filter, query_done_fn done, void *opaque);
-/* Any thread: `done` is called now with what is there, unless it was called already. */
+/* Any thread but within `done`: `done` is called now with what is there, unless it was called already. It has returned when this
+ * returns. */
 void query_give_up(struct query *query);
+/* What query_new gave is given back. `done` may still be called. */
 void query_release(struct query *query);
 
 #endif

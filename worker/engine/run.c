@@ -9,6 +9,7 @@ void run_init(struct run *run)
     list_init(&run->held_node);
     timer_init(&run->timer);
     cycle_init(&run->cycle);
+    run->phase = METRIC_PHASE_N;
 }
 
 void run_deinit(struct run *run)

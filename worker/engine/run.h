@@ -10,6 +10,7 @@
 #include "base/tenure.h"
 #include "engine/cycle.h"
 #include "engine/transport.h"
+#include "ops/metrics.h"
 #include "protocol/http_plan.h"
 
 #include <stdatomic.h>
@@ -67,12 +68,15 @@ struct run {
     bool prepared : 1;   /* prepare said so */
     bool cancelled : 1;  /* as soon as it is prepared, which took more memory than there was */
     bool late_id_fault : 1; /* the next one is of an answer to a poll, not of the kickoff's */
+    bool lap : 1;           /* the roll's */
+    unsigned phase : 4;     /* enum metric_phase, as it is counted; METRIC_PHASE_N: it is not. The driver's alone (driver_phase.c) */
     enum rxp_id_fault run_id_fault : 8; /* why the last run id that was named did not serve */
     int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
     union { /* a run that was accepted rests for no slot any more */
         int64_t slot_due_ms; /* until then: while its prepare call or kickoff rests until that slot comes; else 0 */
         int noted_s;         /* from then on, monotonic: when its owner was told last; 0: never, or not here */
     };
+    uint32_t slot; /* its place in the roll */
     struct gate *gate; /* it counts in the crowd there; NULL: nowhere */
     struct timer timer;
     struct cycle cycle;

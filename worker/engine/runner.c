@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/driver.h"
+#include "engine/query_part.h"
 #include "ops/log.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #define REST_FIRST_MS 1000
 #define REST_MAX_MS 30000
 #define REST_LOG_MS 10000
+#define ROLL_SLICE_MS 1
 
 /* ---- slices ---- */
 
@@ -56,6 +58,22 @@ static void rest(struct runner *runner, struct run *run, int64_t now_ms)
     tell_rest(runner, now_ms);
 }
 
+static bool is_cancelled(const struct runner *runner, struct run *run)
+{
+    return run->cancelled ||
+           (runner->hooks->is_cancelled != NULL && runner->hooks->is_cancelled(run, runner->hooks->opaque));
+}
+
+/* Its timer can be set, and every walk finds it. */
+static bool make_room(struct runner *runner, struct run *run)
+{
+    if (heap_reserve(&runner->timers, runner->n_runs) != 0 || roll_reserve(&runner->roll, runner->n_runs) != 0) {
+        return false;
+    }
+    roll_add(&runner->roll, run);
+    return true;
+}
+
 static void take(struct runner *runner, struct run *run, int64_t now_ms)
 {
     list_push(&runner->runs, &run->node);
@@ -63,15 +81,14 @@ static void take(struct runner *runner, struct run *run, int64_t now_ms)
         driver_abandon(runner, run, now_ms);
         return;
     }
-    bool has_room = heap_reserve(&runner->timers, runner->n_runs) == 0;
-    switch (has_room ? driver_prepare(runner, run, now_ms) : POOL_NOT_NOW) {
+    switch (make_room(runner, run) ? driver_prepare(runner, run, now_ms) : POOL_NOT_NOW) {
     case POOL_NOT_NOW:
         rest(runner, run, now_ms);
         return;
     case POOL_REFUSED:
         break;
     case POOL_PREPARED:
-        if (run->cancelled) {
+        if (is_cancelled(runner, run)) {
             driver_cancel(run, now_ms);
         } else {
             driver_start(run, now_ms);
@@ -155,6 +172,10 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
         errands_wake(&runner->errands);
         commands &= ~(unsigned)RUNNER_TOKENS;
     }
+    if ((commands & RUNNER_ASK) != 0) {
+        runner->is_asked = true;
+        commands &= ~(unsigned)RUNNER_ASK;
+    }
     if (commands == 0) {
         return;
     }
@@ -168,6 +189,82 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
     list_splice(&runner->walk, &runner->resting);
     list_splice(&runner->walk, &runner->backlog);
     list_splice(&runner->walk, &runner->runs);
+}
+
+/* ---- walks along the roll ---- */
+
+/* By turns, so that neither many questions nor many cancels keep the other from its end. */
+static bool begin_walk(struct runner *runner)
+{
+    bool is_due = runner->is_asked && runner->hooks->is_cancelled != NULL;
+    bool has_query = !list_is_empty(&runner->queries);
+    if (!is_due && !has_query) {
+        return false;
+    }
+    bool asks = is_due && !(has_query && runner->walked_to_ask);
+    runner->walks = asks ? RUNNER_WALKS_TO_ASK : RUNNER_WALKS_FOR_QUERY;
+    runner->walked_to_ask = asks;
+    if (asks) {
+        runner->is_asked = false;
+    }
+    roll_begin(&runner->roll, &runner->roll_walk);
+    return true;
+}
+
+static struct query_part *first_query(const struct runner *runner)
+{
+    return list_entry(runner->queries.next, struct query_part, node);
+}
+
+static void end_walk(struct runner *runner)
+{
+    if (runner->walks == RUNNER_WALKS_FOR_QUERY) {
+        struct query_part *part = first_query(runner);
+        list_remove(&part->node);
+        runner->n_queries--;
+        query_part_end(part, true);
+    }
+    runner->walks = RUNNER_WALKS_NOT;
+}
+
+static void visit(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms)
+{
+    if (runner->walks == RUNNER_WALKS_FOR_QUERY) {
+        if (query_part_is_wanted(first_query(runner))) {
+            query_part_visit(first_query(runner), run, runner->hooks, now_ms, wall_ms);
+        }
+    } else if (run->runner != NULL && is_cancelled(runner, run)) { /* of the others it is asked as they are prepared */
+        driver_cancel(run, now_ms);
+    }
+}
+
+static bool serve_roll(struct runner *runner, int64_t now_ms, int64_t slice_ms)
+{
+    if (runner->walks == RUNNER_WALKS_NOT && !begin_walk(runner)) {
+        return false;
+    }
+    struct slice slice = slice_begin(slice_ms < ROLL_SLICE_MS ? slice_ms : ROLL_SLICE_MS);
+    int64_t wall_ms = clock_wall_ms();
+    struct run *run;
+    do {
+        run = roll_next(&runner->roll, &runner->roll_walk);
+        if (run == NULL) {
+            end_walk(runner);
+            return runner->is_asked || !list_is_empty(&runner->queries);
+        }
+        visit(runner, run, now_ms, wall_ms);
+    } while (!slice_is_over(&slice));
+    return true;
+}
+
+void runner_query(struct runner *runner, struct query_part *part)
+{
+    if (runner->n_queries >= RUNNER_QUERIES_MAX) {
+        query_part_end(part, false);
+        return;
+    }
+    list_push(&runner->queries, &part->node);
+    runner->n_queries++;
 }
 
 /* ---- the turn ---- */
@@ -207,6 +304,7 @@ bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms)
         wake_resting(runner, now_ms);
         more = serve_backlog(runner, now_ms, slice_ms) || more;
     }
+    more = serve_roll(runner, now_ms, slice_ms) || more;
     errands_turn(&runner->errands, now_ms);
     return more;
 }
@@ -231,7 +329,10 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
         .hooks = hooks,
         .transport = transport,
         .random = seed != 0 ? seed : 1,
+        .shard = metrics_shard_new(config->metrics),
     };
+    roll_init(&runner->roll);
+    list_init(&runner->queries);
     heap_init(&runner->timers);
     list_init(&runner->backlog);
     list_init(&runner->resting);
@@ -245,6 +346,12 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
 void runner_deinit(struct runner *runner)
 {
     assert(runner->n_runs == 0);
+    while (!list_is_empty(&runner->queries)) {
+        struct query_part *part = first_query(runner);
+        list_remove(&part->node);
+        query_part_end(part, false);
+    }
+    roll_deinit(&runner->roll);
     errands_deinit(&runner->errands);
     heap_deinit(&runner->timers);
 }
@@ -259,7 +366,12 @@ void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int
 void runner_add(struct runner *runner, struct list *submitted)
 {
     for (struct list *node = submitted->next; node != submitted; node = node->next) {
+        struct run *run = list_entry(node, struct run, node);
         runner->n_runs++;
+        driver_follow_phase(runner, run);
+        if (roll_reserve(&runner->roll, runner->n_runs) == 0) {
+            roll_add(&runner->roll, run);
+        }
     }
     list_splice(&runner->backlog, submitted);
 }

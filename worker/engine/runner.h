@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "engine/errand.h"
 #include "engine/pool.h"
+#include "engine/roll.h"
 #include "engine/transport.h"
 
 #include <stdatomic.h>
@@ -37,6 +38,10 @@ enum runner_command {
     RUNNER_TOKENS = 32, /* a token that some wait for came, or did not */
 };
 
+struct query_part;
+
+#define RUNNER_QUERIES_MAX 4
+
 struct runner {
     const struct pool_config *config; /* outlives the runner, like the hooks and the transport */
     const struct pool_hooks *hooks;
@@ -54,6 +59,14 @@ struct runner {
     struct list wanting; /* the same */
     struct errands errands;
     size_t n_runs; /* in all four */
+    struct roll roll; /* all of them, but one that there was no memory for before it is prepared */
+    struct roll_walk roll_walk;
+    enum runner_walk { RUNNER_WALKS_NOT, RUNNER_WALKS_TO_ASK, RUNNER_WALKS_FOR_QUERY } walks;
+    bool is_asked;      /* another walk to ask is due */
+    bool walked_to_ask; /* the last one */
+    struct list queries; /* of query_part, by their node; the first is being answered where it walks for one */
+    size_t n_queries;
+    struct metrics_shard *shard; /* the loop's; NULL: nothing is counted */
     unsigned walk_commands;
     bool is_parked;
     size_t n_requests;
@@ -75,10 +88,13 @@ void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int
 /* Takes a list of runs into the backlog. */
 void runner_add(struct runner *runner, struct list *submitted);
 /* Begins to tell every run that is here now (added before it, that is); runner_turn goes on with it. PERMIT and
- * TOKENS concern the held and the wanting ones only, and are done at once. */
+ * TOKENS concern the held and the wanting ones only, and are done at once. ASK goes by the roll, in slices of its own. */
 void runner_command(struct runner *runner, unsigned commands, int64_t now_ms);
 
-/* Due timers, then commands, then the backlog, each for about slice_ms; then errands. True where one of them has more to do now. */
+/* Takes the part, and ends it: after a walk, or as unanswered where there are many already. */
+void runner_query(struct runner *runner, struct query_part *part);
+
+/* Due timers, then commands, then the backlog, each for about slice_ms; then a walk along the roll, for 1 ms at most; then errands. True where one of them has more to do now. */
 bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms);
 /* When the earliest timer, or an errand, is due. */
 int64_t runner_next_ms(const struct runner *runner);
