@@ -18,7 +18,7 @@ static int left_out(const struct options *options)
 {
     (void)options;
     fputs("rxp-worker: this command needs the simulated backend, and this program was built without it; build with\n"
-          "-DRXP_BACKEND=ON (needs libmicrohttpd)\n", stderr);
+          "-DRXP_BACKEND=ON\n", stderr);
     return EXIT_USAGE;
 }
 const struct command command_demo = {

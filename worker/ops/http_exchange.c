@@ -198,6 +198,13 @@ void exchange_send_raw(struct http_exchange *exchange)
     (void)sent; /* the connection is closed in any case */
 }
 
+static void add_headers(struct MHD_Response *response, const char *const *headers)
+{
+    for (const char *const *pair = headers; response && pair && pair[0]; pair += 2) {
+        MHD_add_response_header(response, pair[0], pair[1]);
+    }
+}
+
 void http_answer_send(struct http_exchange *exchange, const struct http_answer *answer)
 {
     assert(answer->code >= 200 && answer->code <= 599);
@@ -212,9 +219,8 @@ void http_answer_send(struct http_exchange *exchange, const struct http_answer *
     if (response && answer->content_type) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     }
-    for (const char *const *pair = answer->headers; response && pair && pair[0]; pair += 2) {
-        MHD_add_response_header(response, pair[0], pair[1]);
-    }
+    add_headers(response, answer->headers);
+    add_headers(response, exchange->server->headers);
     exchange_answer(exchange, answer->code, response, answer->delay_ms);
 }
 

@@ -33,6 +33,8 @@ struct http_server {
     size_t max_body_bytes;
     struct MHD_Daemon *daemon;
     int port;
+    bool is_local;
+    const char *const *headers;
     pthread_t timer_thread;
     int wake_fd;  /* to the timer thread: something is due earlier than it knew */
     int epoll_fd; /* wake_fd, and the connections watched for a peer that goes */

@@ -27,7 +27,7 @@
 #define SPARE_FILES 64
 #define MAX_CONNECTIONS 1000000
 #define WATCH_BATCH 64
-#define IDLE_SECONDS 900u /* of a connection without a request, or with half of one, before it is closed */
+#define IDLE_SECONDS 900
 
 static struct http_exchange *exchange_of(struct timer *timer)
 {
@@ -195,9 +195,12 @@ static void exchange_done(void *opaque, struct MHD_Connection *connection, void 
 
 /* --- life --- */
 
-static unsigned connection_limit(void)
+static unsigned connection_limit(const struct http_server_config *config)
 {
     struct rlimit files;
+    if (config->max_connections > 0) {
+        return (unsigned)config->max_connections;
+    }
     if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= (rlim_t)2 * SPARE_FILES) {
         return SPARE_FILES;
     }
@@ -218,9 +221,12 @@ static struct MHD_Daemon *daemon_start(struct http_server *server, const struct 
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, request_part,
                             server,
                             MHD_OPTION_LISTEN_SOCKET, listen_fd,
-                            MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+                            MHD_OPTION_CONNECTION_LIMIT, connection_limit(config),
+                            MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                            server->is_local ? 0u : (unsigned)config->max_connections_of_one_address,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-                            MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+                            MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)(config->idle_seconds > 0 ? config->idle_seconds : IDLE_SECONDS),
                             MHD_OPTION_URI_LOG_CALLBACK, target_seen, server,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_done, server,
                             MHD_OPTION_ARRAY, pool,
@@ -245,6 +251,8 @@ struct http_server *http_server_start(const struct http_server_config *config, h
     server->opaque = opaque;
     server->max_body_bytes = config->max_body_bytes;
     server->port = port;
+    server->is_local = listener_is_local(listen_fd);
+    server->headers = config->headers;
     pthread_mutex_init(&server->lock, NULL);
     heap_init(&server->timers);
     list_init(&server->suspended);
@@ -274,6 +282,11 @@ struct http_server *http_server_start(const struct http_server_config *config, h
 int http_server_port(const struct http_server *server)
 {
     return server->port;
+}
+
+bool http_server_is_local(const struct http_server *server)
+{
+    return server->is_local;
 }
 
 void http_server_stop(struct http_server *server)

@@ -17,13 +17,18 @@ struct http_server_config {
     const char *listen; /* "127.0.0.1:9464", "[::1]:0", ":8080"; port 0: any free one */
     int threads;
     size_t max_body_bytes; /* over it: 413 */
+    int max_connections;   /* more wait to be accepted; 0: as many as the process may have open files */
+    int max_connections_of_one_address; /* more are closed, but on a loopback listener; 0: no limit */
+    int idle_seconds;      /* a connection without a request, or with half of one, is closed then; 0: 900 */
+    /* name, value, name, value, …, NULL: on every answer; must outlive the server. NULL: none */
+    const char *const *headers;
 };
 
 /* Called when the whole request is there. Must answer, once: now (http_answer_…) or later, from any thread. */
 typedef void (*http_handler_fn)(struct http_exchange *exchange, void *opaque);
 
-/* Takes as many connections as the process may have open files (see RLIMIT_NOFILE), less a few, at 16 KB of memory
- * each; so a request's head may have 12 KB, and a longer one is refused. NULL with a sentence in why[why_bytes] that
+/* Without max_connections it takes as many as the process may have open files (see RLIMIT_NOFILE), less a few, at 16 KB of
+ * memory each; so a request's head may have 12 KB, and a longer one is refused. NULL with a sentence in why[why_bytes] that
  * names the address. */
 struct http_server *http_server_start(const struct http_server_config *config, http_handler_fn handler, void *opaque,
                                       char *why, size_t why_bytes);
@@ -31,6 +36,8 @@ struct http_server *http_server_start(const struct http_server_config *config, h
  * have been stopped before: an exchange does not outlive its server. NULL is harmless. */
 void http_server_stop(struct http_server *server);
 int http_server_port(const struct http_server *server);
+/* Does it listen on a loopback address alone? */
+bool http_server_is_local(const struct http_server *server);
 
 /* What was asked. The strings live until the answer. */
 const char *http_exchange_method(const struct http_exchange *exchange);

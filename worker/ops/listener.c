@@ -65,18 +65,40 @@ static int socket_listen(const struct addrinfo *at)
     return error;
 }
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+static bool socket_address(int fd, union address *address)
+{
+    *address = (union address){.in6 = {.sin6_family = AF_UNSPEC}};
+    socklen_t bytes = sizeof(*address);
+    return getsockname(fd, &address->any, &bytes) == 0;
+}
+
 static int socket_port(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } address = {.in6 = {.sin6_family = AF_UNSPEC}};
-    socklen_t bytes = sizeof(address);
-    if (getsockname(fd, &address.any, &bytes) < 0) {
+    union address address;
+    if (!socket_address(fd, &address)) {
         return 0;
     }
     return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
+}
+
+bool listener_is_local(int fd)
+{
+    union address address;
+    if (!socket_address(fd, &address)) {
+        return false;
+    }
+    if (address.any.sa_family == AF_INET) {
+        return (ntohl(address.in.sin_addr.s_addr) >> 24) == 127;
+    }
+    const struct in6_addr *in6 = &address.in6.sin6_addr;
+    return address.any.sa_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127));
 }
 
 int listener_open(const char *address, int *port, char *why, size_t why_bytes)
