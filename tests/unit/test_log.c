@@ -1,4 +1,7 @@
+#include "base/clock.h"
 #include "ops/log.h"
+#include "ops/log_repeats.h"
+#include "ops/metrics.h"
 #include "support/check_main.h"
 
 #include <fcntl.h>
@@ -74,6 +77,134 @@ START_TEST(writes_a_json_object_a_line)
     ck_assert_uint_eq(strlen(text), strlen("{\"time\":\"2026-11-23T06:00:00.123") + strlen(after_stamp));
     ck_assert_str_eq(strchr(text, 'Z'), after_stamp);
     free(text);
+}
+END_TEST
+
+static const struct log_field fields[] = {
+    {.key = "invocation_id", .text = "a \"b\"\n"},
+    {.key = "trace_id"},
+    {.key = "offset", .kind = LOG_FIELD_NUMBER, .number = -7},
+    {.key = "run_seconds", .kind = LOG_FIELD_SECONDS, .number = 61234},
+    {.key = "topic", .text = "plain"},
+};
+
+START_TEST(writes_fields_behind_the_message)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_JSON);
+    log_fields(LOG_INFO, "run_ended", fields, 5, "%s", "ended");
+    char *text = spy_stop(&spy);
+    ck_assert_str_eq(strchr(text, 'Z'), "Z\",\"level\":\"info\",\"event\":\"run_ended\",\"message\":\"ended\","
+                                        "\"invocation_id\":\"a \\\"b\\\"\\n\",\"offset\":-7,\"run_seconds\":61.234,"
+                                        "\"topic\":\"plain\"}\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(writes_fields_as_text)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    log_fields(LOG_INFO, "run_ended", fields, 5, "ended");
+    char *text = spy_stop(&spy);
+    ck_assert_str_eq(strchr(text, 'Z'), "Z INFO run_ended ended invocation_id=\"a \\\"b\\\"\\n\" offset=-7 "
+                                        "run_seconds=61.234 topic=plain\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(cuts_the_message_and_not_the_fields)
+{
+    char longest[9000];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    struct log_field both[] = {log_text("too_long", longest), log_number("offset", 12)};
+    struct spy spy;
+    spy_start(&spy, LOG_JSON);
+    log_fields(LOG_INFO, "some_event", both, 2, "%s", longest);
+    char *text = spy_stop(&spy);
+    ck_assert_uint_le(strlen(text), 4096);
+    ck_assert_uint_ge(strlen(text), 4000);
+    ck_assert_ptr_nonnull(strstr(text, "xxx\",\"offset\":12}\n"));
+    ck_assert_ptr_null(strstr(text, "too_long"));
+    free(text);
+}
+END_TEST
+
+START_TEST(leaves_out_repeats_of_a_warning_and_says_how_many)
+{
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    for (int i = 0; i < 25; i++) {
+        log_event(LOG_WARN, "often", "%d", i);
+        log_event(LOG_ERROR, "also_often", "%d", i);
+        log_event(LOG_INFO, "assigned", "%d", i);
+        log_event(LOG_WARN, "run_ended", "%d", i);
+    }
+    log_event(LOG_WARN, "seldom", "once");
+    char *text = spy_stop(&spy);
+    ck_assert_uint_eq(count_lines(text), 10 + 10 + 25 + 25 + 1 + 2);
+    ck_assert_ptr_nonnull(strstr(text, "WARN often 9\n"));
+    ck_assert_ptr_null(strstr(text, "WARN often 10\n"));
+    ck_assert_ptr_nonnull(strstr(text, "WARN log_repeats 15 more lines of the event often were left out"));
+    ck_assert_ptr_nonnull(strstr(text, "WARN log_repeats 15 more lines of the event also_often were left out"));
+    free(text);
+}
+END_TEST
+
+START_TEST(a_minute_later_a_repeat_is_written_again)
+{
+    static struct log_repeats repeats;
+    int left_out = 0;
+    for (int i = 0; i < LOG_REPEATS_MAX; i++)
+        ck_assert(log_repeats_pass(&repeats, "often", 1000));
+    ck_assert_int_eq(log_repeats_next_ms(&repeats), CLOCK_NEVER);
+    ck_assert(!log_repeats_pass(&repeats, "often", 2000));
+    ck_assert(!log_repeats_pass(&repeats, "often", 60999));
+    ck_assert(log_repeats_pass(&repeats, "other", 60999));
+    ck_assert_int_eq(log_repeats_next_ms(&repeats), 61000);
+    ck_assert_ptr_null(log_repeats_take(&repeats, 60999, &left_out));
+    ck_assert_str_eq(log_repeats_take(&repeats, 61000, &left_out), "often");
+    ck_assert_int_eq(left_out, 2);
+    ck_assert_ptr_null(log_repeats_take(&repeats, 61000, &left_out));
+    ck_assert(log_repeats_pass(&repeats, "often", 61000));
+}
+END_TEST
+
+START_TEST(more_events_than_it_has_room_for_are_not_limited)
+{
+    static struct log_repeats repeats;
+    char event[LOG_EVENT_BYTES];
+    for (int i = 0; i < LOG_REPEATS_EVENTS; i++) {
+        snprintf(event, sizeof event, "event_%d", i);
+        ck_assert(log_repeats_pass(&repeats, event, 0));
+    }
+    for (int i = 0; i < 3 * LOG_REPEATS_MAX; i++)
+        ck_assert(log_repeats_pass(&repeats, "one_more", 0));
+    /* A minute later there is room. */
+    for (int i = 0; i < LOG_REPEATS_MAX; i++)
+        ck_assert(log_repeats_pass(&repeats, "one_more", LOG_REPEATS_MS));
+    ck_assert(!log_repeats_pass(&repeats, "one_more", LOG_REPEATS_MS));
+}
+END_TEST
+
+START_TEST(counts_events_by_level)
+{
+    struct metrics *metrics = metrics_new(NULL, 0);
+    struct spy spy;
+    spy_start(&spy, LOG_TEXT);
+    log_use_metrics(metrics);
+    for (int i = 0; i < 25; i++)
+        log_event(LOG_WARN, "often", "%d", i);
+    log_event(LOG_DEBUG, "unseen", "not logged");
+    log_event(LOG_ERROR, "once", "logged");
+    log_use_metrics(NULL);
+    log_event(LOG_ERROR, "once", "logged, and not counted");
+    free(spy_stop(&spy));
+    ck_assert_int_eq(metrics_read(metrics, METRIC_LOG_LINES_TOTAL, LOG_WARN), 25);
+    ck_assert_int_eq(metrics_read(metrics, METRIC_LOG_LINES_TOTAL, LOG_ERROR), 1);
+    ck_assert_int_eq(metrics_read(metrics, METRIC_LOG_LINES_TOTAL, LOG_DEBUG), 0);
+    metrics_free(metrics);
 }
 END_TEST
 
@@ -324,6 +455,13 @@ Suite *test_suite(void)
     Suite *suite = suite_create("log");
     TCase *lines = tcase_create("lines");
     tcase_add_test(lines, writes_a_json_object_a_line);
+    tcase_add_test(lines, writes_fields_behind_the_message);
+    tcase_add_test(lines, writes_fields_as_text);
+    tcase_add_test(lines, cuts_the_message_and_not_the_fields);
+    tcase_add_test(lines, leaves_out_repeats_of_a_warning_and_says_how_many);
+    tcase_add_test(lines, a_minute_later_a_repeat_is_written_again);
+    tcase_add_test(lines, more_events_than_it_has_room_for_are_not_limited);
+    tcase_add_test(lines, counts_events_by_level);
     tcase_add_test(lines, writes_a_text_line);
     tcase_add_loop_test(lines, escapes_what_could_forge_a_line_or_command_a_terminal, 0,
                         (int)(sizeof escapes / sizeof escapes[0]));

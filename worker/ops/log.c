@@ -1,7 +1,9 @@
 #include "ops/log.h"
 
 #include "base/clock.h"
-#include "protocol/result.h"
+#include "ops/log_line.h"
+#include "ops/log_repeats.h"
+#include "ops/metrics.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,12 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096
 #define QUEUE_MAX_BYTES ((size_t)512 * 1024)
 #define STOP_WAIT_SECONDS 1
-
-static const char *const level_words[] = {"debug", "info", "warn", "error"};
-static const char *const level_capitals[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
 /* One log_start. Two halves: `queue` is filled under the lock while the writer empties `out` without it; the writer
  * swaps them. A writer that is stuck in write(2) when log_stop gives up keeps the struct (orphan) and frees it. */
@@ -36,6 +34,7 @@ struct logger {
     bool stopping;
     bool finished;
     bool orphan;
+    struct log_repeats repeats;
     pthread_cond_t work;
     pthread_cond_t end;
 };
@@ -43,6 +42,7 @@ struct logger {
 static atomic_int threshold = LOG_INFO;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct logger *current; /* under lock */
+static struct metrics *counted; /* the same */
 static atomic_int shape = LOG_TEXT;
 
 void log_set_level(enum log_level level)
@@ -50,102 +50,20 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
 }
 
+bool log_is_on(enum log_level level)
+{
+    return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
 bool log_level_parse(const char *word, enum log_level *out)
 {
     for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
-        if (strcmp(word, level_words[i]) == 0) {
+        if (strcmp(word, log_level_word((enum log_level)i)) == 0) {
             *out = (enum log_level)i;
             return true;
         }
     }
     return false;
-}
-
-/* A line under construction; what does not fit is left out, and `tail` bytes are kept free for the frame's end. */
-struct line {
-    char at[LINE_MAX_BYTES];
-    size_t bytes;
-    bool full;
-};
-
-static void line_put(struct line *line, const char *text, size_t bytes, size_t tail)
-{
-    if (line->full || bytes > sizeof line->at - tail - line->bytes) {
-        line->full = true;
-        return;
-    }
-    memcpy(line->at + line->bytes, text, bytes);
-    line->bytes += bytes;
-}
-
-static void line_puts(struct line *line, const char *text, size_t tail)
-{
-    line_put(line, text, strlen(text), tail);
-}
-
-/* Length of the well-formed UTF-8 sequence at `at` (RFC 3629), or 0. */
-static size_t utf8_length(const unsigned char *at)
-{
-    size_t n = at[0] < 0x80 ? 1 : at[0] < 0xC2 ? 0 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : at[0] < 0xF5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) || (at[0] == 0xF0 && at[1] < 0x90) ||
-        (at[0] == 0xF4 && at[1] > 0x8F))
-        return 0;
-    return n;
-}
-
-/* Appends text so that it can neither end a line, nor command a terminal, nor be invalid UTF-8. */
-static void line_put_escaped(struct line *line, const char *text, bool json, size_t tail)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != '\0' && !line->full) {
-        char escape[8];
-        size_t n = utf8_length(at);
-        if (n == 0) {
-            line_puts(line, "\xEF\xBF\xBD", tail);
-            n = 1;
-        } else if (*at == '\n' || *at == '\r' || *at == '\t') {
-            line_puts(line, *at == '\n' ? "\\n" : *at == '\r' ? "\\r" : "\\t", tail);
-        } else if (*at < 0x20 || *at == 0x7F || (n == 2 && at[0] == 0xC2 && at[1] < 0xA0)) {
-            snprintf(escape, sizeof escape, "\\u%04x", n == 2 ? at[1] : at[0]);
-            line_puts(line, escape, tail);
-        } else if (json && (*at == '"' || *at == '\\')) {
-            escape[0] = '\\';
-            escape[1] = (char)*at;
-            line_put(line, escape, 2, tail);
-        } else {
-            line_put(line, (const char *)at, n, tail);
-        }
-        at += n;
-    }
-}
-
-static void line_make(struct line *line, enum log_format format, enum log_level level, const char *event,
-                      const char *message)
-{
-    char stamp[RXP_STAMP_BYTES];
-    rxp_stamp_write(clock_wall_ms(), stamp);
-    line->bytes = 0;
-    line->full = false;
-    const char *frame_end = format == LOG_JSON ? "\"}\n" : "\n";
-    size_t tail = strlen(frame_end);
-    bool json = format == LOG_JSON;
-    line_puts(line, json ? "{\"time\":\"" : "", tail);
-    line_puts(line, stamp, tail);
-    line_puts(line, json ? "\",\"level\":\"" : " ", tail);
-    line_puts(line, json ? level_words[level] : level_capitals[level], tail);
-    line_puts(line, json ? "\",\"event\":\"" : " ", tail);
-    /* An event is a short word: a runaway one is cut by itself, so that the frame stays whole. */
-    char word[64];
-    snprintf(word, sizeof word, "%s", event);
-    line_put_escaped(line, word, json, tail);
-    line_puts(line, json ? "\",\"message\":\"" : " ", tail);
-    line_put_escaped(line, message, json, tail);
-    line->full = false;
-    line_put(line, frame_end, tail, 0);
 }
 
 /* Writes all; -errno where the descriptor refuses for good. */
@@ -186,13 +104,60 @@ static void logger_write(struct logger *logger, const char *at, size_t bytes)
     logger->broken = failed < 0;
 }
 
+/* A full queue drops. Once one line is dropped so are those behind it, until the writer comes: the count then stands
+ * where the gap is. */
+static void logger_take(struct logger *logger, const struct log_line *line)
+{
+    if (line->bytes > QUEUE_MAX_BYTES - logger->queued_bytes || logger->dropped > 0) {
+        logger->dropped++;
+    } else {
+        memcpy(logger->queue + logger->queued_bytes, line->at, line->bytes);
+        logger->queued_bytes += line->bytes;
+    }
+    pthread_cond_signal(&logger->work);
+}
+
+static bool logger_has_work(const struct logger *logger)
+{
+    return logger->queued_bytes > 0 || logger->dropped > 0 || logger->stopping ||
+           log_repeats_next_ms(&logger->repeats) <= clock_mono_ms();
+}
+
+static void logger_wait(struct logger *logger)
+{
+    int64_t next_ms = log_repeats_next_ms(&logger->repeats);
+    if (next_ms == CLOCK_NEVER) {
+        pthread_cond_wait(&logger->work, &lock);
+        return;
+    }
+    next_ms++; /* it would wake within the millisecond before, and find nothing to do */
+    struct timespec until = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
+    (void)pthread_cond_timedwait(&logger->work, &lock, &until);
+}
+
+/* At the end also of minutes that are not over. */
+static void logger_tell_repeats(struct logger *logger)
+{
+    int64_t now_ms = logger->stopping ? CLOCK_NEVER : clock_mono_ms();
+    int left_out;
+    for (const char *event; (event = log_repeats_take(&logger->repeats, now_ms, &left_out)) != NULL;) {
+        char sentence[160];
+        struct log_line line;
+        snprintf(sentence, sizeof sentence, "%d more lines of the event %s were left out, since there are %d a minute at most",
+                 left_out, event, LOG_REPEATS_MAX);
+        log_line_make(&line, logger->format, LOG_WARN, "log_repeats", sentence, NULL, 0);
+        logger_take(logger, &line);
+    }
+}
+
 static void *logger_main(void *opaque)
 {
     struct logger *logger = opaque;
     pthread_mutex_lock(&lock);
     for (;;) {
-        while (logger->queued_bytes == 0 && logger->dropped == 0 && !logger->stopping)
-            pthread_cond_wait(&logger->work, &lock);
+        while (!logger_has_work(logger))
+            logger_wait(logger);
+        logger_tell_repeats(logger);
         if (logger->queued_bytes == 0 && logger->dropped == 0)
             break;
         char *chunk = logger->queue;
@@ -206,10 +171,10 @@ static void *logger_main(void *opaque)
         logger_write(logger, chunk, bytes);
         if (dropped > 0) {
             char sentence[128];
-            struct line line;
+            struct log_line line;
             snprintf(sentence, sizeof sentence,
                      "%llu log lines were dropped, since whoever reads this log does not keep up", dropped);
-            line_make(&line, logger->format, LOG_WARN, "log_dropped", sentence);
+            log_line_make(&line, logger->format, LOG_WARN, "log_dropped", sentence, NULL, 0);
             logger_write(logger, line.at, line.bytes);
         }
     }
@@ -229,10 +194,10 @@ int log_start(int fd, enum log_format format)
         return -ENOMEM;
     logger->fd = fd;
     logger->format = format;
-    pthread_cond_init(&logger->work, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&logger->work, &monotonic);
     pthread_cond_init(&logger->end, &monotonic);
     pthread_condattr_destroy(&monotonic);
     logger->queue = malloc(QUEUE_MAX_BYTES);
@@ -282,31 +247,42 @@ void log_stop(void)
     }
 }
 
-/* A full queue drops. Once one line is dropped so are those behind it, until the writer comes: the count then stands
- * where the gap is. */
-static void logger_take(struct logger *logger, const struct line *line)
+void log_use_metrics(struct metrics *metrics)
 {
-    if (line->bytes > QUEUE_MAX_BYTES - logger->queued_bytes || logger->dropped > 0) {
-        logger->dropped++;
-    } else {
-        memcpy(logger->queue + logger->queued_bytes, line->at, line->bytes);
-        logger->queued_bytes += line->bytes;
-    }
-    pthread_cond_signal(&logger->work);
+    pthread_mutex_lock(&lock);
+    counted = metrics;
+    pthread_mutex_unlock(&lock);
 }
 
-void log_event(enum log_level level, const char *event, const char *format, ...)
+/* What is told once a run, or once for ever, is never too much. What is no warning tells of the worker's own doings, which are
+ * few. */
+static bool is_limited(enum log_level level, const char *event)
 {
-    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
-        return;
-    char message[LINE_MAX_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
+    return level >= LOG_WARN && strcmp(event, "run_ended") != 0 && strcmp(event, "worker_fatal") != 0;
+}
 
-    struct line line;
-    line_make(&line, (enum log_format)atomic_load(&shape), level, event, message);
+/* Counts it; false where it has come too often. */
+static bool admit(enum log_level level, const char *event)
+{
+    pthread_mutex_lock(&lock);
+    metrics_add_shared(counted, METRIC_LOG_LINES_TOTAL, (unsigned)level, 1);
+    bool admitted = current == NULL || !is_limited(level, event) ||
+                    log_repeats_pass(&current->repeats, event, clock_mono_ms());
+    if (!admitted)
+        pthread_cond_signal(&current->work); /* it may wait for no time yet */
+    pthread_mutex_unlock(&lock);
+    return admitted;
+}
+
+static void log_line(enum log_level level, const char *event, const struct log_field *fields, size_t n_fields,
+                     const char *format, va_list arguments)
+{
+    if (!log_is_on(level) || !admit(level, event))
+        return;
+    char message[LOG_LINE_BYTES];
+    vsnprintf(message, sizeof message, format, arguments);
+    struct log_line line;
+    log_line_make(&line, (enum log_format)atomic_load(&shape), level, event, message, fields, n_fields);
     pthread_mutex_lock(&lock);
     bool started = current != NULL;
     if (started)
@@ -314,4 +290,20 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
     pthread_mutex_unlock(&lock);
     if (!started)
         (void)write_all(STDERR_FILENO, line.at, line.bytes);
+}
+
+void log_event(enum log_level level, const char *event, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(level, event, NULL, 0, format, arguments);
+    va_end(arguments);
+}
+
+void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t n, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(level, event, fields, n, format, arguments);
+    va_end(arguments);
 }

@@ -84,7 +84,7 @@ static void print_cell(FILE *out, const char *text)
 static void print_commands(FILE *out, unsigned commands)
 {
     static const char *const words[] = {"run",     "demo",    "exec",   "validate", "submit",
-                                        "results", "offsets", "config", "backend"};
+                                        "results", "offsets", "config", "backend",  "health"};
     const char *before = "";
     if (commands == (1U << sizeof words / sizeof words[0]) - 1) {
         fputs("all", out);

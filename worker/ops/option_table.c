@@ -4,7 +4,7 @@
 
 #define ALL                                                                                                            \
     (COMMAND_RUN | COMMAND_DEMO | COMMAND_EXEC | COMMAND_VALIDATE | COMMAND_SUBMIT | COMMAND_RESULTS |                 \
-     COMMAND_OFFSETS | COMMAND_CONFIG | COMMAND_BACKEND)
+     COMMAND_OFFSETS | COMMAND_CONFIG | COMMAND_BACKEND | COMMAND_HEALTH)
 #define WORKER (COMMAND_RUN | COMMAND_CONFIG)
 #define CLIENTS (WORKER | COMMAND_SUBMIT | COMMAND_RESULTS | COMMAND_OFFSETS)
 #define ENGINE (WORKER | COMMAND_DEMO | COMMAND_EXEC)
@@ -173,9 +173,22 @@ static const struct option_spec table[] = {
     {.name = "config", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true, .commands = ALL,
      .group = "Process", .help = "File of 'name = value' lines, one for each option; empty: none."},
     {.name = "log-level", .type = OPTION_CHOICE, .value = "info", .choices = "debug|info|warn|error",
-     .commands = ALL & ~(unsigned)COMMAND_VALIDATE, .group = "Process", .help = "What is logged: this and worse."},
+     .commands = ALL & ~(unsigned)(COMMAND_VALIDATE | COMMAND_HEALTH), .group = "Process",
+     .help = "What is logged: this and worse; run reads it again on SIGHUP."},
     {.name = "log-format", .type = OPTION_CHOICE, .value = "json", .choices = "json|text", .commands = WORKER,
      .group = "Process", .help = "Shape of the log on stdout: one JSON object a line, or text for people."},
+    {.name = "log-runs", .type = OPTION_CHOICE, .value = "all", .choices = "all|failures|none", .commands = WORKER,
+     .group = "Process", .help = "Runs that get a log line at their end: all, those that did not succeed, or none."},
+    {.name = "admin-listen", .type = OPTION_TEXT, .value = "127.0.0.1:9464", .metavar = "HOST:PORT", .may_be_empty = true,
+     .commands = WORKER | COMMAND_HEALTH, .group = "Process",
+     .help = "Address of the admin server: /livez, /readyz, /metrics, /runs, and a page for people at /; where the default is "
+             "taken, run goes on without it; empty: off."},
+    {.name = "admin-token", .type = OPTION_TEXT, .value = "", .metavar = "TOKEN", .may_be_empty = true, .secret = true,
+     .commands = WORKER, .group = "Process",
+     .help = "What 'Authorization: Bearer TOKEN' must say to cancel runs and, where admin-listen is no loopback address, to see "
+             "/runs and the page; 16 characters at least; empty: neither is possible."},
+    {.name = "admin-token-file", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
+     .commands = WORKER, .group = "Process", .help = "File to read admin-token from, at the start; empty: none."},
 
     {.name = "dry-run", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_EXEC, .flag_only = true, .group = "Exec",
      .help = "Print the requests that would be sent, in order, and send none."},
@@ -216,6 +229,9 @@ static const struct option_spec table[] = {
     {.name = "record", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
      .commands = COMMAND_BACKEND, .flag_only = true, .group = "Backend",
      .help = "File that a JSON line for each request is appended to; empty: off."},
+
+    {.name = "ready", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_HEALTH, .flag_only = true,
+     .group = "Health", .help = "Ask whether it is ready (/readyz) and not only whether it lives (/livez)."},
 
     {.name = "check", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_CONFIG, .flag_only = true,
      .group = "Config", .help = "Ask the broker too, and print the commands that make what is missing."},

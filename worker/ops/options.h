@@ -25,6 +25,7 @@ enum option_command {
     COMMAND_OFFSETS = 1 << 6,
     COMMAND_CONFIG = 1 << 7, /* knows all of run's */
     COMMAND_BACKEND = 1 << 8,
+    COMMAND_HEALTH = 1 << 9,
 };
 
 struct option_spec {
