@@ -108,6 +108,9 @@ struct subject {
     const struct run_resume *resume;
     bool is_cancelled; /* its owner says so when it is asked */
     int asked;         /* so often */
+    int begun;
+    int progressed;
+    char progress[64]; /* the state, as of the last one */
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
     struct rxp_http_plan plan;
@@ -268,6 +271,33 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->run = NULL;
 }
 
+static inline void on_begun(struct run *run, void *opaque)
+{
+    (void)opaque;
+    ck_assert(!run_was_begun(run)); /* and now it is */
+    ck_assert_ptr_eq(pool_shard(run), runner.shard);
+    subject_of(run)->begun++;
+}
+
+static inline void on_progressed(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    (void)opaque;
+    ck_assert(run->cycle.accepted);
+    ck_assert(subject->accepted > 0 || run->resumed);
+    subject->progressed++;
+    snprintf(subject->progress, sizeof subject->progress, "%s", run->state != NULL ? run->state : "");
+}
+
+static int errands_over; /* so often they were */
+
+static inline void on_errands_over(void *opaque)
+{
+    (void)opaque;
+    ck_assert_uint_eq(atomic_load(&runner.errands.n), 0);
+    errands_over++;
+}
+
 static inline bool on_is_cancelled(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
@@ -286,11 +316,14 @@ static inline void on_describe(struct run *run, struct query_row *row, void *opa
 
 static const struct pool_hooks hooks = {.prepare = on_prepare,
                                         .permit = on_permit,
+                                        .begun = on_begun,
                                         .accepted = on_accepted,
+                                        .progressed = on_progressed,
                                         .noted = on_noted,
                                         .is_cancelled = on_is_cancelled,
                                         .describe = on_describe,
-                                        .ended = on_ended};
+                                        .ended = on_ended,
+                                        .errands_over = on_errands_over};
 
 static inline int64_t in_phase(enum metric_phase phase)
 {
@@ -327,6 +360,7 @@ static inline void setup(void)
     n_transfers = 0;
     n_subjects = 0;
     out_of_memory = false;
+    errands_over = 0;
     runner_init(&runner, &config, &hooks, &fake, 42);
 }
 
@@ -381,11 +415,15 @@ static inline void begin(struct transfer *transfer)
     transfer->is_over = go == TRANSFER_DROP;
 }
 
+static int64_t answer_took_ms; /* what the next replies say of it */
+
 static inline void reply_with(struct transfer *transfer, const struct http_reply *reply)
 {
+    struct http_reply timed = *reply;
     ck_assert(!transfer->is_over);
     transfer->is_over = true;
-    transfer->done(transfer->opaque, reply, now_ms);
+    timed.timing.took_ms = answer_took_ms;
+    transfer->done(transfer->opaque, &timed, now_ms);
 }
 
 static inline void answer(struct transfer *transfer, int code, const char *body)

@@ -60,6 +60,14 @@ static bool on_permit(struct run *run, void *opaque)
     return false;
 }
 
+static void on_begun(struct run *run, void *opaque)
+{
+    const struct job *job = job_of_run(run);
+    (void)opaque;
+    if (job->message_ms >= 0)
+        metrics_observe_ms(pool_shard(run), METRIC_QUEUE_AGE_SECONDS, run->outcome.started_at_ms - job->message_ms);
+}
+
 static void on_accepted(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
@@ -106,15 +114,24 @@ static void on_ended(struct run *run, void *opaque)
     }
 }
 
+/* A worker that drains waits for it. */
+static void on_errands_over(void *opaque)
+{
+    struct flight *flight = opaque;
+    mailbox_wake(&flight->mailbox);
+}
+
 struct pool_hooks flight_pool_hooks(struct flight *flight)
 {
     return (struct pool_hooks){
         .prepare = on_prepare,
         .crowded = on_crowded,
         .permit = flight->config.at_most_once ? on_permit : NULL,
+        .begun = on_begun,
         .accepted = on_accepted,
         .noted = on_noted,
         .ended = on_ended,
+        .errands_over = on_errands_over,
         .opaque = flight,
     };
 }

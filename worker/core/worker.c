@@ -34,7 +34,6 @@
 #define MANY_JOBS 1000
 #define FEW_JOBS_MS 5000
 #define HANDOVER_MS 10000
-#define ERRAND_LOOK_MS 50
 #define HANDOVER_WRITE_MS 60000
 
 static const char *phase_name(enum phase phase)
@@ -246,9 +245,6 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
     more = more || worker->phase != before;
     *next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
     *next_ms = min_ms(*next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
-    if (worker->phase == PHASE_DRAINING && flight_errands(worker->flight) > 0) {
-        *next_ms = min_ms(*next_ms, now_ms + ERRAND_LOOK_MS); /* nobody tells that they are over */
-    }
     return worker->phase != PHASE_ENDED;
 }
 

@@ -314,6 +314,7 @@ static void report(struct transfer *transfer)
     reply.moved = transfer->moved;
     reply.timing.redirects = transfer->redirects;
     reply.timing.queued_ms = transfer->has_begun ? transfer->begun_ms - transfer->started_ms : 0;
+    reply.timing.took_ms = transfer->has_begun ? transport->now_ms - transfer->begun_ms : 0;
     heap_clear(&transport->timers, &transfer->timer);
     transfer->done(transfer->opaque, &reply, transport->now_ms);
     drop(transfer);

@@ -109,6 +109,7 @@ static void end(struct runner *runner, struct run *run, int64_t now_ms)
     runner->n_runs--;
     roll_remove(&runner->roll, run);
     departure_end(run, now_ms);
+    driver_count_outcome(runner, run);
     driver_end_phase(runner, run);
     atomic_fetch_sub_explicit(&runner->in_flight, 1, memory_order_relaxed);
     runner->hooks->ended(run, runner->hooks->opaque);

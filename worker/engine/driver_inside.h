@@ -19,10 +19,16 @@ void driver_apply(struct run *run, struct cycle_action action, const struct verd
 void driver_set_wake(struct run *run, int64_t wake_at_ms);
 void driver_count_request(struct runner *runner, int change);
 
-/* ---- driver_phase.c ---- */
+/* ---- driver_metrics.c ---- */
 
 /* The outcome stands: its result is to be published, or it counts no more. */
 void driver_end_phase(struct runner *runner, struct run *run);
+/* The request that its state stands for leaves. */
+void driver_count_sent(const struct run *run);
+/* It is answered, or has failed; before the cycle hears of it. */
+void driver_count_answer(const struct run *run, const struct http_reply *reply);
+/* Its outcome stands. */
+void driver_count_outcome(const struct runner *runner, const struct run *run);
 
 /* ---- driver_request.c ---- */
 

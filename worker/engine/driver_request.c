@@ -36,6 +36,15 @@ static void tell_accepted(struct run *run, int64_t now_ms)
     }
 }
 
+/* Of an accepted run. */
+static void tell_progress(struct run *run)
+{
+    const struct pool_hooks *hooks = run->runner->hooks;
+    if (hooks->progressed != NULL) {
+        hooks->progressed(run, hooks->opaque);
+    }
+}
+
 void driver_tell_news(struct run *run, int64_t now_ms)
 {
     const struct pool_hooks *hooks = run->runner->hooks;
@@ -74,7 +83,7 @@ static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
 {
     bool was_accepted = run->cycle.accepted;
     run_request_drop(run);
-    run_answer_keep(run, verdict);
+    bool has_state = run_answer_keep(run, verdict);
     if (verdict->kind == VERDICT_FETCH) {
         outcome_keep(run, verdict);
     }
@@ -89,6 +98,9 @@ static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
         } else if (now_ms / 1000 - run->noted_s > NOTE_EVERY_S) {
             driver_tell_news(run, now_ms);
         }
+        if (!was_accepted || has_state) {
+            tell_progress(run);
+        }
     }
     driver_apply(run, action, verdict, now_ms);
     verdict_deinit(verdict);
@@ -102,6 +114,7 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
     run->asking = false;
     driver_count_request(run->runner, -1);
     trace_answered(run, reply, now_ms);
+    driver_count_answer(run, reply);
     run_answer_read(run, reply, now_ms, &verdict);
     settle(run, &verdict, now_ms);
 }
@@ -183,6 +196,14 @@ static enum transfer_go drop(struct run *run)
     return TRANSFER_DROP;
 }
 
+static void tell_begun(struct run *run)
+{
+    const struct pool_hooks *hooks = run->runner->hooks;
+    if (hooks->begun != NULL) {
+        hooks->begun(run, hooks->opaque);
+    }
+}
+
 static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_headers *headers)
 {
     struct run *run = opaque;
@@ -214,7 +235,9 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
     if (run->cycle.state == CYCLE_KICKOFF && run->cycle.deadline_ms == CLOCK_NEVER) {
         run->begun_mono_ms = now_ms;
         run->outcome.started_at_ms = clock_wall_ms();
+        tell_begun(run);
     }
+    driver_count_sent(run);
     trace_sent(run, *headers, now_ms);
     run->asking = true;
     struct cycle_action action = driver_event(run, CYCLE_EVENT_BEGUN, now_ms);

@@ -15,14 +15,36 @@
 
 /* ---- life ---- */
 
-static void over(struct errand *errand)
+static bool is_cancel(const char *name)
+{
+    return strcmp(name, "cancel") == 0;
+}
+
+static void count(const struct errands *errands, const char *name, bool is_done)
+{
+    enum metric_errand cell = is_cancel(name) ? (is_done ? METRIC_ERRAND_CANCEL_DONE : METRIC_ERRAND_CANCEL_FAILED)
+                                              : (is_done ? METRIC_ERRAND_AFTER_DONE : METRIC_ERRAND_AFTER_FAILED);
+    metrics_add(errands->shard, METRIC_ERRANDS_TOTAL, cell, 1);
+}
+
+/* How many are left. */
+static size_t take_out(struct errand *errand)
 {
     struct errands *errands = errand->owner;
     list_remove(&errand->node);
     list_remove(&errand->due_node);
     errands->bytes -= errand->bytes;
-    atomic_fetch_sub_explicit(&errands->n, 1, memory_order_relaxed);
     errand_free(errand);
+    return atomic_fetch_sub_explicit(&errands->n, 1, memory_order_relaxed) - 1;
+}
+
+static void over(struct errand *errand, bool is_done)
+{
+    struct errands *errands = errand->owner;
+    count(errands, errand->name, is_done);
+    if (take_out(errand) == 0 && errands->hooks->errands_over != NULL) {
+        errands->hooks->errands_over(errands->hooks->opaque);
+    }
 }
 
 /* At most one line a second: backends that are away are asked by the thousand. */
@@ -42,7 +64,7 @@ static void tell(struct errands *errands, const char *phase, const char *url, co
 
 static const char *phase_of(const char *name)
 {
-    return strcmp(name, "cancel") == 0 ? "the cancel call to" : "the after call to";
+    return is_cancel(name) ? "the cancel call to" : "the after call to";
 }
 
 static struct call *call_of(struct errand *errand)
@@ -54,7 +76,7 @@ static void fail(struct errand *errand, const char *what, int64_t now_ms)
 {
     const char *phase = errand->look.http.url != NULL ? "the last poll, for the run id of a cancel call, of" : phase_of(errand->name);
     tell(errand->owner, phase, call_of(errand)->http.url, what, now_ms);
-    over(errand);
+    over(errand, false);
 }
 
 static void set_due(struct errand *errand)
@@ -160,10 +182,13 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
     errand->transfer = NULL;
     show(errand, (struct trace){.kind = TRACE_ANSWERED, .reply = reply, .now_ms = now_ms});
     describe(reply, what, sizeof what);
+    if (reply->error == TRANSPORT_EGRESS) {
+        metrics_add(errand->owner->shard, METRIC_EGRESS_REFUSALS_TOTAL, 0, 1);
+    }
     if (!is_success(reply)) {
         fail(errand, what, now_ms);
     } else if (errand->look.http.url == NULL) {
-        over(errand);
+        over(errand, true);
     } else {
         struct rxp_refusal why;
         if (take_run_id(errand, reply, &why) != 0) {
@@ -290,6 +315,7 @@ void errands_make(struct errands *errands, const struct run *run, bool is_termin
         has_room = false;
     }
     if (errand == NULL) {
+        count(errands, name, false);
         tell(errands, phase_of(name), call->url, has_room ? "out of memory" : "there are too many of them already", now_ms);
         return;
     }
@@ -301,9 +327,9 @@ void errands_make(struct errands *errands, const struct run *run, bool is_termin
 }
 
 void errands_init(struct errands *errands, const struct pool_config *config, const struct pool_hooks *hooks,
-                  struct transport *transport)
+                  struct transport *transport, struct metrics_shard *shard)
 {
-    *errands = (struct errands){.config = config, .hooks = hooks, .transport = transport};
+    *errands = (struct errands){.config = config, .hooks = hooks, .transport = transport, .shard = shard};
     list_init(&errands->all);
     list_init(&errands->due);
     list_init(&errands->wanting);
@@ -316,6 +342,6 @@ void errands_deinit(struct errands *errands)
         if (errand->transfer != NULL) {
             errands->transport->cancel(errands->transport, errand->transfer, false);
         }
-        over(errand);
+        (void)take_out(errand);
     }
 }

@@ -31,6 +31,7 @@ struct errands {
     const struct pool_config *config; /* outlives them, like the hooks and the transport */
     const struct pool_hooks *hooks;
     struct transport *transport;
+    struct metrics_shard *shard; /* NULL: nothing is counted */
     struct list all;     /* by age */
     struct list due;     /* to be sent in the next turn; by their due_node */
     struct list wanting; /* a token; the same */
@@ -41,8 +42,8 @@ struct errands {
 };
 
 void errands_init(struct errands *errands, const struct pool_config *config, const struct pool_hooks *hooks,
-                  struct transport *transport);
-/* What is left ends where it stands. */
+                  struct transport *transport, struct metrics_shard *shard);
+/* What is left ends where it stands, uncounted. */
 void errands_deinit(struct errands *errands);
 
 /* The run's outcome stands, and it is not abandoned. is_terminal: the backend said that it has ended. Nothing is sent before the

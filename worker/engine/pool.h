@@ -25,6 +25,7 @@
 
 struct pool;
 struct metrics;
+struct metrics_shard;
 struct query;
 struct query_row;
 struct trace;
@@ -72,6 +73,8 @@ struct pool_hooks {
     /* On the loop thread: the run waits to be kicked off at this gate's origin, as more than crowd_above do. Once for each that
      * begins to wait. To look at the gate later it must be held. NULL: not wanted. */
     void (*crowded)(struct run *run, struct gate *gate, void *opaque);
+    /* On the loop thread: its first kickoff leaves now; not of one that is resumed. NULL: not wanted. */
+    void (*begun)(struct run *run, void *opaque);
     /* On the loop thread: the kickoff was accepted and its answer does not end the run; run_note holds from now on.
      * What only the kickoff needed may be freed. Called also where the run is abandoned right after. Not of a run that
      * is resumed. NULL: not wanted. */
@@ -93,6 +96,8 @@ struct pool_hooks {
     /* On the loop thread, last: the run is the owner's again and may be freed, by another thread too, before this
      * returns. The loop has unlinked it and does not look at it again. */
     void (*ended)(struct run *run, void *opaque);
+    /* On the loop thread: none of its errands is left (pool_counts), for now. Not within pool_free. NULL: not wanted. */
+    void (*errands_over)(void *opaque);
     void *opaque;
 };
 
@@ -103,6 +108,9 @@ void pool_free(struct pool *pool);
 
 /* Any thread. Takes the run until hooks.ended. */
 void pool_submit(struct pool *pool, struct run *run);
+
+/* On the loop thread, within the hooks: what it counts into. NULL: nothing is counted, or the run is not prepared yet. */
+struct metrics_shard *pool_shard(const struct run *run);
 
 /* Any thread. Every run is asked for its tenure, since one of them has changed. A run is also asked before prepare and
  * whenever a request of it leaves the queue, so that none can slip past. */

@@ -183,9 +183,10 @@ static void cut_state(struct verdict *verdict)
     verdict->state = shorter != NULL ? shorter : verdict->state;
 }
 
-void run_answer_keep(struct run *run, struct verdict *verdict)
+bool run_answer_keep(struct run *run, struct verdict *verdict)
 {
     cut_state(verdict);
+    bool has_state = verdict->state != NULL && (run->state == NULL || strcmp(run->state, verdict->state) != 0);
     bool has_run_id = replace(&run->run_id, &verdict->run_id);
     if (verdict->run_id_fault != RXP_ID_FIT) {
         run->run_id_fault = verdict->run_id_fault;
@@ -198,4 +199,5 @@ void run_answer_keep(struct run *run, struct verdict *verdict)
     run->has_news = run->has_news || has_run_id || has_poll_url;
     run->has_polled = run->has_polled || verdict->saw_200;
     run->result_truncated = run->result_truncated || verdict->result_truncated;
+    return has_state;
 }

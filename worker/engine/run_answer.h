@@ -20,7 +20,7 @@ void run_answer_unavailable(const struct run *run, const char *why, struct verdi
 /* The same where a secret must not go there: rejected, where nothing of the run has left yet. */
 void run_answer_denied(const struct run *run, const char *why, struct verdict *verdict);
 
-/* Takes ids, poll URL, state and result out of the verdict into the run. */
-void run_answer_keep(struct run *run, struct verdict *verdict);
+/* Takes ids, poll URL, state and result out of the verdict into the run. Is the state another one now? */
+bool run_answer_keep(struct run *run, struct verdict *verdict);
 
 #endif

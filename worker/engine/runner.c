@@ -321,6 +321,11 @@ int64_t runner_next_ms(const struct runner *runner)
 
 /* ---- life ---- */
 
+struct metrics_shard *pool_shard(const struct run *run)
+{
+    return run->runner != NULL ? run->runner->shard : NULL;
+}
+
 void runner_init(struct runner *runner, const struct pool_config *config, const struct pool_hooks *hooks,
                  struct transport *transport, uint64_t seed)
 {
@@ -340,7 +345,7 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
     list_init(&runner->walk);
     list_init(&runner->held);
     list_init(&runner->wanting);
-    errands_init(&runner->errands, config, hooks, transport);
+    errands_init(&runner->errands, config, hooks, transport, runner->shard);
 }
 
 void runner_deinit(struct runner *runner)

@@ -54,6 +54,7 @@ enum transport_error {
 /* Of the last hop, but for what is said otherwise; 0: it did not happen, or nothing is known of it. */
 struct http_timing {
     int64_t queued_ms; /* from start until it left the queue, of the first hop */
+    int64_t took_ms;   /* from then until the answer was there, over all hops */
     int64_t resolve_us;
     int64_t connect_us;
     int64_t secure_us;     /* TLS */
