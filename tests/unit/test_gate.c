@@ -261,6 +261,34 @@ START_TEST(one_key_is_one_gate)
 }
 END_TEST
 
+static void count_crowd(const struct gate *gate, void *opaque)
+{
+    size_t *seen = opaque;
+    seen[0]++;
+    seen[1] += gate_crowd(gate);
+}
+
+START_TEST(a_walk_sees_each_gate_once)
+{
+    make_gates(0, 0);
+    struct gate *gate[40];
+    for (int i = 0; i < 40; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "http://h%d:80", i);
+        gate[i] = gates_get(gates, key, 0);
+        gate_join(gate[i]);
+    }
+    size_t seen[2] = {0, 0};
+    gates_each(gates, count_crowd, seen);
+    ck_assert_uint_eq(seen[0], 40);
+    ck_assert_uint_eq(seen[1], 40);
+    for (int i = 0; i < 40; i++) {
+        gate_leave(gate[i]);
+        gate_release(gate[i], 0);
+    }
+}
+END_TEST
+
 START_TEST(what_there_is_to_remember_is_kept_for_a_while)
 {
     make_gates(1, 0);
@@ -393,6 +421,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, progress_is_an_answer_or_a_kickoff_that_went);
     tcase_add_test(tc, who_joins_is_counted_until_it_leaves);
     tcase_add_test(tc, one_key_is_one_gate);
+    tcase_add_test(tc, a_walk_sees_each_gate_once);
     tcase_add_test(tc, what_there_is_to_remember_is_kept_for_a_while);
     tcase_add_test(tc, of_many_that_nobody_holds_the_oldest_go_first);
     tcase_add_test(tc, a_gate_may_be_released_after_the_others_are_gone);

@@ -121,6 +121,17 @@ size_t gates_count(struct gates *gates)
     return n;
 }
 
+void gates_each(struct gates *gates, gates_fn fn, void *opaque)
+{
+    pthread_mutex_lock(&gates->lock);
+    for (size_t i = 0; i < gates->table.n_buckets; i++) {
+        for (struct key_node *node = gates->table.bucket[i]; node != NULL; node = node->next) {
+            fn(list_entry(node, struct gate, node), opaque);
+        }
+    }
+    pthread_mutex_unlock(&gates->lock);
+}
+
 static struct gate *make(struct gates *gates, const char *key)
 {
     size_t key_bytes = strlen(key) + 1;

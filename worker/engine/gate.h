@@ -43,6 +43,9 @@ struct gates *gates_new(const struct gates_config *config);
 void gates_free(struct gates *gates);
 /* How many there are, held or not. */
 size_t gates_count(struct gates *gates);
+/* Calls back for each under a lock that loops want for new origins: be brief, and ask no gate for another. */
+typedef void (*gates_fn)(const struct gate *gate, void *opaque);
+void gates_each(struct gates *gates, gates_fn fn, void *opaque);
 
 /* The gate of this key, which is copied; the caller holds it. NULL for want of memory. */
 struct gate *gates_get(struct gates *gates, const char *key, int64_t now_ms);

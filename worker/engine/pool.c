@@ -220,6 +220,11 @@ int64_t pool_loop_cpu_us(struct pool *pool, size_t i)
     return i < pool->n_loops ? loop_cpu_us(pool->loop[i]) : -1;
 }
 
+struct gates *pool_gates(struct pool *pool)
+{
+    return pool->config.gates;
+}
+
 void pool_read_counts(struct pool *pool, struct pool_counts *out)
 {
     *out = (struct pool_counts){.oldest_turn_mono_ms = CLOCK_NEVER};

@@ -136,6 +136,9 @@ void pool_query(struct pool *pool, struct query *query);
 /* Any thread. CPU time that the i-th loop has used, and of how many: for a busy fraction. -1 beyond the last. */
 int64_t pool_loop_cpu_us(struct pool *pool, size_t i);
 
+/* Any thread. Those of its config, or its own; they live as long as the pool. */
+struct gates *pool_gates(struct pool *pool);
+
 struct pool_counts {
     size_t in_flight;   /* submitted and not ended */
     size_t in_requests; /* of these, with a request queued or under way */
