@@ -106,6 +106,7 @@ struct subject {
     double kickoffs_per_second; /* of its profile */
     void (*shape)(struct rxp_http_plan *plan); /* changes what the plan says; NULL: nothing */
     const struct run_resume *resume;
+    const struct trace_context *trace;
     bool is_cancelled; /* its owner says so when it is asked */
     int asked;         /* so often */
     int begun;
@@ -197,6 +198,7 @@ static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
     subject->plan.kickoffs_per_second = subject->kickoffs_per_second;
     run->plan = &subject->plan;
     run->resume = subject->resume;
+    run->trace = subject->trace;
     return POOL_PREPARED;
 }
 

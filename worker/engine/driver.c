@@ -13,15 +13,9 @@
 
 /* ---- small things ---- */
 
-/* xorshift64*, in [0,1). */
 double driver_draw(struct runner *runner)
 {
-    uint64_t x = runner->random;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    runner->random = x;
-    return (double)((x * 2685821657736338717u) >> 11) * 0x1.0p-53;
+    return (double)(runner_draw(runner) >> 11) * 0x1.0p-53;
 }
 
 static int64_t timeout_of(const struct run *run)

@@ -4,6 +4,7 @@
 #include "engine/excerpt.h"
 #include "engine/sending.h"
 #include "engine/trace.h"
+#include "engine/trace_context.h"
 #include "ops/log.h"
 #include "protocol/json.h"
 
@@ -96,6 +97,10 @@ static void drop_sending(struct errand *errand)
 static enum secret_fill put_headers(struct errand *errand, char why[SECRETS_WHY_BYTES])
 {
     const struct call *call = call_of(errand);
+    if ((call->traceparent != NULL && sending_put(errand->sending, TRACE_PARENT_HEADER, call->traceparent) != 0) ||
+        (call->tracestate != NULL && sending_put(errand->sending, TRACE_STATE_HEADER, call->tracestate) != 0)) {
+        return SECRET_NO_MEMORY;
+    }
     const struct sending_place place = {
         .url = errand->sending->url,
         .secrets = errand->owner->config->secrets,

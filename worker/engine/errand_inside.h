@@ -10,6 +10,8 @@ struct call {
     struct rxp_http_call http;
     const struct rxp_http_header *headers; /* those that may go there */
     size_t n_headers;
+    const char *traceparent; /* NULL: no trace goes with it */
+    const char *tracestate;  /* NULL: none */
 };
 
 struct text {

@@ -1,6 +1,9 @@
 #include "engine/errand_inside.h"
 
+#include "engine/run_request.h"
+#include "engine/runner.h"
 #include "engine/sending.h"
+#include "engine/trace_context.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +58,19 @@ static int keep_headers(struct errand *errand, struct call *call, const struct r
     return 0;
 }
 
-static int keep_call(struct errand *errand, struct call *call, const struct rxp_http_call *http,
-                     const struct rxp_http_plan *plan)
+/* Beside the headers: what a message says there is never taken for the name of a secret. */
+static int keep_trace(struct errand *errand, struct call *call, const struct run *run)
+{
+    char parent[TRACE_PARENT_BYTES];
+    if (!run_request_has_trace(run, call->http.url)) {
+        return 0;
+    }
+    trace_context_write_child(run->trace, runner_draw(run->runner), parent);
+    const char *state = run->trace->tracestate[0] != '\0' ? run->trace->tracestate : NULL;
+    return errand_keep(errand, &call->traceparent, parent) == 0 && errand_keep(errand, &call->tracestate, state) == 0 ? 0 : -1;
+}
+
+static int keep_call(struct errand *errand, struct call *call, const struct rxp_http_call *http, const struct run *run)
 {
     call->http = *http;
     if (http->body != NULL) {
@@ -66,7 +80,7 @@ static int keep_call(struct errand *errand, struct call *call, const struct rxp_
         errand_keep(errand, &call->http.method, http->method) != 0) {
         return -1;
     }
-    return keep_headers(errand, call, plan);
+    return keep_trace(errand, call, run) == 0 ? keep_headers(errand, call, run->plan) : -1;
 }
 
 static int keep_bindings(struct errand *errand, const struct rxp_http_plan *plan)
@@ -136,7 +150,7 @@ static int keep_look(struct errand *errand, const struct run *run, const struct 
     }
     const struct rxp_http_call look = {.url = url, .method = run->plan->poll.method};
     int failed = errand_keep(errand, &errand->run_id_path, run->plan->late_run_id_path);
-    failed = failed != 0 ? failed : keep_call(errand, &errand->look, &look, run->plan);
+    failed = failed != 0 ? failed : keep_call(errand, &errand->look, &look, run);
     free(url);
     return failed;
 }
@@ -150,7 +164,7 @@ struct errand *errand_new(const struct run *run, const struct rxp_http_call *cal
     *errand = (struct errand){.name = name, .ends_ms = now_ms + ERRAND_MS, .bytes = sizeof *errand};
     list_init(&errand->node);
     list_init(&errand->due_node);
-    if (keep_call(errand, &errand->call, call, run->plan) != 0 || keep_look(errand, run, call) != 0 ||
+    if (keep_call(errand, &errand->call, call, run) != 0 || keep_look(errand, run, call) != 0 ||
         errand_keep(errand, &errand->run_id, run->run_id) != 0 || errand_keep(errand, &errand->prepared_id, run->prepared_id) != 0 ||
         keep_bindings(errand, run->plan) != 0) {
         errand_free(errand);

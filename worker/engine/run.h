@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct trace_context;
+
 /* What must be known of a run to go on with it elsewhere, without a second kickoff. */
 struct run_resume {
     const char *run_id; /* NULL: none is known */
@@ -51,6 +53,7 @@ struct run {
     /* Set by prepare, on the loop thread. The owner frees them after ended. */
     const struct rxp_invocation *invocation;
     const struct rxp_http_plan *plan;
+    const struct trace_context *trace; /* the trace that it is a part of; NULL: none */
     const struct run_resume *resume; /* NULL: it begins with a kickoff. Else it was accepted before: it is polled */
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and ready to begin */

@@ -3,11 +3,13 @@
 #include "engine/runner.h"
 #include "engine/sending.h"
 #include "engine/target.h"
+#include "engine/trace_context.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct rxp_http_call *call_of(const struct run *run)
 {
@@ -228,17 +230,47 @@ static enum secret_fill put_plan_headers(struct run *run, char why[SECRETS_WHY_B
     return SECRET_READY;
 }
 
+bool run_request_has_trace(const struct run *run, const char *url)
+{
+    static const struct rxp_http_header header = {.name = TRACE_PARENT_HEADER, .value = ""};
+    const struct rxp_http_plan *plan = run->plan;
+    if (run->trace == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < plan->n_headers; i++) {
+        if (strcasecmp(plan->headers[i].name, TRACE_PARENT_HEADER) == 0) {
+            return false; /* the message has its own way with it */
+        }
+    }
+    return rxp_http_plan_sends(plan, &header, url);
+}
+
+static int put_trace(struct run *run)
+{
+    char parent[TRACE_PARENT_BYTES];
+    const struct trace_context *trace = run->trace;
+    if (!run_request_has_trace(run, run_request_url(run))) {
+        return 0;
+    }
+    trace_context_write_child(trace, runner_draw(run->runner), parent);
+    if (sending_put(run->sending, TRACE_PARENT_HEADER, parent) != 0) {
+        return -1;
+    }
+    return trace->tracestate[0] != '\0' ? sending_put(run->sending, TRACE_STATE_HEADER, trace->tracestate) : 0;
+}
+
 enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES])
 {
     const char *id_name = run->cycle.state == CYCLE_KICKOFF ? run->plan->idempotency_header : NULL;
-    if (id_name == NULL && run->plan->n_headers == 0) {
+    if (id_name == NULL && run->plan->n_headers == 0 && run->trace == NULL) {
         return SECRET_READY;
     }
     if (run->sending == NULL) {
         run->sending = sending_new();
     }
     if (run->sending == NULL ||
-        (id_name != NULL && sending_put_id(run->sending, id_name, run->invocation->invocation_id) != 0)) {
+        (id_name != NULL && sending_put_id(run->sending, id_name, run->invocation->invocation_id) != 0) ||
+        put_trace(run) != 0) {
         snprintf(why, SECRETS_WHY_BYTES, "out of memory for its headers");
         return SECRET_NO_MEMORY;
     }

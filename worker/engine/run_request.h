@@ -22,12 +22,15 @@ enum run_request run_request_make(struct http_request *request, struct run *run,
 /* Where it goes, or went; "" where that could not be made. */
 const char *run_request_url(const struct run *run);
 /* Its headers, as it leaves the queue: those of the plan that may go there, their secrets filled in, and with a kickoff the
- * invocation_id in the idempotency header. In run->sending. It may go if READY; see sending_fill. */
+ * invocation_id in the idempotency header; the run's trace, as a span of its own, where headers of the message may go and none of
+ * them says otherwise. In run->sending. It may go if READY; see sending_fill. */
 enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES]);
 /* Is every secret that the plan sends known, and bound to where it goes? -1 with why (secret_denied, or a want of memory). */
 int run_request_check_secrets(const struct run *run, struct rxp_refusal *why);
 /* Its answer was a 401: what it bore is not believed any more. */
 void run_request_distrust(const struct run *run);
+/* Does its trace go with a call to this URL? */
+bool run_request_has_trace(const struct run *run, const char *url);
 /* It has been answered, or will not be. Harmless where there is none. */
 void run_request_drop(struct run *run);
 

@@ -361,6 +361,17 @@ void runner_deinit(struct runner *runner)
     heap_deinit(&runner->timers);
 }
 
+/* xorshift64* */
+uint64_t runner_draw(struct runner *runner)
+{
+    uint64_t x = runner->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    runner->random = x;
+    return x * 2685821657736338717u;
+}
+
 void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms)
 {
     run->begun_mono_ms = now_ms;

@@ -82,6 +82,9 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
 /* No run may be left. Errands end where they stand. */
 void runner_deinit(struct runner *runner);
 
+/* 64 random bits, not for secrets. */
+uint64_t runner_draw(struct runner *runner);
+
 /* To be called as a run is submitted, by any thread, before the runner gets it: sets the stamps of one that never
  * begins and counts it. */
 void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms);
