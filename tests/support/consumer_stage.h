@@ -289,6 +289,7 @@ struct side_wish {
     bool transactional;
     bool strict;
     const char *group_instance_id;
+    struct metrics_shard *shard;
 };
 
 static inline struct side *side_open(struct stage *stage, int number, const struct side_wish *wish)
@@ -318,6 +319,7 @@ static inline struct side *side_open(struct stage *stage, int number, const stru
         .transactional = wish->transactional,
         .strict = wish->strict,
         .event_fd = side->event_fd,
+        .shard = wish->shard,
     };
     struct consumer_hooks hooks = {
         .message = side_on_message,

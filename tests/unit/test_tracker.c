@@ -621,6 +621,75 @@ START_TEST(it_does_what_a_naive_model_does)
 }
 END_TEST
 
+START_TEST(what_a_map_knows_of_offsets_that_have_not_come_is_counted)
+{
+    struct tracker *first = fresh(10);
+    for (int64_t offset = 10; offset < 20; offset++)
+        ck_assert_int_eq(tracker_admit(first, offset), TRACKER_NEW);
+    for (int64_t offset = 13; offset < 19; offset++)
+        ck_assert(tracker_done(first, offset));
+    ck_assert_uint_eq(tracker_done_ahead(first), 0);
+    struct tracker *tracker = restarted(first);
+    ck_assert_uint_eq(tracker_done_ahead(tracker), 6);
+    ck_assert_int_eq(tracker_admit(tracker, 10), TRACKER_NEW);
+    ck_assert_uint_eq(tracker_done_ahead(tracker), 6);
+    ck_assert_int_eq(tracker_admit(tracker, 15), TRACKER_DONE); /* 11 and 12 are gaps */
+    ck_assert_uint_eq(tracker_done_ahead(tracker), 3);
+    ck_assert_int_eq(tracker_admit(tracker, 19), TRACKER_NEW);
+    ck_assert_uint_eq(tracker_done_ahead(tracker), 0);
+    tracker_free(tracker);
+    tracker_free(first);
+}
+END_TEST
+
+/* As tracker_cells says it, offset by offset. */
+static void expect_cells(const struct tracker *tracker, int64_t next, size_t n)
+{
+    uint8_t cells[64];
+    int64_t base = tracker_frontier(tracker);
+    tracker_cells(tracker, cells, n);
+    for (size_t i = 0; i < n; i++) {
+        int64_t from = base + (next - base) * (int64_t)i / (int64_t)n;
+        int64_t to = base + (next - base) * ((int64_t)i + 1) / (int64_t)n;
+        int64_t undone = 0;
+        to = to == from && next > base ? from + 1 : to;
+        for (int64_t offset = from; offset < to; offset++)
+            undone += !tracker_is_done(tracker, offset);
+        int64_t share = undone > 0 ? undone * 255 / (to - from) : 0;
+        ck_assert_int_eq(cells[i], undone > 0 && share == 0 ? 1 : share);
+    }
+}
+
+START_TEST(cells_show_where_in_the_window_runs_are_in_flight)
+{
+    uint8_t cells[4] = {9, 9, 9, 9};
+    struct tracker *tracker = fresh(1000);
+    tracker_cells(tracker, cells, 4);
+    ck_assert_int_eq(cells[0] + cells[1] + cells[2] + cells[3], 0);
+    ck_assert_int_eq(tracker_admit(tracker, 1000), TRACKER_NEW);
+    tracker_cells(tracker, cells, 4); /* one offset fills all */
+    ck_assert_int_eq(cells[0] + cells[1] + cells[2] + cells[3], 4 * 255);
+    for (int64_t offset = 1001; offset < 3000; offset++)
+        ck_assert_int_eq(tracker_admit(tracker, offset), TRACKER_NEW);
+    for (int64_t offset = 1001; offset < 2000; offset++)
+        ck_assert(tracker_done(tracker, offset));
+    for (int64_t offset = 2000; offset < 2500; offset += 2)
+        ck_assert(tracker_done(tracker, offset));
+    tracker_cells(tracker, cells, 4);
+    ck_assert_int_eq(cells[0], 1); /* one of 500 */
+    ck_assert_int_eq(cells[1], 0);
+    ck_assert_int_eq(cells[2], 127);
+    ck_assert_int_eq(cells[3], 255);
+    for (size_t n = 1; n <= 64; n++)
+        expect_cells(tracker, 3000, n);
+    for (int64_t offset = 1000; offset < 2990; offset++)
+        tracker_done(tracker, offset);
+    for (size_t n = 1; n <= 64; n++)
+        expect_cells(tracker, 3000, n);
+    tracker_free(tracker);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("tracker");
@@ -647,6 +716,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_reached_end_passes_what_follows_the_last_message);
     tcase_add_test(tcase, a_message_after_a_reached_end_keeps_the_frontier);
     tcase_add_test(tcase, without_a_commit_a_reached_end_is_the_start);
+    tcase_add_test(tcase, what_a_map_knows_of_offsets_that_have_not_come_is_counted);
+    tcase_add_test(tcase, cells_show_where_in_the_window_runs_are_in_flight);
     tcase_add_test(tcase, a_reached_end_passes_what_the_map_says_is_open);
     tcase_add_loop_test(tcase, it_does_what_a_naive_model_does, 0, 12);
     suite_add_tcase(suite, tcase);

@@ -5,6 +5,7 @@
 #include "core/sieve.h"
 #include "kafka/transaction.h"
 #include "ops/log.h"
+#include "ops/metrics.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -200,10 +201,12 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     (void)batch;
     switch (settled->outcome) {
     case TRANSACTION_COMMITTED:
+        metrics_add(batcher->config.shard, METRIC_TRANSACTIONS_TOTAL, METRIC_TRANSACTION_COMMITTED, 1);
         pace_note_committed(&batcher->pace, batcher->batch_bytes, batcher->now_ms - batcher->began_ms);
         land_all(batcher);
         break;
     case TRANSACTION_ABORTED:
+        metrics_add(batcher->config.shard, METRIC_TRANSACTIONS_TOTAL, METRIC_TRANSACTION_ABORTED, 1);
         err = settled->generation_old ? RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION : RD_KAFKA_RESP_ERR__STATE;
         log_event(LOG_DEBUG, "batch_again", "a transaction was aborted, its results go again (the runs do not), %zu of them "
                   "refused: %s", settled->n_refused + settled->n_unreachable, settled->reason);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 struct batcher;
+struct metrics_shard;
 
 /* What a transactional.id begins with, for who grants rights on it. */
 #define BATCHER_TRANSACTIONAL_ID_PREFIX "rxp-worker-"
@@ -34,6 +35,7 @@ struct batcher_config {
     struct consumer *consumer; /* a transactional one */
     int64_t transaction_ms;
     int event_fd; /* woken when batcher_turn has something to do */
+    struct metrics_shard *shard; /* the Kafka thread's; NULL: nothing is counted */
     void (*fatal)(const char *reason, void *opaque);
     void *opaque;
 };

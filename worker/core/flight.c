@@ -3,6 +3,7 @@
 #include "core/flight_inside.h"
 #include "core/name_set.h"
 #include "ops/log.h"
+#include "ops/metrics.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ int flight_take(struct flight *flight, struct assignment *assignment, const rd_k
     flight->input_bytes += job->input_bytes;
     flight_count_jobs(flight);
     atomic_fetch_add_explicit(&flight->taken, 1, memory_order_relaxed);
+    metrics_add(flight->config.shard, METRIC_INVOCATIONS_TOTAL, 0, 1);
     if (entry == LANES_GO)
         flight_submit(flight, job);
     else
@@ -191,6 +193,32 @@ size_t flight_notes(const struct flight *flight)
     struct ledger_counts counts;
     ledger_read_counts(flight->ledger, &counts);
     return counts.outstanding;
+}
+
+void flight_count_checkpoints(struct flight *flight)
+{
+    struct ledger_counts now;
+    struct metrics_shard *shard = flight->config.shard;
+    const struct ledger_counts *was = &flight->counted;
+    if (shard == NULL)
+        return;
+    ledger_read_counts(flight->ledger, &now);
+    const struct {
+        enum metric_checkpoint event;
+        uint64_t n;
+    } grown[] = {
+        {METRIC_CHECKPOINT_WRITTEN, now.written - was->written},
+        {METRIC_CHECKPOINT_ERASED, now.erased - was->erased},
+        {METRIC_CHECKPOINT_RESTORED, now.restored - was->restored},
+        {METRIC_CHECKPOINT_RESUMED, now.resumed - was->resumed},
+        {METRIC_CHECKPOINT_STALE, now.stale - was->stale},
+        {METRIC_CHECKPOINT_GONE, now.gone - was->gone},
+        {METRIC_CHECKPOINT_UNREADABLE, now.unreadable - was->unreadable},
+        {METRIC_CHECKPOINT_GIVEN_UP, now.given_up - was->given_up},
+    };
+    for (size_t i = 0; i < sizeof grown / sizeof *grown; i++)
+        metrics_add(shard, METRIC_CHECKPOINTS_TOTAL, grown[i].event, (int64_t)grown[i].n);
+    flight->counted = now;
 }
 
 size_t flight_errands(const struct flight *flight)

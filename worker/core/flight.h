@@ -23,6 +23,7 @@ struct cancels;
 struct flight;
 struct history;
 struct metrics;
+struct metrics_shard;
 struct profiles;
 
 /* All strings must outlive it. */
@@ -40,6 +41,7 @@ struct flight_config {
     size_t max_message_bytes;
     struct profiles *profiles; /* NULL: none */
     struct metrics *metrics; /* NULL: nothing is counted */
+    struct metrics_shard *shard; /* the Kafka thread's; the same */
     struct history *history; /* the same: nobody is told of failures */
     struct cancels *cancels; /* the same: none is asked for */
     int event_fd; /* woken when flight_turn has something to do */
@@ -119,6 +121,9 @@ size_t flight_room(struct flight *flight);
 size_t flight_bytes(const struct flight *flight); /* of their inputs, of results that wait to be sent, and of flight_notes; not
                                                    * what waits for its input: see ledger.h */
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */
+
+/* Counts what the ledger has done since the last call. Now and then. */
+void flight_count_checkpoints(struct flight *flight);
 
 size_t flight_errands(const struct flight *flight); /* of runs that have ended: pool.h */
 

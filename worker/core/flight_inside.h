@@ -35,6 +35,7 @@ struct flight {
     atomic_size_t unprepared;   /* with the loops, who have not looked what they are: grows here, shrinks there */
     atomic_size_t most_unprepared; /* then no more messages are taken for a moment; set here */
     atomic_bool intent_lost;    /* a loop had no memory for an intent */
+    struct ledger_counts counted; /* of these metrics know */
     /* For flight_read_counts. */
     atomic_size_t jobs_shown;
     atomic_uint_fast64_t taken;

@@ -1,7 +1,9 @@
 /* Jobs that come home: all on the Kafka thread. */
+#include "base/clock.h"
 #include "core/flight_inside.h"
 #include "core/job.h"
 #include "ops/log.h"
+#include "ops/metrics.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -31,6 +33,7 @@ static void end_job(struct flight *flight, struct job *job)
 void flight_hand_back(struct flight *flight, struct job *job)
 {
     atomic_fetch_add_explicit(&flight->handed_back, 1, memory_order_relaxed);
+    metrics_add(flight->config.shard, METRIC_HANDED_BACK_TOTAL, 0, 1);
     end_job(flight, job);
 }
 
@@ -58,8 +61,22 @@ static void tell_reply_shed(struct flight *flight, const struct job *job)
     flight->replies_untold = 0;
 }
 
+static void count_landed(struct flight *flight, const struct run *run)
+{
+    struct metrics_shard *shard = flight->config.shard;
+    const struct outcome *outcome = &run->outcome;
+    const char *url = run->plan != NULL ? run->plan->kickoff.url : NULL; /* of a rejection there may be no plan */
+    if (shard == NULL)
+        return;
+    metrics_add(shard, METRIC_RUNS_TOTAL, metrics_run_cell(outcome->status, outcome->error), 1);
+    metrics_add(shard, METRIC_RUNS_BY_ORIGIN_TOTAL, metrics_origin_cell(flight->config.metrics, url, outcome->status), 1);
+    int64_t took_ms = clock_wall_ms() - outcome->finished_at_ms;
+    metrics_observe_ms(shard, METRIC_RESULT_SECONDS, took_ms > 0 ? took_ms : 0);
+}
+
 void flight_land(struct flight *flight, struct job *job)
 {
+    count_landed(flight, &job->run);
     atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
     if (job->reply.refusal != REPLY_TAKEN)
         tell_reply_shed(flight, job);

@@ -223,6 +223,7 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
     int64_t flight_next_ms = CLOCK_NEVER;
     int64_t consumer_next_ms = CLOCK_NEVER;
     int64_t batcher_next_ms = CLOCK_NEVER;
+    *next_ms = CLOCK_NEVER;
     flight_turn(worker->flight, now_ms, &flight_next_ms);
     worker_serve_back_pressure(worker);
     int wanted = messages_wanted(worker, now_ms);
@@ -239,11 +240,12 @@ bool worker_turn(struct worker *worker, int64_t now_ms, int64_t *next_ms)
 
     struct consumer_counts counts;
     consumer_read_counts(worker->consumer, &counts);
+    watch_serve(worker, &counts, now_ms, next_ms);
     atomic_store_explicit(&worker->joined, counts.joined, memory_order_relaxed);
     flight_share_out(worker->flight, counts.assigned);
     /* What a phase waits for may be there when it begins, and then nothing wakes this thread. */
     more = more || worker->phase != before;
-    *next_ms = more ? now_ms : min_ms(flight_next_ms, consumer_next_ms);
+    *next_ms = more ? now_ms : min_ms(*next_ms, min_ms(flight_next_ms, consumer_next_ms));
     *next_ms = min_ms(*next_ms, min_ms(batcher_next_ms, worker->phase_ends_ms));
     return worker->phase != PHASE_ENDED;
 }
@@ -279,6 +281,7 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .max_message_bytes = worker->config.max_message_bytes,
         .profiles = worker->config.profiles,
         .metrics = worker->config.metrics,
+        .shard = worker->watch.shard,
         .history = worker->config.history,
         .cancels = worker->config.cancels,
         .event_fd = worker->event_fd,
@@ -299,6 +302,7 @@ static struct consumer *make_consumer(struct worker *worker, char *why)
         .missing_topic_ms = MISSING_TOPIC_MS,
         .transactional = worker->config.exactly_once,
         .strict = worker->config.exactly_once || worker->config.at_most_once,
+        .shard = worker->watch.shard,
         .event_fd = worker->event_fd,
     };
     const struct consumer_hooks hooks = worker_consumer_hooks(worker);
@@ -323,6 +327,7 @@ static int make_batcher(struct worker *worker, char *why)
         .consumer = worker->consumer,
         .transaction_ms = worker->config.transaction_ms,
         .event_fd = worker->event_fd,
+        .shard = worker->watch.shard,
         .fatal = on_batcher_fatal,
         .opaque = worker,
     };
@@ -346,7 +351,7 @@ struct worker *worker_new(const struct worker_config *config, char why[WORKER_WH
         free(worker);
         return NULL;
     }
-    worker->flight = make_flight(worker, why);
+    worker->flight = watch_open(worker, why) == 0 ? make_flight(worker, why) : NULL;
     worker->consumer = worker->flight != NULL ? make_consumer(worker, why) : NULL;
     if (worker->consumer == NULL || make_batcher(worker, why) != 0) {
         worker_free(worker);
@@ -364,6 +369,7 @@ void worker_free(struct worker *worker)
     batcher_free(worker->batcher);
     flight_free(worker->flight);
     consumer_free(worker->consumer);
+    watch_close(worker);
     close(worker->event_fd);
     free(worker);
 }

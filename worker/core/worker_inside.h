@@ -1,11 +1,14 @@
-/* worker_inside: what worker.c (the loop and its phases) and worker_hooks.c (what consumer and flight tell each other) share.
+/* worker_inside: what worker.c (the loop and its phases) and worker_hooks.c (what consumer and flight tell each other) and
+ * worker_watch.c (what whoever watches is told) share.
  * Nobody else includes it. */
 #ifndef RXP_CORE_WORKER_INSIDE_H
 #define RXP_CORE_WORKER_INSIDE_H
 
 #include "core/batcher.h"
+#include "core/standing.h"
 #include "core/worker.h"
 #include "kafka/consumer.h"
+#include "kafka/ends.h"
 
 #include <stdatomic.h>
 
@@ -27,6 +30,14 @@ struct worker {
     bool runs_abandoned;
     bool failed;
     char reason[WORKER_WHY_BYTES];
+    struct { /* worker_watch.c */
+        struct ends *ends;           /* NULL: nobody watches */
+        struct metrics_shard *shard; /* the Kafka thread's; NULL: nothing is counted */
+        int64_t next_ms;
+        int64_t soonest_ms;
+        uint64_t changes; /* of the consumer's assignments, and */
+        enum phase phase; /* the worker's, when standing was last renewed */
+    } watch;
     atomic_bool stop_asked;
     atomic_bool joined; /* for worker_read_counts */
 };
@@ -36,6 +47,14 @@ struct worker {
 /* The first reason stays. */
 void worker_fail(struct worker *worker, const char *reason);
 void worker_serve_back_pressure(struct worker *worker);
+
+/* ---- worker_watch.c: what standing and metrics are told ---- */
+
+/* 0, or -1 with a sentence in why. */
+int watch_open(struct worker *worker, char why[WORKER_WHY_BYTES]);
+void watch_close(struct worker *worker);
+/* Each turn. *next_ms is brought forward to when it wants to be called at the latest. */
+void watch_serve(struct worker *worker, const struct consumer_counts *counts, int64_t now_ms, int64_t *next_ms);
 
 /* ---- worker_hooks.c ---- */
 

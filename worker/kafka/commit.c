@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "kafka/consumer_inside.h"
 #include "ops/log.h"
+#include "ops/metrics.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -278,6 +279,8 @@ int64_t commit_next_ms(const struct consumer *consumer)
 
 static void warn(struct consumer *consumer, const rd_kafka_topic_partition_t *at, rd_kafka_resp_err_t err)
 {
+    trouble_note(consumer, TROUBLE_OF_GROUP, "%s [%" PRId32 "] offset %" PRId64 " could not be committed: %s", at->topic,
+                 at->partition, at->offset, rd_kafka_err2str(err));
     if (consumer->now_ms < consumer->commit.warned_ms + WARN_EVERY_MS)
         return;
     consumer->commit.warned_ms = consumer->now_ms;
@@ -344,6 +347,9 @@ void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_pa
 {
     bool may_confirm = was_member_throughout(consumer) && !rd_kafka_assignment_lost(consumer->rk);
     consumer->commit.in_flight = false;
+    bool failed = err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!failed)
+        trouble_over(consumer);
     for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &offsets->elems[i];
         struct consumer_partition *partition = partition_find(consumer, at->topic, at->partition);
@@ -355,9 +361,9 @@ void consumer_offsets_settled(struct consumer *consumer, const rd_kafka_topic_pa
             take_failure(consumer, partition, at, its_err);
         else
             take_success(consumer, partition, may_confirm);
+        failed = failed || its_err != RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        trouble_over(consumer);
+    metrics_add(consumer->shard, METRIC_COMMITS_TOTAL, failed ? METRIC_COMMIT_FAILED : METRIC_COMMIT_ACCEPTED, 1);
     give_back_all(consumer); /* of an answer without a list, or without some of the partitions */
 }
 

@@ -30,6 +30,7 @@ static bool admit(struct consumer *consumer, struct consumer_partition *partitio
 {
     switch (tracker_admit(partition->tracker, message->offset)) {
     case TRACKER_NEW:
+        moments_take(&partition->moments, message->offset, tracker_frontier(partition->tracker), consumer->now_ms);
         if (tracker_is_full(partition->tracker))
             partition_pause(consumer, partition, PAUSE_FULL);
         consumer->hooks.message(partition->assignment, message, consumer->hooks.opaque);
@@ -57,6 +58,7 @@ static void take_message(struct consumer *consumer, rd_kafka_message_t *message)
         trouble_message(consumer, message);
         goto out;
     }
+    consumer->seen_ms = consumer->now_ms;
     struct consumer_partition *partition =
         partition_find(consumer, rd_kafka_topic_name(message->rkt), message->partition);
     /* Of another assignment, or in spite of a pause: taken, one that is held would count as a gap. Resuming goes on at
@@ -202,7 +204,10 @@ void consumer_stop_intake(struct consumer *consumer)
 
 void consumer_read_counts(const struct consumer *consumer, struct consumer_counts *out)
 {
-    *out = (struct consumer_counts){.assigned = consumer->n_partitions, .joined = consumer->joined};
+    *out = (struct consumer_counts){.assigned = consumer->n_partitions,
+                                    .joined = consumer->joined,
+                                    .changes = consumer->changes,
+                                    .broker_seen_ms = consumer->seen_ms};
     for (const struct list *node = consumer->partitions.next; node != &consumer->partitions; node = node->next) {
         const struct consumer_partition *partition = list_entry(node, struct consumer_partition, node);
         out->paused += partition->pauses != 0;
@@ -349,6 +354,7 @@ struct consumer *consumer_new(const struct consumer_config *config, const struct
     consumer->is_static =
         config->settings.group_instance_id != NULL && config->settings.group_instance_id[0] != '\0';
     consumer->event_fd = config->event_fd;
+    consumer->shard = config->shard;
     consumer->wake = 1;
     consumer->now_ms = clock_mono_ms();
     consumer->commit.next_ms = consumer->now_ms + consumer->commit_interval_ms;

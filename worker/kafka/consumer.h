@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 struct consumer;
+struct metrics_shard;
+struct tracker;
 
 /* How an assignment ends. Each that begins to end comes to OVER, once, unless the consumer is freed before. */
 enum leaving {
@@ -65,6 +67,7 @@ struct consumer_config {
      * refused, or cannot be read; the log is another one) it ends, and says what to do, instead of going on with a warning. */
     bool strict;
     int event_fd;             /* woken when something is there to serve */
+    struct metrics_shard *shard; /* where partitions and commits are counted; the Kafka thread's. NULL: nowhere */
 };
 
 /* NULL with a sentence in why[why_bytes]. Does not wait for the broker. */
@@ -128,7 +131,42 @@ struct consumer_counts {
     size_t paused;
     size_t in_flight;
     bool joined; /* has, or has had and not lost, an assignment (may be empty) */
+    uint64_t changes;       /* grows with each change of what is assigned, and of its states */
+    int64_t broker_seen_ms; /* monotonic: when a broker last answered this client, or consumer_broker_answered said so; 0: never */
 };
 void consumer_read_counts(const struct consumer *consumer, struct consumer_counts *out);
+
+/* ---- for whoever watches ---- */
+
+/* Why no messages of a partition are taken; bits. */
+enum view_pause { VIEW_PAUSED_HOLD = 1, VIEW_PAUSED_WINDOW = 2, VIEW_PAUSED_ASKED = 4, VIEW_PAUSED_CROWDED = 8 };
+enum view_state { VIEW_RESTORING, VIEW_RUNNING, VIEW_LEAVING };
+
+struct consumer_view {
+    const char *topic; /* holds as long as the consumer */
+    int32_t partition;
+    enum view_state state;
+    unsigned pauses;
+    bool is_read;      /* where it goes on is known: what the group has committed has been read. Else nothing below is known */
+    int64_t committed; /* -1: nothing */
+    int64_t frontier;  /* -1: no message came yet, and nothing was committed */
+    int64_t position;  /* what comes next; the same. Not counting one that waits for room in the window */
+    size_t in_flight;
+    size_t span;
+    size_t done_beyond;
+    size_t done_ahead; /* of those from `position` on, done before, so that they are skipped */
+    int64_t frontier_age_ms; /* see moments.h; 0: nothing is in flight */
+    const struct tracker *tracker; /* for tracker_cells, within the call; NULL: not is_read */
+};
+typedef void (*consumer_view_fn)(const struct consumer_view *view, void *opaque);
+/* All partitions, in no order. Between two turns. */
+void consumer_each_partition(const struct consumer *consumer, int64_t now_ms, consumer_view_fn fn, void *opaque);
+
+/* What is in the way just now, as a sentence: a fatal error, no broker, a topic that is missing, a group that is not joined, a
+ * record that cannot be read, or the last thing that brokers or librdkafka complained of since they last did as they were asked. ""
+ * where nothing is. */
+void consumer_read_trouble(const struct consumer *consumer, int64_t now_ms, char *out, size_t out_bytes);
+/* Another client of the same brokers got an answer: then those are there. */
+void consumer_broker_answered(struct consumer *consumer, int64_t answered_ms);
 
 #endif

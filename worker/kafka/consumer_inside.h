@@ -23,6 +23,7 @@
 #include "kafka/join_watch.h"
 #include "kafka/marks.h"
 #include "kafka/membership.h"
+#include "kafka/moments.h"
 
 /* Why a partition is paused; librdkafka hears of the change between none and some only. */
 enum pause_reason {
@@ -56,6 +57,7 @@ struct consumer_partition {
     struct assignment *assignment;
     enum partition_phase phase;
     struct tracker *tracker; /* NULL while the committed offset is not known */
+    struct moments moments;
     struct marks marks;
     bool untold;             /* hooks.assigned is to be called, once no older assignment is in the way */
     bool awaited;            /* consumer_restored was not called yet */
@@ -103,6 +105,9 @@ struct revoke {
 /* Is what librdkafka says of this member when it joins what it has? claims.c. */
 enum claims_step { CLAIMS_TRUE, CLAIMS_STALE, CLAIMS_DROPPED };
 
+/* Who would show by an answer that a trouble is over: any broker, or the group's coordinator. */
+enum trouble_kind { TROUBLE_OF_BROKERS, TROUBLE_OF_GROUP };
+
 enum close_step { CLOSE_NOT, CLOSE_COMMITTING, CLOSE_UNSUBSCRIBED, CLOSE_CLOSING, CLOSE_DONE };
 
 #define CONSUMER_WHY_BYTES 1024
@@ -138,6 +143,9 @@ struct consumer {
     uint64_t last_epoch;
     uint64_t last_ticket;
     int64_t now_ms; /* of this turn */
+    int64_t seen_ms;  /* see consumer_counts */
+    uint64_t changes; /* the same */
+    struct metrics_shard *shard;
     struct join_watch join_watch;
     bool rejoin_follows; /* librdkafka joins again after the next assign */
     bool joined;
@@ -175,6 +183,9 @@ struct consumer {
         int64_t error_said_ms;
         int64_t unjoined_since_ms; /* 0: it has joined, or something else is said to be in the way */
         int64_t unjoined_say_ms;
+        enum trouble_kind last_kind;
+        int64_t last_ms;
+        char last[256]; /* trouble_note's; "": it is over */
     } trouble;
 
     enum claims_step claims;
@@ -288,8 +299,10 @@ void trouble_undecided(struct consumer *consumer, const char *topic, int32_t par
 bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const char *text, const char *topic);
 void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *opaque);
 void trouble_message(struct consumer *consumer, const rd_kafka_message_t *message);
-/* The broker answered. */
+/* A broker did what it was asked for. */
 void trouble_over(struct consumer *consumer);
+/* For consumer_read_trouble, until it is over. */
+void trouble_note(struct consumer *consumer, enum trouble_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void trouble_topic_seen(struct consumer *consumer, struct consumer_topic *topic);
 void trouble_serve(struct consumer *consumer);
 int64_t trouble_next_ms(const struct consumer *consumer);

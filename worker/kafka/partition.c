@@ -1,5 +1,6 @@
 #include "kafka/consumer_inside.h"
 #include "ops/log.h"
+#include "ops/metrics.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -70,6 +71,8 @@ struct consumer_partition *partition_add(struct consumer *consumer, const char *
     found->partitions[number] = partition;
     list_push(&consumer->partitions, &partition->node);
     consumer->n_partitions++;
+    consumer->changes++;
+    metrics_add(consumer->shard, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_ASSIGNED, 1);
     return partition;
 }
 
@@ -87,6 +90,7 @@ void partition_remove(struct consumer *consumer, struct consumer_partition *part
     partition->topic->partitions[assignment->partition] = NULL;
     list_remove(&partition->node);
     consumer->n_partitions--;
+    consumer->changes++;
     ended_add(consumer, assignment);
     partition_drop_held(partition);
     tracker_free(partition->tracker);
@@ -106,6 +110,7 @@ static void lose(struct consumer *consumer, struct assignment *assignment)
 
 void partition_lose(struct consumer *consumer, struct consumer_partition *partition)
 {
+    metrics_add(consumer->shard, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_LOST, 1);
     lose(consumer, partition->assignment);
     partition_remove(consumer, partition);
 }
@@ -113,6 +118,8 @@ void partition_lose(struct consumer *consumer, struct consumer_partition *partit
 void partition_begin_leaving(struct consumer *consumer, struct consumer_partition *partition)
 {
     partition->phase = PARTITION_LEAVING;
+    consumer->changes++;
+    metrics_add(consumer->shard, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_REVOKED, 1);
     partition_drop_held(partition);
     partition_pause(consumer, partition, PAUSE_LEAVING);
     tenure_set(&partition->assignment->tenure, TENURE_ENDING);
@@ -130,6 +137,7 @@ int partition_renew(struct consumer *consumer, struct consumer_partition *partit
         return -1;
     }
     consumer->last_epoch++;
+    consumer->changes++;
     lose(consumer, old);
     ended_add(consumer, old);
     tracker_free(partition->tracker);

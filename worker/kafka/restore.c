@@ -183,6 +183,7 @@ static void read_again_later(struct consumer *consumer, const char *reason)
     consumer->read.next_ms = consumer->now_ms + consumer->read.backoff_ms;
     consumer->read.backoff_ms =
         consumer->read.backoff_ms * 2 < MOST_BACKOFF_MS ? consumer->read.backoff_ms * 2 : MOST_BACKOFF_MS;
+    trouble_note(consumer, TROUBLE_OF_GROUP, "the group's committed offsets cannot be read: %s", reason);
     if (consumer->now_ms < consumer->read.warned_ms + WARN_EVERY_MS)
         return;
     consumer->read.warned_ms = consumer->now_ms;
@@ -333,6 +334,7 @@ static void serve_starts(struct consumer *consumer)
             ended_is_in_the_way(consumer, partition->assignment))
             continue;
         partition->phase = PARTITION_RUNNING;
+        consumer->changes++;
         if (!partition->restart)
             partition_unpause(consumer, partition, PAUSE_RESTORING);
         if (consumer->hooks.running != NULL)

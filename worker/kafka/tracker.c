@@ -323,3 +323,35 @@ size_t tracker_done_beyond(const struct tracker *tracker)
 {
     return tracker_span(tracker) - tracker->undone;
 }
+
+size_t tracker_done_ahead(const struct tracker *tracker)
+{
+    return (size_t)(tracker->end - tracker->next) - (tracker->undone - tracker->in_flight);
+}
+
+static size_t count_undone(const struct tracker *tracker, int64_t from, int64_t to)
+{
+    size_t undone = (size_t)(to - from);
+    while (from < to) {
+        int64_t in_word = WORD_BITS - from % WORD_BITS;
+        int64_t n = to - from < in_word ? to - from : in_word;
+        uint64_t mask = (n == WORD_BITS ? UINT64_MAX : (UINT64_C(1) << n) - 1) << from % WORD_BITS;
+        undone -= (size_t)__builtin_popcountll(*word_of(tracker, from) & mask);
+        from += n;
+    }
+    return undone;
+}
+
+void tracker_cells(const struct tracker *tracker, uint8_t *cells, size_t n)
+{
+    int64_t taken = tracker->next - tracker->base;
+    for (size_t i = 0; i < n; i++) {
+        int64_t from = tracker->base + taken * (int64_t)i / (int64_t)n;
+        int64_t to = tracker->base + taken * (int64_t)(i + 1) / (int64_t)n;
+        if (to == from && taken > 0)
+            to = from + 1;
+        size_t undone = to > from ? count_undone(tracker, from, to) : 0;
+        size_t share = undone > 0 ? undone * UINT8_MAX / (size_t)(to - from) : 0;
+        cells[i] = undone > 0 && share == 0 ? 1 : (uint8_t)share;
+    }
+}

@@ -60,5 +60,10 @@ void tracker_commit_failed(struct tracker *tracker);
 size_t tracker_in_flight(const struct tracker *tracker);
 size_t tracker_span(const struct tracker *tracker);         /* from the frontier to the highest admitted, inclusive */
 size_t tracker_done_beyond(const struct tracker *tracker); /* done above the frontier */
+/* Above the highest admitted: known by the map, and skipped when they come. */
+size_t tracker_done_ahead(const struct tracker *tracker);
+/* How much of each of n equal parts of [frontier, the highest admitted] is in flight: 0 nothing, 255 all, and for any at all 1
+ * at least. Where there are fewer offsets than parts, one fills several. */
+void tracker_cells(const struct tracker *tracker, uint8_t *cells, size_t n);
 
 #endif

@@ -97,11 +97,25 @@ bool trouble_is_fatal(struct consumer *consumer, rd_kafka_resp_err_t err, const 
     }
 }
 
+/* ---- what watchers are told ---- */
+
+void trouble_note(struct consumer *consumer, enum trouble_kind kind, const char *format, ...)
+{
+    va_list args;
+    consumer->trouble.last_kind = kind;
+    consumer->trouble.last_ms = consumer->now_ms;
+    va_start(args, format);
+    vsnprintf(consumer->trouble.last, sizeof consumer->trouble.last, format, args);
+    va_end(args);
+}
+
 /* ---- brokers out of reach ---- */
 
 void trouble_over(struct consumer *consumer)
 {
     consumer->trouble.reason[0] = '\0';
+    consumer->trouble.last[0] = '\0';
+    consumer->seen_ms = consumer->now_ms;
     if (!consumer->trouble.no_broker)
         return;
     consumer->trouble.no_broker = false;
@@ -146,6 +160,7 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
         /* librdkafka repeats them every 30 s at most, which shows that the trouble lasts. */
         snprintf(consumer->trouble.reason, sizeof consumer->trouble.reason, "%s", reason);
+        trouble_note(consumer, TROUBLE_OF_BROKERS, "%s", reason);
         if (consumer->trouble.no_broker && consumer->trouble.no_broker_said &&
             consumer->now_ms >= consumer->trouble.no_broker_said_ms + SAY_EVERY_MS)
             say_no_broker(consumer);
@@ -153,6 +168,7 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
             log_event(LOG_DEBUG, "broker_error", "%s", reason);
         break;
     case RD_KAFKA_RESP_ERR__BAD_MSG:
+        trouble_note(consumer, TROUBLE_OF_BROKERS, "%s", reason);
         /* Repeated as those above, since what was asked for is asked for again. */
         if (strstr(reason, "receive.message.max.bytes") != NULL) {
             log_event(LOG_ERROR, "answer_too_large", "%s. Until then nothing is read from that broker: start the worker again with "
@@ -162,6 +178,7 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
         }
         /* fall through */
     default:
+        trouble_note(consumer, TROUBLE_OF_BROKERS, "%s: %s", rd_kafka_err2name((rd_kafka_resp_err_t)err), reason);
         log_event(LOG_WARN, "kafka_error", "%s: %s", rd_kafka_err2name((rd_kafka_resp_err_t)err), reason);
         break;
     }
@@ -299,6 +316,8 @@ static void end_of_log(struct consumer_partition *partition, int64_t end)
 static void say_error(struct consumer *consumer, const rd_kafka_message_t *message, const char *topic)
 {
     enum log_level level = LOG_DEBUG;
+    trouble_note(consumer, TROUBLE_OF_BROKERS, "%s%s%s", topic != NULL ? topic : "", topic != NULL ? ": " : "",
+                 rd_kafka_message_errstr(message));
     if (consumer->now_ms >= consumer->trouble.error_said_ms + SAY_EVERY_MS) {
         consumer->trouble.error_said_ms = consumer->now_ms;
         level = LOG_WARN;
@@ -317,6 +336,7 @@ void trouble_message(struct consumer *consumer, const rd_kafka_message_t *messag
         return;
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        consumer->seen_ms = consumer->now_ms;
         if (running)
             end_of_log(partition, message->offset);
         return;
