@@ -5,8 +5,8 @@
 #ifndef RXP_CORE_HISTORY_H
 #define RXP_CORE_HISTORY_H
 
-#include "base/buf.h"
 #include "engine/run.h"
+#include "protocol/json_writer.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +30,6 @@ void history_tick(struct history *history, int64_t now_mono_ms, int64_t now_wall
 void history_note(struct history *history, const struct run *run);
 
 /* "history": {…} and "failures": […], as console.h shows them. */
-void history_write(struct history *history, struct buf *out);
+void history_write(struct history *history, struct json_writer *out);
 
 #endif

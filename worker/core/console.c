@@ -1,0 +1,194 @@
+#include "core/console_inside.h"
+
+#include "base/clock.h"
+#include "core/page.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define TICK_MS 250
+
+static const struct admin_route routes[] = {
+    {"GET", "/", ADMIN_OPEN, console_serve_page}, /* tells nothing: it asks for the token where one is due */
+    {"GET", "/status", ADMIN_PRIVATE, console_serve_status},
+    {"GET", "/runs", ADMIN_PRIVATE, console_serve_runs},
+    {"GET", "/runs/", ADMIN_PRIVATE, console_serve_run},
+    {"POST", "/runs/", ADMIN_PROTECTED, console_serve_cancel},
+};
+
+const struct admin_route *console_routes(size_t *n)
+{
+    *n = sizeof routes / sizeof routes[0];
+    return routes;
+}
+
+struct worker *console_hold_worker(struct console *console)
+{
+    pthread_mutex_lock(&console->lock);
+    struct worker *worker = console->worker;
+    if (worker != NULL) {
+        console->users++;
+    }
+    pthread_mutex_unlock(&console->lock);
+    return worker;
+}
+
+void console_release_worker(struct console *console)
+{
+    pthread_mutex_lock(&console->lock);
+    console->users--;
+    pthread_cond_broadcast(&console->changed);
+    pthread_mutex_unlock(&console->lock);
+}
+
+static bool has_asks(const struct console *console)
+{
+    for (size_t i = 0; i < CONSOLE_ASKS; i++) {
+        if (console->ask[i].query != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void console_use_worker(struct console *console, struct worker *worker)
+{
+    pthread_mutex_lock(&console->lock);
+    console->worker = worker;
+    console->n_loops = 0;
+    console->busy_since_mono_ms = 0;
+    pthread_mutex_unlock(&console->lock);
+    if (worker != NULL) {
+        return;
+    }
+    /* Whoever has it still may put one more question. */
+    for (;;) {
+        console_end_asks(console, INT64_MAX);
+        pthread_mutex_lock(&console->lock);
+        console_collect_asks(console);
+        bool over = console->users == 0 && !has_asks(console);
+        if (!over) {
+            pthread_cond_wait(&console->changed, &console->lock); /* for a loop that is just answering, too */
+        }
+        pthread_mutex_unlock(&console->lock);
+        if (over) {
+            return;
+        }
+    }
+}
+
+/* Under the lock. */
+static void note_busy(struct console *console, struct pool *pool, int64_t now_ms)
+{
+    int64_t elapsed_ms = now_ms - console->busy_since_mono_ms;
+    bool first = console->busy_since_mono_ms == 0;
+    if (!first && elapsed_ms < HISTORY_STEP_MS) {
+        return;
+    }
+    size_t n = 0;
+    for (; n < CONSOLE_LOOPS_MAX; n++) {
+        int64_t cpu_us = pool_loop_cpu_us(pool, n);
+        if (cpu_us < 0) {
+            break;
+        }
+        double share = first ? -1 : (double)(cpu_us - console->loop_cpu_us[n]) / 1000 / (double)elapsed_ms;
+        console->loop_busy[n] = share > 1 ? 1 : share;
+        console->loop_cpu_us[n] = cpu_us;
+    }
+    console->n_loops = n;
+    console->busy_since_mono_ms = now_ms;
+}
+
+static void tick(struct console *console)
+{
+    int64_t now_ms = clock_mono_ms();
+    history_tick(console->config.history, now_ms, clock_wall_ms());
+    console_end_asks(console, now_ms);
+    pthread_mutex_lock(&console->lock);
+    console_collect_asks(console);
+    if (console->worker != NULL) {
+        note_busy(console, worker_pool(console->worker), now_ms);
+    }
+    pthread_mutex_unlock(&console->lock);
+}
+
+static void *ticker_thread(void *opaque)
+{
+    struct console *console = opaque;
+    pthread_mutex_lock(&console->lock);
+    while (!console->ends) {
+        pthread_mutex_unlock(&console->lock);
+        tick(console);
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TICK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_mutex_lock(&console->lock);
+        if (!console->ends) {
+            pthread_cond_timedwait(&console->changed, &console->lock, &until);
+        }
+    }
+    pthread_mutex_unlock(&console->lock);
+    return NULL;
+}
+
+struct console *console_new(const struct console_config *config)
+{
+    struct console *console = calloc(1, sizeof *console);
+    if (console == NULL) {
+        return NULL;
+    }
+    console->config = *config;
+    console->started_at_ms = clock_wall_ms();
+    pthread_mutex_init(&console->lock, NULL);
+    pthread_mutex_init(&console->status_lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&console->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    for (size_t i = 0; i < CONSOLE_ASKS; i++) {
+        console->ask[i].console = console;
+    }
+    console->ends = pthread_create(&console->ticker, NULL, ticker_thread, console) != 0;
+    if (console->ends) {
+        console_free(console);
+        return NULL;
+    }
+    return console;
+}
+
+void console_free(struct console *console)
+{
+    if (console == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&console->lock);
+    bool ticks = !console->ends;
+    console->ends = true;
+    pthread_cond_broadcast(&console->changed);
+    pthread_mutex_unlock(&console->lock);
+    if (ticks) {
+        pthread_join(console->ticker, NULL);
+    }
+    pthread_cond_destroy(&console->changed);
+    pthread_mutex_destroy(&console->lock);
+    pthread_mutex_destroy(&console->status_lock);
+    free(console->status);
+    free(console);
+}
+
+void console_serve_page(struct http_exchange *exchange, void *opaque)
+{
+    (void)opaque;
+    const char *const headers[] = {"Content-Security-Policy", page_policy, NULL};
+    const struct http_answer answer = {
+        .code = 200,
+        .content_type = "text/html; charset=utf-8",
+        .body = page_bytes,
+        .body_bytes = page_n_bytes,
+        .headers = headers,
+    };
+    http_answer_send(exchange, &answer);
+}
