@@ -32,9 +32,12 @@ static void answer_later(struct http_exchange *exchange, void *opaque)
 }
 
 static const struct admin_route routes[] = {
-    {"GET", "/livez", ADMIN_OPEN, answer},          {"GET", "/", ADMIN_PRIVATE, answer},
-    {"GET", "/runs", ADMIN_PRIVATE, answer},        {"GET", "/runs/", ADMIN_PRIVATE, answer},
-    {"POST", "/runs/", ADMIN_PROTECTED, answer},    {"GET", "/runs/later/", ADMIN_OPEN, answer_later},
+    {.method = "GET", .path = "/livez", .access = ADMIN_OPEN, .handler = answer, .opaque = (void *)(uintptr_t) "opaque"},
+    {.method = "GET", .path = "/", .access = ADMIN_PRIVATE, .handler = answer},
+    {.method = "GET", .path = "/runs", .access = ADMIN_PRIVATE, .handler = answer},
+    {.method = "GET", .path = "/runs/", .access = ADMIN_PRIVATE, .handler = answer},
+    {.method = "POST", .path = "/runs/", .access = ADMIN_PROTECTED, .handler = answer},
+    {.method = "GET", .path = "/runs/later/", .access = ADMIN_OPEN, .handler = answer_later},
 };
 
 static struct admin *admin;

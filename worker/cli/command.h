@@ -27,5 +27,6 @@ extern const struct command command_results;
 extern const struct command command_offsets;
 extern const struct command command_config;
 extern const struct command command_backend;
+extern const struct command command_health;
 
 #endif

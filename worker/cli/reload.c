@@ -1,6 +1,7 @@
 #include "cli/reload.h"
 
 #include "ops/log.h"
+#include "ops/options.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +17,13 @@ static int wake_fd = -1; /* counts the signals */
 static atomic_bool stopping;
 static bool started;
 static pthread_t thread;
+
+struct sources {
+    struct profiles *profiles;
+    const struct options *options;
+    enum log_level level;
+};
+static struct sources sources; /* the thread's, once it runs */
 
 static void on_signal(int number)
 {
@@ -35,7 +43,7 @@ void reload_catch(void)
     sigaction(SIGHUP, &action, NULL);
 }
 
-static void reload(struct profiles *profiles)
+static void reload_profiles(struct profiles *profiles)
 {
     char why[PROFILES_WHY_BYTES];
     struct profile_set *set = profiles_hold(profiles);
@@ -55,25 +63,54 @@ static void reload(struct profiles *profiles)
     log_event(LOG_INFO, "profiles_read", "the profiles were read again: %zu; they hold for what is begun from now on", n);
 }
 
+static void reload_log_level(struct sources *from)
+{
+    char why[OPTIONS_WHY_BYTES];
+    struct options *again;
+    if (options_read_again(from->options, &again, why) != 0) {
+        log_event(LOG_ERROR, "reload_refused", "the log level stays %s: %s", log_level_word(from->level), why);
+        return;
+    }
+    enum log_level level = from->level;
+    log_level_parse(options_text(again, "log-level"), &level);
+    const char *origin = options_origin(again, "log-level");
+    enum option_source source = options_source(again, "log-level");
+    if (level != from->level) {
+        log_event(LOG_WARN, "log_level", "the log level is %s now, it was %s (%s)", log_level_word(level),
+                  log_level_word(from->level), origin);
+    } else {
+        log_event(LOG_INFO, "log_level", "the log level stays %s (%s)%s", log_level_word(level), origin,
+                  source == OPTION_FLAG_GIVEN || source == OPTION_ENVIRONMENT
+                      ? ": flags and the environment win over the file, and do not change while it runs"
+                      : "");
+    }
+    from->level = level;
+    options_free(again);
+}
+
 static void *serve(void *opaque)
 {
+    struct sources *from = opaque;
     uint64_t signals;
     while (read(wake_fd, &signals, sizeof signals) == (ssize_t)sizeof signals || errno == EINTR) {
         if (atomic_load(&stopping)) {
             break;
         }
-        reload(opaque);
+        reload_log_level(from);
+        reload_profiles(from->profiles);
     }
     return NULL;
 }
 
-int reload_start(struct profiles *profiles)
+int reload_start(struct profiles *profiles, const struct options *options)
 {
+    sources = (struct sources){.profiles = profiles, .options = options, .level = LOG_INFO};
+    log_level_parse(options_text(options, "log-level"), &sources.level);
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = wake_fd >= 0 && pthread_create(&thread, NULL, serve, profiles) == 0;
+    started = wake_fd >= 0 && pthread_create(&thread, NULL, serve, &sources) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started ? 0 : -1;
 }

@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/lookout.h"
 #include "cli/reload.h"
 #include "cli/settings.h"
 #include "cli/topic_roles.h"
@@ -93,16 +94,19 @@ static void tell_start(const struct worker_config *config, const struct options 
               config->kafka.bootstrap_servers);
 }
 
-static int run_worker(const struct worker_config *config, const struct options *options)
+static int run_worker(struct worker_config *config, const struct options *options)
 {
     char why[WORKER_WHY_BYTES] = "";
-    struct worker *worker = worker_new(config, why);
+    struct lookout *lookout = lookout_start(options, config, why);
+    struct worker *worker = lookout != NULL ? worker_new(config, why) : NULL;
     if (worker == NULL) {
         fprintf(stderr, "rxp-worker run: %s\n", why);
+        lookout_free(lookout);
         return EXIT_USAGE;
     }
+    lookout_use_worker(lookout, worker);
     tell_start(config, options);
-    if (reload_start(config->profiles) != 0) {
+    if (reload_start(config->profiles, options) != 0) {
         log_event(LOG_WARN, "reload_off", "no thread for SIGHUP: it will do nothing");
     }
     atomic_store(&signalled_worker, worker);
@@ -114,7 +118,9 @@ static int run_worker(const struct worker_config *config, const struct options *
     atomic_store(&signalled_worker, NULL);
     struct worker_counts counts;
     worker_read_counts(worker, &counts);
+    lookout_close(lookout);
     worker_free(worker);
+    lookout_free(lookout);
     if (ended != 0) {
         fprintf(stderr, "rxp-worker run: %s\n", why);
         return EXIT_FATAL;
@@ -201,6 +207,9 @@ static int run_main(const struct options *options)
     config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
     config.commit_interval_ms = options_int(options, "commit-interval-ms");
     config.drain_ms = options_ms(options, "drain-seconds");
+    config.log_runs = chose(options, "log-runs", "none")       ? LOG_RUNS_NONE
+                      : chose(options, "log-runs", "failures") ? LOG_RUNS_FAILURES
+                                                               : LOG_RUNS_ALL;
     catch_signals();
     if (start_log(options) != 0) {
         snprintf(why, sizeof why, "the log could not be started");

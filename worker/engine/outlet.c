@@ -79,6 +79,11 @@ void outlet_free(struct outlet *outlet)
     curl_global_cleanup();
 }
 
+const char *outlet_curl_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}
+
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
 
 int outlet_set_up(const struct outlet *outlet, CURL *easy)

@@ -24,6 +24,8 @@ struct outlet_config {
 /* Reads and tries all that it names. NULL with a sentence in why[OUTLET_WHY_BYTES] that names option and file. */
 struct outlet *outlet_make(const struct outlet_config *config, char *why);
 void outlet_free(struct outlet *outlet);
+/* Of libcurl as it runs: "7.88.1". */
+const char *outlet_curl_version(void);
 
 /* Both take NULL for an outlet without proxy and certificates, with the authorities that curl itself knows.
  * Return 0, or -1 for want of memory. The outlet must outlive what is done with the handle. */

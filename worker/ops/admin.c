@@ -206,7 +206,7 @@ static void handle(struct http_exchange *exchange, void *opaque)
     if (route == NULL) {
         refuse_path(admin, exchange, allow);
     } else if (may(admin, exchange, route->access)) {
-        route->handler(exchange, admin->config.opaque);
+        route->handler(exchange, route->opaque != NULL ? route->opaque : admin->config.opaque);
     }
 }
 

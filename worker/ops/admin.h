@@ -25,6 +25,7 @@ struct admin_route {
     const char *path;
     enum admin_access access;
     http_handler_fn handler;
+    void *opaque; /* the handler's; NULL: the config's */
 };
 
 struct admin_config {
@@ -33,7 +34,7 @@ struct admin_config {
     const char *token; /* NULL: none */
     const struct admin_route *routes;
     size_t n_routes;
-    void *opaque; /* the handlers' */
+    void *opaque; /* of the handlers whose route has none */
 };
 
 /* 0 with *out, or -1 with a sentence in why[why_bytes]. What config points to must outlive it. */

@@ -18,6 +18,9 @@ struct setting {
 
 struct options {
     enum option_command command;
+    int argc; /* what it was read from, which lives as long as the process */
+    char **argv;
+    char **environment;
     struct setting setting[MAX_OPTIONS]; /* in the table's order */
     struct option_property *property;
     enum option_source *property_source;

@@ -163,6 +163,9 @@ int options_read(enum option_command command, int argc, char **argv, char **envi
     struct options *options = calloc(1, sizeof *options);
     assert(options != NULL);
     options->command = command;
+    options->argc = argc;
+    options->argv = argv;
+    options->environment = environment;
     set_defaults(options);
     int failed = option_words_read(options, argc, argv, why);
     if (failed == 0)
@@ -181,6 +184,12 @@ int options_read(enum option_command command, int argc, char **argv, char **envi
     option_environment_warn(environment);
     *out = options;
     return 0;
+}
+
+int options_read_again(const struct options *options, struct options **out, char *why)
+{
+    bool help;
+    return options_read(options->command, options->argc, options->argv, options->environment, out, &help, why);
 }
 
 void options_free(struct options *options)

@@ -61,6 +61,8 @@ struct options;
  * (log_event): the log level is set first. An option without a default that is not given is an error, save for config. */
 int options_read(enum option_command command, int argc, char **argv, char **environment, struct options **out, bool *help,
                  char *why);
+/* The same words, environment and path of a file once more, into a set of its own: what the file says may have changed. */
+int options_read_again(const struct options *options, struct options **out, char *why);
 void options_free(struct options *options);
 
 /* By name, whatever the command; a name that the table does not have, or of another type, is a programmer's error (assert). */
