@@ -2,6 +2,8 @@
 
 #include "cli/settings.h"
 #include "core/cancels.h"
+#include "core/console.h"
+#include "core/history.h"
 #include "core/standing.h"
 #include "core/vitals.h"
 #include "engine/outlet.h"
@@ -19,6 +21,8 @@ struct lookout {
     struct metrics *metrics;
     struct standing *standing;
     struct cancels *cancels;
+    struct history *history;
+    struct console *console;
     struct vitals *vitals;
     struct admin *admin;
     char token[LOOKOUT_TOKEN_BYTES];
@@ -49,6 +53,8 @@ static int serve(struct lookout *lookout, const struct options *options, const c
     size_t n;
     const struct admin_route *routes = vitals_routes(&n);
     add_routes(lookout, routes, n, lookout->vitals);
+    routes = console_routes(&n);
+    add_routes(lookout, routes, n, lookout->console);
     const struct admin_config config = {
         .listen = listen,
         .may_be_taken = options_source(options, "admin-listen") == OPTION_DEFAULT,
@@ -72,14 +78,20 @@ static int make_watchers(struct lookout *lookout, const struct options *options,
     config->metrics = lookout->metrics;
     config->pool.metrics = lookout->metrics;
     config->standing = lookout->standing;
-    if (lookout->metrics == NULL || lookout->standing == NULL) {
+    lookout->history = history_new(lookout->metrics);
+    config->history = lookout->history;
+    if (lookout->metrics == NULL || lookout->standing == NULL || lookout->history == NULL) {
         return -1;
     }
     log_use_metrics(lookout->metrics);
     lookout->vitals = vitals_new(&(struct vitals_config){.worker_config = config, .metrics = lookout->metrics,
                                                          .standing = lookout->standing,
                                                          .curl_version = outlet_curl_version()});
-    return lookout->vitals != NULL ? 0 : -1;
+    lookout->console = console_new(&(struct console_config){.worker_config = config, .metrics = lookout->metrics,
+                                                            .standing = lookout->standing, .history = lookout->history,
+                                                            .cancels = lookout->cancels,
+                                                            .has_token = lookout->token[0] != '\0'});
+    return lookout->vitals != NULL && lookout->console != NULL ? 0 : -1;
 }
 
 struct lookout *lookout_start(const struct options *options, struct worker_config *config, char why[LOOKOUT_WHY_BYTES])
@@ -119,6 +131,9 @@ void lookout_use_worker(struct lookout *lookout, struct worker *worker)
     if (lookout->vitals != NULL) {
         vitals_use_worker(lookout->vitals, worker);
     }
+    if (lookout->console != NULL) {
+        console_use_worker(lookout->console, worker);
+    }
 }
 
 void lookout_close(struct lookout *lookout)
@@ -135,7 +150,9 @@ void lookout_free(struct lookout *lookout)
     }
     lookout_close(lookout);
     log_use_metrics(NULL);
+    console_free(lookout->console);
     vitals_free(lookout->vitals);
+    history_free(lookout->history);
     cancels_free(lookout->cancels);
     standing_free(lookout->standing);
     metrics_free(lookout->metrics);

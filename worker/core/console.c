@@ -9,11 +9,12 @@
 #define TICK_MS 250
 
 static const struct admin_route routes[] = {
-    {"GET", "/", ADMIN_OPEN, console_serve_page}, /* tells nothing: it asks for the token where one is due */
-    {"GET", "/status", ADMIN_PRIVATE, console_serve_status},
-    {"GET", "/runs", ADMIN_PRIVATE, console_serve_runs},
-    {"GET", "/runs/", ADMIN_PRIVATE, console_serve_run},
-    {"POST", "/runs/", ADMIN_PROTECTED, console_serve_cancel},
+    /* Tells nothing: it asks for the token where one is due. */
+    {.method = "GET", .path = "/", .access = ADMIN_OPEN, .handler = console_serve_page},
+    {.method = "GET", .path = "/status", .access = ADMIN_PRIVATE, .handler = console_serve_status},
+    {.method = "GET", .path = "/runs", .access = ADMIN_PRIVATE, .handler = console_serve_runs},
+    {.method = "GET", .path = "/runs/", .access = ADMIN_PRIVATE, .handler = console_serve_run},
+    {.method = "POST", .path = "/runs/", .access = ADMIN_PROTECTED, .handler = console_serve_cancel},
 };
 
 const struct admin_route *console_routes(size_t *n)

@@ -1,6 +1,7 @@
 #include "core/console_inside.h"
 
 #include "base/clock.h"
+#include "core/vitals.h"
 #include "engine/gate.h"
 #include "protocol/json_writer.h"
 
@@ -51,9 +52,10 @@ static void put_worker(const struct console *console, const struct standing_whol
     put_number(out, ",\"now_ms\":", clock_wall_ms());
     put_number(out, ",\"started_at_ms\":", console->started_at_ms);
     put_text(out, ",\"phase\":", whole->draining ? "draining" : "running");
-    bool ready = whole->joined && !whole->draining;
+    char why[VITALS_WHY_BYTES] = "";
+    bool ready = vitals_ready(console->config.standing, config, clock_mono_ms(), why);
     json_put(out, ready ? ",\"ready\":true" : ",\"ready\":false");
-    put_text(out, ",\"not_ready\":", ready ? NULL : whole->draining ? "it drains" : "it is no member of its group yet");
+    put_text(out, ",\"not_ready\":", ready ? NULL : why);
     put_text(out, ",\"trouble\":", text_or_null(whole->trouble));
     put_text(out, ",\"guarantees\":{\"results\":", config->exactly_once ? "exactly-once" : "at-least-once");
     put_text(out, ",\"kickoffs\":", config->at_most_once ? "at-most-once" : "at-least-once");
