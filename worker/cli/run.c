@@ -207,9 +207,6 @@ static int run_main(const struct options *options)
     config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
     config.commit_interval_ms = options_int(options, "commit-interval-ms");
     config.drain_ms = options_ms(options, "drain-seconds");
-    config.log_runs = chose(options, "log-runs", "none")       ? LOG_RUNS_NONE
-                      : chose(options, "log-runs", "failures") ? LOG_RUNS_FAILURES
-                                                               : LOG_RUNS_ALL;
     catch_signals();
     if (start_log(options) != 0) {
         snprintf(why, sizeof why, "the log could not be started");

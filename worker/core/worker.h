@@ -14,7 +14,6 @@
 #include "core/settle.h"
 #include "engine/pool.h"
 #include "kafka/client_conf.h"
-#include "ops/log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,7 +46,6 @@ struct worker_config {
     int64_t drain_ms;
     const char *progress_topic; /* NULL: off */
     const char *control_topic;  /* the same */
-    enum log_runs log_runs;
     /* For whoever watches; NULL: nobody. Also the pool's metrics. */
     struct metrics *metrics;
     struct standing *standing;

@@ -54,9 +54,6 @@ static inline struct log_field log_seconds(const char *key, int64_t ms)
     return (struct log_field){.key = key, .kind = LOG_FIELD_SECONDS, .number = ms};
 }
 
-/* Which runs get a line at their end: event run_ended, at level info. */
-enum log_runs { LOG_RUNS_ALL, LOG_RUNS_FAILURES, LOG_RUNS_NONE };
-
 /* As log_event, with fields: 3 KB of them at most, a field that does not fit is left out. */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t n, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
