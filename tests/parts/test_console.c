@@ -1,0 +1,274 @@
+#include "support/console_stage.h"
+
+/* ---- /runs ---- */
+
+START_TEST(runs_are_answered_as_the_loops_say)
+{
+    struct call call;
+    n_rows = 2;
+    begin(&call, "GET", "/runs?phase=wait&runtime_name=archon&older_than=60&limit=1&after=5.1.2.in", NULL);
+    struct query *query = wait_for_query();
+    ck_assert_int_eq(query->filter.phase, METRIC_PHASE_WAIT);
+    ck_assert_str_eq(query->name, "archon");
+    ck_assert_int_lt(query->filter.started_before_ms, clock_wall_ms() - 59000);
+    ck_assert_int_gt(query->filter.started_before_ms, clock_wall_ms() - 120000);
+    ck_assert_uint_eq(query->filter.limit, 1);
+    ck_assert(query->filter.has_after);
+    end(query, true);
+    finish(&call);
+    assert_holds(&call, 200, "\"matching\":2,\"complete\":true,\"next\":\"1764000000000.3.17.in\",\"runs\":[{\"invocation_id\":\"one\","
+                 "\"runtime_name\":\"archon\",\"phase\":\"wait\",\"state\":\"running\",\"run_id\":\"r1\",\"origin\":\"http://api:8080\","
+                 "\"started_at_ms\":1764000000000,\"deadline_ms\":1764000060000,\"next_ms\":1764000005000,\"polls\":7,"
+                 "\"resumed\":false,\"source\":{\"topic\":\"in\",\"partition\":3,\"offset\":17}}]}");
+    assert_json(&call);
+    forget(&call);
+}
+END_TEST
+
+START_TEST(what_a_run_does_not_have_is_null)
+{
+    answers_at_once = true;
+    n_rows = 2;
+    struct call call = now("GET", "/runs", NULL);
+    assert_holds(&call, 200, "{\"invocation_id\":null,\"runtime_name\":null,\"phase\":\"queued\",\"state\":null,\"run_id\":null,\"origin\":null,"
+                 "\"started_at_ms\":1764000000001,\"deadline_ms\":null,\"next_ms\":null,\"polls\":0,\"resumed\":true,");
+    assert_holds(&call, 200, "\"next\":null");
+    forget(&call);
+}
+END_TEST
+
+START_TEST(wrong_parameters_are_refused_and_the_loops_not_asked)
+{
+    struct call call = now("GET", "/runs?phase=foo", NULL);
+    assert_holds(&call, 400, "{\"error\":\"phase=foo is no phase of a run");
+    forget(&call);
+    call = now("GET", "/runs?phase=wait&limit=0", NULL);
+    assert_holds(&call, 400, "limit=0");
+    forget(&call);
+    call = now("GET", "/runs?phaze=%22%FF", NULL);
+    assert_holds(&call, 400, "phaze");
+    assert_json(&call);
+    forget(&call);
+    ck_assert_int_eq(queries, 0);
+}
+END_TEST
+
+START_TEST(one_list_at_a_time_and_others_may_come_again)
+{
+    struct call first;
+    begin(&first, "GET", "/runs", NULL);
+    struct query *query = wait_for_query();
+    struct call second = now("GET", "/runs", NULL);
+    assert_holds(&second, 429, "Retry-After: 1");
+    assert_json(&second);
+    forget(&second);
+    /* a look-up is another matter */
+    struct call look_up;
+    begin(&look_up, "GET", "/runs/one", NULL);
+    end(wait_for_query(), true);
+    finish(&look_up);
+    ck_assert_int_eq(look_up.code, 200);
+    forget(&look_up);
+    end(query, true);
+    finish(&first);
+    ck_assert_int_eq(first.code, 200);
+    forget(&first);
+    answers_at_once = true;
+    for (int i = 0; i < 50; i++) { /* at once, one after the other */
+        struct call again = now("GET", "/runs", NULL);
+        ck_assert_int_eq(again.code, 200);
+        forget(&again);
+    }
+}
+END_TEST
+
+START_TEST(loops_that_do_not_answer_are_given_up)
+{
+    struct call call;
+    int64_t begun_ms = clock_mono_ms();
+    begin(&call, "GET", "/runs", NULL);
+    wait_for_query();
+    finish(&call);
+    ck_assert_int_ge(clock_mono_ms() - begun_ms, 9900);
+    assert_holds(&call, 200, "\"matching\":0,\"complete\":false,");
+    forget(&call);
+}
+END_TEST
+
+START_TEST(a_run_is_found_by_its_id_decoded)
+{
+    struct call call;
+    begin(&call, "GET", "/runs/a%2Fb%20c%3F", NULL);
+    struct query *query = wait_for_query();
+    ck_assert_str_eq(query->id, "a/b c?");
+    end(query, true);
+    finish(&call);
+    assert_holds(&call, 200, "\"invocation_id\":\"one\"");
+    forget(&call);
+    answers_at_once = true;
+    n_rows = 0;
+    call = now("GET", "/runs/none%22", NULL);
+    assert_holds(&call, 404, "no run of invocation_id 'none\\\"' is under way");
+    assert_json(&call);
+    forget(&call);
+    call = now("GET", "/runs/", NULL);
+    assert_holds(&call, 400, "needs an invocation_id");
+    forget(&call);
+}
+END_TEST
+
+/* ---- cancel ---- */
+
+START_TEST(a_cancel_wants_the_token)
+{
+    answers_at_once = true;
+    struct call call = now("POST", "/runs/one/cancel", NULL);
+    ck_assert_int_eq(call.code, 401);
+    forget(&call);
+    call = now("POST", "/runs/one/cancel", "wrong");
+    ck_assert_int_eq(call.code, 401);
+    forget(&call);
+    ck_assert_uint_eq(cancels_count(cancels), 0);
+    ck_assert_int_eq(asks, 0);
+}
+END_TEST
+
+START_TEST(a_cancel_is_entered_once_its_runs_were_looked_for)
+{
+    struct call call;
+    begin(&call, "POST", "/runs/a%2Fcancel/cancel", TOKEN);
+    struct query *query = wait_for_query();
+    ck_assert_str_eq(query->id, "a/cancel");
+    ck_assert_uint_eq(cancels_count(cancels), 0);
+    ck_assert_int_eq(asks, 0);
+    end(query, true);
+    finish(&call);
+    assert_holds(&call, 202, "{\"invocation_id\":\"a/cancel\",\"runs\":1}");
+    ck_assert(cancels_hit(cancels, "a/cancel", clock_wall_ms() - 1000));
+    ck_assert(!cancels_hit(cancels, "a/cancel", clock_wall_ms() + 1000));
+    ck_assert_int_eq(asks, 1);
+    ck_assert_int_eq(metrics_read(metrics, METRIC_CANCELS_TOTAL, METRIC_CANCEL_ADMIN), 1);
+    forget(&call);
+}
+END_TEST
+
+START_TEST(a_cancel_of_no_run_stays_in_force)
+{
+    answers_at_once = true;
+    n_rows = 0;
+    struct call call = now("POST", "/runs/later/cancel", TOKEN);
+    assert_holds(&call, 404, "stays in force for an hour");
+    ck_assert(cancels_hit(cancels, "later", clock_wall_ms() - 1000));
+    ck_assert_int_eq(asks, 1);
+    forget(&call);
+    call = now("POST", "/runs/later", TOKEN);
+    assert_holds(&call, 404, "/runs/ID/cancel");
+    forget(&call);
+    call = now("POST", "/runs//cancel", TOKEN);
+    assert_holds(&call, 404, "/runs/ID/cancel");
+    forget(&call);
+}
+END_TEST
+
+/* ---- the worker comes and goes ---- */
+
+START_TEST(without_a_worker_questions_are_refused_and_those_under_way_answered)
+{
+    struct call list;
+    struct call cancel;
+    begin(&list, "GET", "/runs", NULL);
+    wait_for_query();
+    begin(&cancel, "POST", "/runs/one/cancel", TOKEN);
+    wait_for_query();
+    console_use_worker(console, NULL);
+    ck_assert_int_eq(queries, 0);
+    finish(&list);
+    finish(&cancel);
+    assert_holds(&list, 200, "\"complete\":false");
+    assert_holds(&cancel, 503, "did not say in time");
+    ck_assert_uint_eq(cancels_count(cancels), 1);
+    forget(&list);
+    forget(&cancel);
+    struct call call = now("GET", "/runs", NULL);
+    assert_holds(&call, 503, "there are no runs");
+    forget(&call);
+    call = now("GET", "/status", NULL);
+    assert_holds(&call, 200, "\"loops\":[],\"origins\":[]");
+    forget(&call);
+}
+END_TEST
+
+static atomic_bool hurried_enough;
+
+static void *hurry(void *opaque)
+{
+    (void)opaque;
+    static const char *const targets[] = {"/runs", "/runs/one", "/status", "/runs?limit=1"};
+    for (int i = 0; !hurried_enough; i++) {
+        struct call call = {.method = i % 5 == 4 ? "POST" : "GET", .target = i % 5 == 4 ? "/runs/one/cancel" : targets[i % 4],
+                            .token = TOKEN};
+        call_thread(&call);
+        ck_assert_int_ne(call.code, 0);
+        ck_assert_int_ne(call.code, 404);
+        free(call.text);
+    }
+    return NULL;
+}
+
+static void *answer_all(void *opaque)
+{
+    (void)opaque;
+    while (!hurried_enough) {
+        struct query *query = atomic_exchange(&put, NULL);
+        if (query != NULL) {
+            end(query, true);
+        }
+        sched_yield();
+    }
+    return NULL;
+}
+
+START_TEST(it_comes_and_goes_while_many_ask)
+{
+    pthread_t threads[4];
+    hurried_enough = false;
+    answers_at_once = true;
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, i < 3 ? hurry : answer_all, NULL), 0);
+    }
+    for (int i = 0; i < 100; i++) {
+        console_use_worker(console, NULL);
+        ck_assert_int_eq(queries, 0);
+        /* The worker could be freed and made again here. */
+        console_use_worker(console, worker);
+        for (int n = 0; n < 50; n++) {
+            sched_yield();
+        }
+    }
+    hurried_enough = true;
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("console");
+    TCase *tc = tcase_create("console");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, runs_are_answered_as_the_loops_say);
+    tcase_add_test(tc, what_a_run_does_not_have_is_null);
+    tcase_add_test(tc, wrong_parameters_are_refused_and_the_loops_not_asked);
+    tcase_add_test(tc, one_list_at_a_time_and_others_may_come_again);
+    tcase_add_test(tc, loops_that_do_not_answer_are_given_up);
+    tcase_add_test(tc, a_run_is_found_by_its_id_decoded);
+    tcase_add_test(tc, a_cancel_wants_the_token);
+    tcase_add_test(tc, a_cancel_is_entered_once_its_runs_were_looked_for);
+    tcase_add_test(tc, a_cancel_of_no_run_stays_in_force);
+    tcase_add_test(tc, without_a_worker_questions_are_refused_and_those_under_way_answered);
+    tcase_add_test(tc, it_comes_and_goes_while_many_ask);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
