@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NOW_MS INT64_C(1764000000000)
 
@@ -102,6 +103,21 @@ START_TEST(beyond_the_limit_the_oldest_is_forgotten)
 }
 END_TEST
 
+START_TEST(ids_have_a_limit_together)
+{
+    static char id[1 << 20];
+    memset(id, 'x', sizeof id - 1);
+    for (int i = 0; i < 70; i++) {
+        id[0] = (char)('0' + i);
+        ck_assert(cancels_add(cancels, id, NOW_MS + i, NOW_MS + 100));
+    }
+    ck_assert_uint_eq(cancels_count(cancels), 64);
+    ck_assert(cancels_hit(cancels, id, -1));
+    id[0] = '0';
+    ck_assert(!cancels_hit(cancels, id, -1));
+}
+END_TEST
+
 static void *add_many(void *opaque)
 {
     const char *letter = opaque;
@@ -144,6 +160,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, one_that_is_older_than_an_hour_is_not_taken);
     tcase_add_test(tcase, the_hour_of_one_from_the_future_begins_when_it_comes);
     tcase_add_test(tcase, beyond_the_limit_the_oldest_is_forgotten);
+    tcase_add_test(tcase, ids_have_a_limit_together);
     tcase_add_test(tcase, threads_may_add_while_others_ask);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -24,6 +24,8 @@ extern const struct command command_exec;
 extern const struct command command_validate;
 extern const struct command command_submit;
 extern const struct command command_results;
+extern const struct command command_cancel;
+extern const struct command command_redrive;
 extern const struct command command_offsets;
 extern const struct command command_config;
 extern const struct command command_backend;

@@ -235,6 +235,26 @@ static void ask_checkpoints(struct check *check)
     judge_policy(check);
 }
 
+/* Moments are compared: of a cancel, and of the invocation. */
+static void ask_control(struct check *check)
+{
+    const char *topic = options_text(check->options, "control-topic");
+    char stamp[POLICY_BYTES];
+    int partitions;
+    if (*topic == '\0')
+        return;
+    rd_kafka_resp_err_t error = look_at_topic(check, topic, &partitions);
+    judge_topic(check, "control topic", topic, TOPIC_OUTPUT, error, partitions);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        topic_read_setting(check->client, topic, "message.timestamp.type", ASK_MS, stamp, sizeof stamp) ==
+            RD_KAFKA_RESP_ERR_NO_ERROR && strcmp(stamp, "CreateTime") == 0) {
+        tell("note", "control topic '%s' has message.timestamp.type=CreateTime: which came first, a cancel or its invocation, is "
+             "then told by the clocks of those who wrote them; this lets the broker's tell (for the invocations topics, too):",
+             topic);
+        remedies_stamp(check->options, topic);
+    }
+}
+
 /* A pattern is asked about by what it names; one with a star names nothing yet. */
 static void ask_replies(struct check *check)
 {
@@ -333,6 +353,8 @@ static void judge_roles(struct check *check)
         .topics = check->inputs, .n_topics = check->n_inputs, .checkpoints_topic = check->checkpoints};
     config.settle.results_topic = options_text(check->options, "results-topic");
     config.settle.dead_letter_topic = settings_text(check->options, "dead-letter-topic");
+    config.progress_topic = settings_text(check->options, "progress-topic");
+    config.control_topic = settings_text(check->options, "control-topic");
     config.settle.reply = (struct reply_policy){
         .patterns = check->replies,
         .n_patterns = check->n_replies,
@@ -341,6 +363,8 @@ static void judge_roles(struct check *check)
         .results_topic = config.settle.results_topic,
         .dead_letter_topic = config.settle.dead_letter_topic,
         .checkpoints_topic = check->checkpoints,
+        .progress_topic = config.progress_topic,
+        .control_topic = config.control_topic,
     };
     if (topic_roles_check(&config, why, sizeof why) != 0) {
         tell("WRONG", "%s", why);
@@ -358,6 +382,9 @@ static void ask_all(struct check *check)
     ask_topic(check, "results topic", options_text(check->options, "results-topic"), TOPIC_OUTPUT);
     if (*options_text(check->options, "dead-letter-topic") != '\0')
         ask_topic(check, "dead-letter topic", options_text(check->options, "dead-letter-topic"), TOPIC_OUTPUT);
+    if (*options_text(check->options, "progress-topic") != '\0')
+        ask_topic(check, "progress topic", options_text(check->options, "progress-topic"), TOPIC_OUTPUT);
+    ask_control(check);
     ask_replies(check);
     ask_checkpoints(check);
     ask_group(check);

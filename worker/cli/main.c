@@ -41,7 +41,8 @@ const struct command command_backend = {
 
 static const struct command *const commands[] = {
     &command_run,     &command_demo,    &command_exec,   &command_validate, &command_submit,
-    &command_results, &command_offsets, &command_config, &command_backend,  &command_health,
+    &command_results, &command_cancel,  &command_redrive, &command_offsets, &command_config,
+    &command_backend, &command_health,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -92,6 +92,14 @@ void remedies_compact(const struct options *options, const char *topic)
     end_command();
 }
 
+void remedies_stamp(const struct options *options, const char *topic)
+{
+    begin_command(options, "kafka-configs.sh");
+    add_words(WORDS("--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config",
+                    "message.timestamp.type=LogAppendTime"));
+    end_command();
+}
+
 void remedies_grow(const struct options *options, const char *topic, int partitions)
 {
     char count[16];
@@ -180,12 +188,18 @@ static void grant_reply(const struct options *options, const char *pattern)
 void remedies_grant(const struct options *options, const struct remedies_rights *rights)
 {
     const char *dead = options_text(options, "dead-letter-topic");
+    const char *progress = options_text(options, "progress-topic");
+    const char *control = options_text(options, "control-topic");
     for (size_t i = 0; i < rights->n_inputs; i++)
         print_grant(options, OPERATIONS("Read", "Describe"), WORDS("--topic", rights->inputs[i]));
     print_grant(options, OPERATIONS("Read", "Describe"), WORDS("--group", options_text(options, "group-id")));
     print_grant(options, OPERATIONS("Write", "Describe"), WORDS("--topic", options_text(options, "results-topic")));
     if (*dead != '\0')
         print_grant(options, OPERATIONS("Write", "Describe"), WORDS("--topic", dead));
+    if (*progress != '\0')
+        print_grant(options, OPERATIONS("Write", "Describe"), WORDS("--topic", progress));
+    if (*control != '\0')
+        print_grant(options, OPERATIONS("Read", "Describe"), WORDS("--topic", control));
     for (size_t i = 0; i < rights->n_replies; i++) {
         if (reply_pattern_is_valid(rights->replies[i]))
             grant_reply(options, rights->replies[i]);

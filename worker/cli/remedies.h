@@ -18,6 +18,8 @@ void remedies_create_topic(const struct options *options, const char *topic, int
 /* As `run` makes it. */
 void remedies_create_checkpoints(const struct options *options, const char *topic, int partitions);
 void remedies_compact(const struct options *options, const char *topic);
+/* The broker stamps its messages. */
+void remedies_stamp(const struct options *options, const char *topic);
 void remedies_grow(const struct options *options, const char *topic, int partitions);
 
 enum remedies_checkpoints {

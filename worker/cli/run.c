@@ -154,6 +154,10 @@ static int take_outputs(const struct options *options, struct worker_config *con
     settle->results_topic = options_text(options, "results-topic");
     settle->dead_letter_topic = settings_text(options, "dead-letter-topic");
     settle->key_by_id = chose(options, "results-key", "invocation_id");
+    config->progress_topic = settings_text(options, "progress-topic");
+    config->control_topic = settings_text(options, "control-topic");
+    settle->reply.progress_topic = config->progress_topic;
+    settle->reply.control_topic = config->control_topic;
     settle->reply.input_topics = config->topics;
     settle->reply.n_input_topics = config->n_topics;
     settle->reply.dead_letter_topic = settle->dead_letter_topic;

@@ -140,7 +140,7 @@ int sender_finish(struct sender *sender, char why[SENDER_WHY_BYTES])
     if (sender->acknowledged == sender->n) {
         return 0;
     }
-    snprintf(why, SENDER_WHY_BYTES, "%zu of %zu invocations were not acknowledged by topic '%s': %s",
+    snprintf(why, SENDER_WHY_BYTES, "%zu of %zu messages were not acknowledged by topic '%s': %s",
              sender->n - sender->acknowledged, sender->n, sender->topic,
              sender->refused > 0 ? sender->refusal : "no broker answered in time");
     return -1;

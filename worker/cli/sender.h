@@ -1,4 +1,4 @@
-/* sender: puts invocations on a topic and learns where each one landed. For submit and demo.
+/* sender: puts messages on a topic and learns where each one landed. For submit, cancel and demo.
  *
  * One thread; calls block for at most the time they are given. Idempotent, acks=all, as the worker's own producer. */
 #ifndef RXP_CLI_SENDER_H

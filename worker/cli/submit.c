@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/documents.h"
+#include "cli/doings.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/sender.h"
@@ -11,11 +12,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define BROKER_TIMEOUT_MS 10000
 #define TURN_MS 100
 #define BAR_CELLS 30
+#define DRAW_MS 100
+#define REPORTS_A_TURN 1000
+#define SCREEN_BYTES 8192
 
 struct submission {
     const struct options *options;
@@ -27,7 +32,10 @@ struct submission {
     size_t text_bytes;
     struct sender *sender;
     struct reader *reader;
+    struct reader *progress; /* NULL: nobody is told of runs that go on */
     struct tally *tally;
+    struct doings doings;
+    int64_t drawn_ms;
     bool draws;
     char why[2 * SETTINGS_WHY_BYTES];
 };
@@ -81,11 +89,20 @@ static int take_all(struct submission *submission, struct sender *sender)
     return 0;
 }
 
-static void show_progress(const struct submission *submission, bool last)
+static size_t terminal_columns(void)
 {
-    if (!submission->draws) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* The bar, and below it what some runs are doing; the cursor ends at the bar's beginning. */
+static void show_progress(struct submission *submission, bool last)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (!submission->draws || (!last && now_ms - submission->drawn_ms < DRAW_MS)) {
         return;
     }
+    submission->drawn_ms = now_ms;
     const struct tally_counts *counts = tally_counts(submission->tally);
     char text[TALLY_TEXT_BYTES];
     char bar[BAR_CELLS + 1];
@@ -94,7 +111,55 @@ static void show_progress(const struct submission *submission, bool last)
     memset(bar, '=', filled);
     bar[BAR_CELLS] = '\0';
     tally_describe(submission->tally, text);
-    fprintf(stderr, "\r[%s] %zu/%zu %s\033[K%s", bar, counts->seen, counts->expected, text, last ? "\n" : "");
+    struct buf screen;
+    buf_init(&screen, SCREEN_BYTES);
+    buf_putf(&screen, "\r[%s] %zu/%zu %s\033[J", bar, counts->seen, counts->expected, text);
+    if (!last) {
+        size_t before = screen.bytes;
+        doings_draw(&submission->doings, clock_wall_ms(), terminal_columns(), &screen);
+        if (screen.bytes > before) {
+            buf_putf(&screen, "\033[%zuA\r", submission->doings.n);
+        }
+    } else {
+        buf_puts(&screen, "\n");
+    }
+    if (!buf_failed(&screen)) {
+        fwrite(screen.at, 1, screen.bytes, stderr);
+    }
+    buf_deinit(&screen);
+}
+
+static void take_report(struct submission *submission, const rd_kafka_message_t *message)
+{
+    struct rxp_result *result = NULL;
+    struct rxp_refusal why;
+    size_t place;
+    if (message->payload == NULL || rxp_result_parse(message->payload, message->len, &result, &why) != 0) {
+        return;
+    }
+    if (result->status == RXP_STATUS_RUNNING && tally_find(submission->tally, result, &place) == TALLY_FIRST) {
+        doings_note(&submission->doings, place, result);
+    }
+    rxp_result_free(result);
+}
+
+/* A topic that cannot be read any more is none that is waited for. */
+static void take_reports(struct submission *submission)
+{
+    char why[READER_WHY_BYTES];
+    bool failed = false;
+    for (int i = 0; submission->progress != NULL && i < REPORTS_A_TURN && !failed; i++) {
+        rd_kafka_message_t *message = reader_next(submission->progress, 0, &failed, why);
+        if (message == NULL) {
+            break;
+        }
+        take_report(submission, message);
+        rd_kafka_message_destroy(message);
+    }
+    if (failed) {
+        reader_free(submission->progress);
+        submission->progress = NULL;
+    }
 }
 
 static void take_result(struct submission *submission, const rd_kafka_message_t *message)
@@ -104,9 +169,13 @@ static void take_result(struct submission *submission, const rd_kafka_message_t 
     if (message->payload == NULL || rxp_result_parse(message->payload, message->len, &result, &why) != 0) {
         return;
     }
+    size_t place;
+    if (tally_find(submission->tally, result, &place) != TALLY_FOREIGN) {
+        doings_end(&submission->doings, place);
+    }
     if (tally_take(submission->tally, result) == TALLY_FIRST) {
         if (submission->draws) {
-            fputs("\r\033[K", stderr);
+            fputs("\r\033[J", stderr);
         }
         fwrite(message->payload, 1, message->len, stdout);
         fputc('\n', stdout);
@@ -132,6 +201,7 @@ static int wait_for_results(struct submission *submission)
             take_result(submission, message);
             rd_kafka_message_destroy(message);
         }
+        take_reports(submission);
         show_progress(submission, false);
     }
     show_progress(submission, true);
@@ -144,6 +214,20 @@ static int wait_for_results(struct submission *submission)
     return 0;
 }
 
+/* A help to the eye: nothing fails for want of it. */
+static void open_progress(struct submission *submission)
+{
+    const char *topic = settings_text(submission->options, "progress-topic");
+    char why[READER_WHY_BYTES];
+    if (topic == NULL || !submission->draws) {
+        return;
+    }
+    submission->progress = reader_new(&submission->kafka, topic, READER_END, BROKER_TIMEOUT_MS, why);
+    if (submission->progress == NULL) {
+        fprintf(stderr, "rxp-worker submit: what runs are doing cannot be shown: %s\n", why);
+    }
+}
+
 static int open_topics(struct submission *submission)
 {
     if (options_flag(submission->options, "wait")) {
@@ -152,6 +236,7 @@ static int open_topics(struct submission *submission)
         if (submission->reader == NULL) {
             return -1;
         }
+        open_progress(submission);
     }
     submission->sender = sender_new(&submission->kafka, submission->topics[0], BROKER_TIMEOUT_MS, submission->why);
     return submission->sender != NULL ? 0 : -1;
@@ -223,6 +308,7 @@ static int submit_main(const struct options *options)
     }
     sender_free(submission.sender);
     reader_free(submission.reader);
+    reader_free(submission.progress);
     tally_free(submission.tally);
     free(submission.text);
     free(submission.topics);
@@ -240,7 +326,8 @@ const struct command command_submit = {
         "Reads invocations (one JSON document or JSON Lines) from FILE or stdin, checks all of them, and sends\n"
         "them to the first of --invocations-topics with all fields of the contract filled in and the\n"
         "invocation_id as key. A file with a mistake is not sent in part. With --wait it waits for their\n"
-        "results and prints them on stdout, one JSON object a line, in the order in which they come.\n"
+        "results and prints them on stdout, one JSON object a line, in the order in which they come. On a\n"
+        "terminal it shows a progress bar and, with the workers' --progress-topic, what some runs are doing.\n"
         "\n"
         "Examples:\n"
         "  rxp-worker submit --bootstrap-servers localhost:9092 orders.jsonl\n"

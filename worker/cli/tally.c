@@ -65,7 +65,7 @@ static const char *metadata_of(const struct rxp_result *result, const char *key)
     return NULL;
 }
 
-enum tally_match tally_take(struct tally *tally, const struct rxp_result *result)
+enum tally_match tally_find(const struct tally *tally, const struct rxp_result *result, size_t *place)
 {
     const char *topic = metadata_of(result, "source.topic");
     const char *partition = metadata_of(result, "source.partition");
@@ -74,18 +74,31 @@ enum tally_match tally_take(struct tally *tally, const struct rxp_result *result
         return TALLY_FOREIGN;
     }
     const struct awaited key = {.sent = {(int32_t)strtol(partition, NULL, 10), strtoll(offset, NULL, 10)}};
-    struct awaited *found = bsearch(&key, tally->awaited, tally->counts.expected, sizeof key, compare);
+    const struct awaited *found = bsearch(&key, tally->awaited, tally->counts.expected, sizeof key, compare);
     if (found == NULL) {
         return TALLY_FOREIGN;
     }
-    if (found->seen) {
+    *place = (size_t)(found - tally->awaited);
+    return found->seen ? TALLY_AGAIN : TALLY_FIRST;
+}
+
+enum tally_match tally_take(struct tally *tally, const struct rxp_result *result)
+{
+    size_t place;
+    enum tally_match match = tally_find(tally, result, &place);
+    switch (match) {
+    case TALLY_FOREIGN:
+        break;
+    case TALLY_AGAIN:
         tally->counts.again++;
-        return TALLY_AGAIN;
+        break;
+    case TALLY_FIRST:
+        tally->awaited[place].seen = true;
+        tally->counts.seen++;
+        tally->counts.by_status[result->status]++;
+        break;
     }
-    found->seen = true;
-    tally->counts.seen++;
-    tally->counts.by_status[result->status]++;
-    return TALLY_FIRST;
+    return match;
 }
 
 const struct tally_counts *tally_counts(const struct tally *tally)

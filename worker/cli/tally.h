@@ -22,6 +22,8 @@ enum tally_match {
     TALLY_FIRST,   /* the result of one that had none yet */
     TALLY_AGAIN,   /* a further one: at-least-once can repeat */
 };
+/* Which of those that are expected the result is of, by a number, and whether it is the first; nothing is counted. */
+enum tally_match tally_find(const struct tally *tally, const struct rxp_result *result, size_t *place);
 /* Counts a result. */
 enum tally_match tally_take(struct tally *tally, const struct rxp_result *result);
 

@@ -24,6 +24,8 @@ static int check_outputs(const struct worker_config *config, char *why, size_t w
         {"--results-topic", config->settle.results_topic},
         {"--dead-letter-topic", config->settle.dead_letter_topic},
         {"--checkpoints-topic", config->checkpoints_topic},
+        {"--progress-topic", config->progress_topic},
+        {"--control-topic", config->control_topic}, /* the worker only reads it: another's messages would be none */
     };
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
         const struct role *output = &outputs[i];
@@ -31,8 +33,11 @@ static int check_outputs(const struct worker_config *config, char *why, size_t w
             continue;
         }
         if (is_input(config, output->topic)) {
-            snprintf(why, why_bytes, "'%s' is both %s and one of --invocations-topics, so that what the worker writes would "
-                     "come back as invocations, without end: name another topic", output->topic, output->option);
+            snprintf(why, why_bytes, "'%s' is both %s and one of --invocations-topics, so that %s: name another topic",
+                     output->topic, output->option,
+                     output->topic == config->control_topic
+                         ? "each of its messages would be taken for an invocation and for a control message"
+                         : "what the worker writes would come back as invocations, without end");
             return -1;
         }
         for (size_t j = 0; j < i; j++) {
@@ -52,8 +57,8 @@ static int check_replies(const struct reply_policy *policy, char *why, size_t wh
     for (size_t i = 0; i < policy->n_patterns; i++) {
         const char *pattern = policy->patterns[i];
         if (strchr(pattern, '*') == NULL && reply_is_own_topic(policy, pattern)) {
-            snprintf(why, why_bytes, "--reply-topics: no reply can go to '%s', which is an input, dead-letter or checkpoints "
-                     "topic of this worker, or Kafka's own: take it off the list", pattern);
+            snprintf(why, why_bytes, "--reply-topics: no reply can go to '%s', which is an input, dead-letter, checkpoints, "
+                     "progress or control topic of this worker, or Kafka's own: take it off the list", pattern);
             return -1;
         }
     }

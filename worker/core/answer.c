@@ -104,10 +104,9 @@ static const char *shed_text(const struct answer_context *context, char room[SHE
     return used > 0 ? room : NULL;
 }
 
-char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes)
+static char *write_as(const struct run *run, const struct outcome *outcome, const struct answer_context *context, size_t *bytes)
 {
     const struct rxp_invocation *invocation = run->invocation;
-    const struct outcome *outcome = &run->outcome;
     size_t n_echo = invocation != NULL ? invocation->n_metadata : 0;
     struct metadata metadata = {calloc(n_echo + OWN_KEYS, sizeof(struct rxp_pair)), 0};
     if (metadata.pair == NULL) {
@@ -157,4 +156,21 @@ char *answer_write(const struct run *run, const struct answer_context *context, 
     char *text = rxp_result_write(&result, bytes);
     free(metadata.pair);
     return text;
+}
+
+char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes)
+{
+    return write_as(run, &run->outcome, context, bytes);
+}
+
+char *answer_write_running(const struct run *run, const struct answer_context *context, int64_t now_wall_ms, size_t *bytes)
+{
+    int64_t started_at_ms = run->outcome.started_at_ms;
+    const struct outcome running = {
+        .status = RXP_STATUS_RUNNING,
+        .error = RXP_OK,
+        .started_at_ms = started_at_ms,
+        .finished_at_ms = now_wall_ms > started_at_ms ? now_wall_ms : started_at_ms,
+    };
+    return write_as(run, &running, context, bytes);
 }

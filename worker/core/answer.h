@@ -39,6 +39,9 @@ struct answer_context {
  * placeholders of RxP 0.1 stand in. */
 char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes);
 
+/* The same of a run that goes on: status running, as of now_wall_ms. */
+char *answer_write_running(const struct run *run, const struct answer_context *context, int64_t now_wall_ms, size_t *bytes);
+
 /* The id under which the result goes out: the invocation's, or unreadable:TOPIC/PARTITION/OFFSET in `room`. */
 #define ANSWER_ID_BYTES 320
 const char *answer_id(const struct run *run, const struct answer_context *context, char room[ANSWER_ID_BYTES]);

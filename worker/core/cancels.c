@@ -14,6 +14,7 @@
 
 struct cancel {
     struct key_node node;
+    size_t bytes;
     struct timer age; /* since when it counts its hour: asked_at_ms, or when it came, where that is earlier */
     int64_t asked_at_ms;
     char id[];
@@ -23,6 +24,7 @@ struct cancels {
     pthread_mutex_t lock;
     struct key_table by_id;
     struct heap by_age;
+    size_t bytes;         /* of their ids */
     atomic_size_t n;      /* looked at without the lock */
     int64_t full_told_ms; /* Unix time; 0: not yet */
 };
@@ -53,6 +55,7 @@ struct cancels *cancels_new(void)
 static void forget(struct cancels *cancels, struct cancel *cancel)
 {
     key_table_remove(&cancels->by_id, &cancel->node);
+    cancels->bytes -= cancel->bytes;
     free(cancel);
     atomic_fetch_sub_explicit(&cancels->n, 1, memory_order_relaxed);
 }
@@ -77,14 +80,15 @@ void cancels_free(struct cancels *cancels)
     free(cancels);
 }
 
-/* Locked: one too many is there. */
+/* Locked: there are too many, or they are too large. */
 static void forget_oldest(struct cancels *cancels, int64_t now_wall_ms)
 {
     forget(cancels, cancel_of_age(heap_take_due(&cancels->by_age, INT64_MAX)));
     if (cancels->full_told_ms == 0 || now_wall_ms - cancels->full_told_ms >= TOLD_MS) {
         cancels->full_told_ms = now_wall_ms;
-        log_event(LOG_WARN, "cancels_full", "more than %d invocations were asked to be cancelled within the hour: the oldest of "
-                  "these cancels are forgotten, and do not hit invocations that have not come yet", CANCELS_MAX);
+        log_event(LOG_WARN, "cancels_full", "more invocations were asked to be cancelled within the hour than are kept (%d, and %d "
+                  "bytes of ids): the oldest of these cancels are forgotten, and do not hit invocations that have not come yet",
+                  CANCELS_MAX, CANCELS_MAX_BYTES);
     }
 }
 
@@ -97,12 +101,14 @@ static struct cancel *insert(struct cancels *cancels, const char *invocation_id,
         return NULL;
     }
     timer_init(&cancel->age);
+    cancel->bytes = bytes;
     memcpy(cancel->id, invocation_id, bytes);
     if (heap_set(&cancels->by_age, &cancel->age, age_ms) != 0) {
         free(cancel);
         return NULL;
     }
     key_table_add(&cancels->by_id, &cancel->node, cancel->id);
+    cancels->bytes += bytes;
     atomic_fetch_add_explicit(&cancels->n, 1, memory_order_relaxed);
     return cancel;
 }
@@ -127,7 +133,7 @@ bool cancels_add(struct cancels *cancels, const char *invocation_id, int64_t ask
     if (is_news) {
         cancel->asked_at_ms = asked_at_ms;
     }
-    if (cancels->by_age.n > CANCELS_MAX) {
+    while (cancels->by_age.n > CANCELS_MAX || cancels->bytes > CANCELS_MAX_BYTES) {
         forget_oldest(cancels, now_wall_ms);
     }
     pthread_mutex_unlock(&cancels->lock);

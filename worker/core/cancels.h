@@ -3,7 +3,7 @@
  * A cancel can come before its invocation, and must not hit one that was enqueued after it: each has the moment at which
  * it was asked for, and hits inputs whose own timestamp is not later. An input without a timestamp is hit by any.
  *
- * Any thread; one lock. Bounded: beyond CANCELS_MAX the oldest is forgotten, and that is said. The hour of one that claims to
+ * Any thread; one lock. Bounded: beyond CANCELS_MAX (and _BYTES) the oldest is forgotten, and that is said. The hour of one that claims to
  * be asked for in the future begins when it comes. */
 #ifndef RXP_CORE_CANCELS_H
 #define RXP_CORE_CANCELS_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define CANCELS_MAX 100000
+#define CANCELS_MAX_BYTES 67108864 /* of their ids */
 #define CANCELS_KEPT_MS 3600000
 
 struct cancels;

@@ -41,8 +41,8 @@ static rd_kafka_headers_t *copy_headers(const struct job *job, enum job_stage st
     return headers;
 }
 
-/* Of the reply and of the result. */
-static rd_kafka_headers_t *answer_headers(const struct job *job, enum job_stage stage, const char *id)
+/* Of the reply, of the result and of progress. */
+static rd_kafka_headers_t *answer_headers(const struct job *job, enum job_stage stage, enum rxp_status status, const char *id)
 {
     static const char *const own[] = {"rxp-invocation-id", "rxp-status", "content-type"};
     rd_kafka_headers_t *headers = copy_headers(job, stage, own, 3);
@@ -57,7 +57,7 @@ static rd_kafka_headers_t *answer_headers(const struct job *job, enum job_stage 
         }
     }
     if (put_header(headers, own[0], id) != 0 ||
-        put_header(headers, own[1], rxp_status_name(job->run.outcome.status)) != 0 ||
+        put_header(headers, own[1], rxp_status_name(status)) != 0 ||
         put_header(headers, own[2], "application/json") != 0) {
         rd_kafka_headers_destroy(headers);
         return NULL;
@@ -122,7 +122,7 @@ static void compose_answer(struct draft *draft, const struct job *job, const str
         draft->message.key = id;
         draft->message.key_bytes = strlen(id);
     }
-    draft->message.headers = answer_headers(job, stage, id);
+    draft->message.headers = answer_headers(job, stage, job->run.outcome.status, id);
     draft->text = answer_write(&job->run, &context, &draft->message.value_bytes);
     draft->message.value = draft->text;
 }
@@ -138,6 +138,29 @@ int draft_compose(struct draft *draft, struct job *job, const struct settle_conf
         compose_answer(draft, job, config, stage);
     }
     if (draft->message.headers == NULL || (draft->text == NULL && !dead_letter)) {
+        draft_release(draft, false);
+        return -1;
+    }
+    return 0;
+}
+
+int draft_compose_running(struct draft *draft, const struct job *job, const struct settle_config *config, const char *topic,
+                          int64_t now_wall_ms)
+{
+    const struct answer_context context = {
+        .worker_id = config->worker_id,
+        .source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset},
+    };
+    draft->message = (struct publisher_message){.topic = topic, .partition = -1, .key = job->key, .key_bytes = job->key_bytes};
+    const char *id = answer_id(&job->run, &context, draft->id);
+    if (config->key_by_id || job->key == NULL) {
+        draft->message.key = id;
+        draft->message.key_bytes = strlen(id);
+    }
+    draft->message.headers = answer_headers(job, JOB_RESULT, RXP_STATUS_RUNNING, id);
+    draft->text = answer_write_running(&job->run, &context, now_wall_ms, &draft->message.value_bytes);
+    draft->message.value = draft->text;
+    if (draft->message.headers == NULL || draft->text == NULL) {
         draft_release(draft, false);
         return -1;
     }

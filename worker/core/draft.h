@@ -30,6 +30,10 @@ struct draft {
 
 /* 0, or -1 for want of memory, with nothing to release. `stage`: JOB_DEAD_LETTER, JOB_REPLY or JOB_RESULT. */
 int draft_compose(struct draft *draft, struct job *job, const struct settle_config *config, enum job_stage stage);
+/* A progress report of a job that runs, for `topic`: as its result, with status running. It is never shed nor sent again: opaque
+ * is NULL. Loop thread. */
+int draft_compose_running(struct draft *draft, const struct job *job, const struct settle_config *config, const char *topic,
+                          int64_t now_wall_ms);
 /* `headers_taken`: the message was accepted, and its headers with it. */
 void draft_release(struct draft *draft, bool headers_taken);
 

@@ -25,6 +25,7 @@ struct history;
 struct metrics;
 struct metrics_shard;
 struct profiles;
+struct progress;
 
 /* All strings must outlive it. */
 struct flight_config {
@@ -44,6 +45,7 @@ struct flight_config {
     struct metrics_shard *shard; /* the Kafka thread's; the same */
     struct history *history; /* the same: nobody is told of failures */
     struct cancels *cancels; /* the same: none is asked for */
+    struct progress *progress; /* NULL: nobody is told of runs that go on */
     int event_fd; /* woken when flight_turn has something to do */
 };
 

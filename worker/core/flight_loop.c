@@ -1,6 +1,9 @@
 /* Everything here runs on loop threads, save flight_pool_hooks. */
+#include "core/cancels.h"
 #include "core/flight_inside.h"
 #include "core/intake.h"
+#include "core/progress.h"
+#include "engine/query.h"
 #include "ops/log.h"
 
 #include <inttypes.h>
@@ -82,6 +85,35 @@ static void on_noted(struct run *run, void *opaque)
     ledger_note_again(flight->ledger, job_of_run(run));
 }
 
+static void on_progressed(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    progress_report(flight->config.progress, job_of_run(run));
+}
+
+static bool on_is_cancelled(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    struct job *job = job_of_run(run);
+    if (job->invocation == NULL || !cancels_hit(flight->config.cancels, job->invocation->invocation_id, job->message_ms)) {
+        return false;
+    }
+    if (!job->cancel_counted) {
+        job->cancel_counted = true;
+        metrics_add_shared(flight->config.metrics, METRIC_CANCELS_TOTAL, METRIC_CANCEL_HIT, 1);
+    }
+    return true;
+}
+
+static void on_describe(struct run *run, struct query_row *row, void *opaque)
+{
+    (void)opaque;
+    const struct job *job = job_of_run(run);
+    row->key.topic = job->ref.assignment->topic;
+    row->key.partition = job->ref.assignment->partition;
+    row->key.offset = job->ref.offset;
+}
+
 static void return_job(struct flight *flight, struct job *job, enum job_return returned)
 {
     job->returned = returned;
@@ -130,6 +162,9 @@ struct pool_hooks flight_pool_hooks(struct flight *flight)
         .begun = on_begun,
         .accepted = on_accepted,
         .noted = on_noted,
+        .progressed = flight->config.progress != NULL ? on_progressed : NULL,
+        .is_cancelled = flight->config.cancels != NULL ? on_is_cancelled : NULL,
+        .describe = on_describe,
         .ended = on_ended,
         .errands_over = on_errands_over,
         .opaque = flight,

@@ -85,6 +85,10 @@ struct job {
     /* crowds.h, under its lock. */
     struct list crowd_node;
     struct gate *crowd; /* that it joined, while nobody has looked; held. NULL: none */
+    /* What the streams beside the results know of it; its loop's. */
+    int64_t told_ms;    /* progress.h: when it was last told of, monotonic; 0: never */
+    bool told_status;   /* the same: with a status */
+    bool cancel_counted; /* a cancel has hit it */
     /* Publishing. */
     struct reply reply; /* topic is a part of `headers` */
     enum job_stage stage;

@@ -81,7 +81,7 @@ bool reply_is_own_topic(const struct reply_policy *policy, const char *topic)
         }
     }
     return is_same(policy->dead_letter_topic, topic) || is_same(policy->checkpoints_topic, topic) ||
-           strncmp(topic, "__", 2) == 0;
+           is_same(policy->progress_topic, topic) || is_same(policy->control_topic, topic) || strncmp(topic, "__", 2) == 0;
 }
 
 /* NULL where there is none; librdkafka ends every value with a NUL of its own. */
@@ -153,7 +153,7 @@ const char *reply_refusal_text(enum reply_refusal refusal)
     case REPLY_NOT_ALLOWED:
         return "no pattern of --reply-topics allows the topic";
     case REPLY_OWN_TOPIC:
-        return "the topic is an input, dead-letter or checkpoints topic of this worker, or Kafka's own";
+        return "the topic is an input, dead-letter, checkpoints, progress or control topic of this worker, or Kafka's own";
     case REPLY_ONE_TOPIC_TOO_MANY:
         return "this process has replied to 10000 other topics, and goes on with those until it is started anew";
     case REPLY_UNREACHABLE:

@@ -26,6 +26,8 @@ struct reply_policy {
     size_t n_input_topics;
     const char *dead_letter_topic;
     const char *checkpoints_topic;
+    const char *progress_topic;
+    const char *control_topic;
     /* Not written to twice: the result itself is the reply there, with the input's headers. */
     const char *results_topic;
     struct name_set *seen; /* the topics that replies were sent to: so many there may be. NULL: no limit */
@@ -51,7 +53,7 @@ struct reply {
 /* `headers` may be NULL. */
 void reply_find(const struct reply_policy *policy, const rd_kafka_headers_t *headers, struct reply *out);
 
-/* An input, dead-letter or checkpoints topic of this worker, or Kafka's own: no reply goes there, whatever the patterns say. */
+/* An input, dead-letter, checkpoints, progress or control topic of this worker, or Kafka's own: no reply goes there, whatever the patterns say. */
 bool reply_is_own_topic(const struct reply_policy *policy, const char *topic);
 
 /* A phrase that says why: "the topic is not among --reply-topics". Constant. */

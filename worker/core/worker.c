@@ -81,6 +81,8 @@ void worker_serve_back_pressure(struct worker *worker)
     size_t go_on = limit - (limit < 8 ? 1 : limit / 8);
     bool hold = worker->held ? jobs > go_on || bytes > limit_bytes - limit_bytes / 8
                              : jobs >= limit || bytes >= limit_bytes;
+    /* What was cancelled before this worker began must not be begun by it. */
+    hold = hold || (worker->control != NULL && !control_has_caught_up(worker->control));
     if (hold != worker->held) {
         worker->held = hold;
         consumer_hold(worker->consumer, hold);
@@ -284,6 +286,7 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .shard = worker->watch.shard,
         .history = worker->config.history,
         .cancels = worker->config.cancels,
+        .progress = worker->progress,
         .event_fd = worker->event_fd,
     };
     const struct flight_hooks hooks = worker_flight_hooks(worker);
@@ -351,9 +354,10 @@ struct worker *worker_new(const struct worker_config *config, char why[WORKER_WH
         free(worker);
         return NULL;
     }
-    worker->flight = watch_open(worker, why) == 0 ? make_flight(worker, why) : NULL;
+    bool ready = watch_open(worker, why) == 0 && streams_open_progress(worker, why) == 0;
+    worker->flight = ready ? make_flight(worker, why) : NULL;
     worker->consumer = worker->flight != NULL ? make_consumer(worker, why) : NULL;
-    if (worker->consumer == NULL || make_batcher(worker, why) != 0) {
+    if (worker->consumer == NULL || make_batcher(worker, why) != 0 || streams_open_control(worker, why) != 0) {
         worker_free(worker);
         return NULL;
     }
@@ -366,8 +370,10 @@ void worker_free(struct worker *worker)
     if (worker == NULL) {
         return;
     }
+    control_free(worker->control);
     batcher_free(worker->batcher);
     flight_free(worker->flight);
+    progress_free(worker->progress);
     consumer_free(worker->consumer);
     watch_close(worker);
     close(worker->event_fd);

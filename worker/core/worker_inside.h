@@ -5,6 +5,8 @@
 #define RXP_CORE_WORKER_INSIDE_H
 
 #include "core/batcher.h"
+#include "core/control.h"
+#include "core/progress.h"
 #include "core/standing.h"
 #include "core/worker.h"
 #include "kafka/consumer.h"
@@ -20,6 +22,8 @@ struct worker {
     struct consumer *consumer;
     struct flight *flight;
     struct batcher *batcher; /* NULL: results at least once */
+    struct control *control; /* NULL: there is no control topic */
+    struct progress *progress; /* NULL: there is no progress topic */
     enum phase phase;
     int64_t phase_ends_ms; /* the latest end of the phase; CLOCK_NEVER while running */
     int64_t drain_ends_ms; /* the latest end of everything */
@@ -47,6 +51,11 @@ struct worker {
 /* The first reason stays. */
 void worker_fail(struct worker *worker, const char *reason);
 void worker_serve_back_pressure(struct worker *worker);
+
+/* ---- worker_streams.c: 0 also where none is wanted; -1 with why ---- */
+
+int streams_open_progress(struct worker *worker, char why[WORKER_WHY_BYTES]);
+int streams_open_control(struct worker *worker, char why[WORKER_WHY_BYTES]);
 
 /* ---- worker_watch.c: what standing and metrics are told ---- */
 

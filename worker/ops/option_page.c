@@ -56,9 +56,10 @@ void options_print_help(enum option_command command, FILE *out)
             const struct option_spec *spec = &table[i];
             if ((spec->commands & (unsigned)command) == 0 || spec->flag_only != (own == 1))
                 continue;
-            if (strcmp(group, spec->group) != 0)
-                fprintf(out, "\n%s:\n", spec->flag_only ? "Options of this command" : spec->group);
-            group = spec->group;
+            const char *heading = spec->flag_only ? "Options of this command" : spec->group;
+            if (strcmp(group, heading) != 0)
+                fprintf(out, "\n%s:\n", heading);
+            group = heading;
             kafka = kafka || strcmp(spec->name, "bootstrap-servers") == 0;
             print_option(spec, out);
         }
@@ -83,18 +84,36 @@ static void print_cell(FILE *out, const char *text)
 
 static void print_commands(FILE *out, unsigned commands)
 {
-    static const char *const words[] = {"run",     "demo",    "exec",   "validate", "submit",
-                                        "results", "offsets", "config", "backend",  "health"};
+    static const struct {
+        enum option_command bit;
+        const char *word;
+    } words[] = {
+        {COMMAND_RUN, "run"},
+        {COMMAND_DEMO, "demo"},
+        {COMMAND_EXEC, "exec"},
+        {COMMAND_VALIDATE, "validate"},
+        {COMMAND_SUBMIT, "submit"},
+        {COMMAND_RESULTS, "results"},
+        {COMMAND_CANCEL, "cancel"},
+        {COMMAND_OFFSETS, "offsets"},
+        {COMMAND_REDRIVE, "redrive"},
+        {COMMAND_CONFIG, "config"},
+        {COMMAND_BACKEND, "backend"},
+        {COMMAND_HEALTH, "health"},
+    };
     const char *before = "";
-    if (commands == (1U << sizeof words / sizeof words[0]) - 1) {
+    unsigned left = 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        left |= words[i].bit & ~commands;
+    if (left == 0) {
         fputs("all", out);
         return;
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         /* config knows all of run's: not worth repeating */
-        if ((commands & (1U << i)) == 0 || (1U << i == COMMAND_CONFIG && (commands & COMMAND_RUN) != 0))
+        if ((commands & words[i].bit) == 0 || (words[i].bit == COMMAND_CONFIG && (commands & COMMAND_RUN) != 0))
             continue;
-        fprintf(out, "%s%s", before, words[i]);
+        fprintf(out, "%s%s", before, words[i].word);
         before = ", ";
     }
 }

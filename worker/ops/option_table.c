@@ -4,9 +4,9 @@
 
 #define ALL                                                                                                            \
     (COMMAND_RUN | COMMAND_DEMO | COMMAND_EXEC | COMMAND_VALIDATE | COMMAND_SUBMIT | COMMAND_RESULTS |                 \
-     COMMAND_OFFSETS | COMMAND_CONFIG | COMMAND_BACKEND | COMMAND_HEALTH)
+     COMMAND_OFFSETS | COMMAND_CONFIG | COMMAND_BACKEND | COMMAND_HEALTH | COMMAND_CANCEL | COMMAND_REDRIVE)
 #define WORKER (COMMAND_RUN | COMMAND_CONFIG)
-#define CLIENTS (WORKER | COMMAND_SUBMIT | COMMAND_RESULTS | COMMAND_OFFSETS)
+#define CLIENTS (WORKER | COMMAND_SUBMIT | COMMAND_RESULTS | COMMAND_OFFSETS | COMMAND_CANCEL | COMMAND_REDRIVE)
 #define ENGINE (WORKER | COMMAND_DEMO | COMMAND_EXEC)
 #define PLANNERS (WORKER | COMMAND_EXEC | COMMAND_VALIDATE | COMMAND_SUBMIT)
 #define STATUSES "pending|running|succeeded|failed|timed_out|cancelled|rejected"
@@ -16,16 +16,23 @@ static const struct option_spec table[] = {
     {.name = "bootstrap-servers", .alias = "brokers", .type = OPTION_TEXT, .value = NULL, .metavar = "HOST:PORT,…",
      .commands = CLIENTS, .group = "Kafka", .help = "Kafka brokers to begin with; the others are learned from them."},
     {.name = "invocations-topics", .type = OPTION_TEXT, .value = "rxp.invocations", .metavar = "TOPIC,…",
-     .commands = WORKER | COMMAND_SUBMIT | COMMAND_OFFSETS, .group = "Kafka",
+     .commands = WORKER | COMMAND_SUBMIT | COMMAND_OFFSETS | COMMAND_REDRIVE, .group = "Kafka",
      .help = "Topics of invocations; submit writes to the first."},
     {.name = "results-topic", .type = OPTION_TEXT, .value = "rxp.results", .metavar = "TOPIC",
      .commands = WORKER | COMMAND_SUBMIT | COMMAND_RESULTS, .group = "Kafka",
      .help = "Topic that every invocation's result goes to."},
     {.name = "dead-letter-topic", .type = OPTION_TEXT, .value = "", .metavar = "TOPIC", .may_be_empty = true,
-     .commands = WORKER, .group = "Kafka",
+     .commands = WORKER | COMMAND_REDRIVE, .group = "Kafka",
      .help = "Topic that rejected messages go to as well, byte for byte; empty: off."},
+    {.name = "progress-topic", .type = OPTION_TEXT, .value = "", .metavar = "TOPIC", .may_be_empty = true,
+     .commands = WORKER | COMMAND_SUBMIT, .group = "Kafka",
+     .help = "Topic that a running RuntimeResult goes to when a run is accepted and whenever its backend's status changes, best "
+             "effort; submit --wait shows them; empty: off."},
+    {.name = "control-topic", .type = OPTION_TEXT, .value = "", .metavar = "TOPIC", .may_be_empty = true,
+     .commands = WORKER | COMMAND_CANCEL, .group = "Kafka",
+     .help = "Topic from which every worker reads what it is asked to cancel (rxp-worker cancel); empty: off."},
     {.name = "group-id", .type = OPTION_TEXT, .value = "rxp-worker", .metavar = "NAME",
-     .commands = WORKER | COMMAND_OFFSETS, .group = "Kafka",
+     .commands = WORKER | COMMAND_OFFSETS | COMMAND_REDRIVE, .group = "Kafka",
      .help = "Consumer group; workers of one group share the partitions."},
     {.name = "group-instance-id", .type = OPTION_TEXT, .value = "", .metavar = "NAME", .may_be_empty = true,
      .commands = WORKER, .group = "Kafka",
@@ -190,8 +197,8 @@ static const struct option_spec table[] = {
     {.name = "admin-token-file", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
      .commands = WORKER, .group = "Process", .help = "File to read admin-token from, at the start; empty: none."},
 
-    {.name = "dry-run", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_EXEC, .flag_only = true, .group = "Exec",
-     .help = "Print the requests that would be sent, in order, and send none."},
+    {.name = "dry-run", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_EXEC | COMMAND_REDRIVE, .flag_only = true,
+     .group = "Exec", .help = "Print what would be sent, in order, and send nothing."},
     {.name = "trace", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_EXEC, .flag_only = true, .group = "Exec",
      .help = "Print each exchange on stderr as it happens, with its times and what the worker makes of it."},
 
@@ -203,17 +210,25 @@ static const struct option_spec table[] = {
 
     {.name = "follow", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_RESULTS, .flag_only = true,
      .group = "Results", .help = "Begin at the present end and go on until interrupted."},
-    {.name = "from-beginning", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_RESULTS, .flag_only = true,
-     .group = "Results", .help = "Begin with the oldest result (that is so without --follow)."},
+    {.name = "from-beginning", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_RESULTS | COMMAND_REDRIVE,
+     .flag_only = true, .group = "Results",
+     .help = "Begin with the oldest message (results: that is so without --follow; redrive: also what was redriven before)."},
     {.name = "invocation-id", .type = OPTION_TEXT, .value = "", .metavar = "ID", .may_be_empty = true,
-     .commands = COMMAND_RESULTS, .flag_only = true, .group = "Results",
-     .help = "Only the results of this invocation; empty: all."},
+     .commands = COMMAND_RESULTS | COMMAND_REDRIVE, .flag_only = true, .group = "Results",
+     .help = "Only those of this invocation; empty: all."},
     {.name = "status", .type = OPTION_CHOICE, .value = "", .choices = STATUSES, .may_be_empty = true,
      .commands = COMMAND_RESULTS, .flag_only = true, .group = "Results",
      .help = "Only results with this status; empty: all."},
     {.name = "limit", .type = OPTION_INT, .value = "0", .metavar = "N", .min = 0, .max = 9007199254740992.0,
      .commands = COMMAND_RESULTS, .flag_only = true, .group = "Results",
      .help = "Stop after so many results; 0: print all."},
+
+    {.name = "code", .type = OPTION_TEXT, .value = "", .metavar = "CODE,…", .may_be_empty = true,
+     .commands = COMMAND_REDRIVE, .flag_only = true, .group = "Redrive",
+     .help = "Only dead letters with one of these error codes, as egress_denied; empty: all."},
+    {.name = "to", .type = OPTION_TEXT, .value = "", .metavar = "TOPIC", .may_be_empty = true,
+     .commands = COMMAND_REDRIVE, .flag_only = true, .group = "Redrive",
+     .help = "Topic that they all go to; empty: each to the one that it came from, if that is among --invocations-topics."},
 
     {.name = "json", .type = OPTION_FLAG, .value = "false", .commands = COMMAND_OFFSETS, .flag_only = true,
      .group = "Offsets", .help = "Print a JSON object for each partition instead of a table."},

@@ -26,6 +26,8 @@ enum option_command {
     COMMAND_CONFIG = 1 << 7, /* knows all of run's */
     COMMAND_BACKEND = 1 << 8,
     COMMAND_HEALTH = 1 << 9,
+    COMMAND_CANCEL = 1 << 10,
+    COMMAND_REDRIVE = 1 << 11,
 };
 
 struct option_spec {
