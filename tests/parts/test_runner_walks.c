@@ -51,6 +51,21 @@ START_TEST(a_run_is_asked_for_as_it_is_prepared)
 }
 END_TEST
 
+START_TEST(one_that_waits_for_memory_is_asked_for_when_there_is_some)
+{
+    struct subject *subject = subject_new();
+    subject->not_nows = 1;
+    subject->is_cancelled = true;
+    submit(subject);
+    turn();
+    ask(); /* the hook would find no invocation */
+    ck_assert_int_eq(subject->asked, 0);
+    turn_at(now_ms + 60000);
+    ck_assert_int_eq(subject->asked, 1);
+    ck_assert_int_eq(subject->outcome.status, RXP_STATUS_CANCELLED);
+}
+END_TEST
+
 #define CANCELS ",\"http.cancel_url_template\":\"http://b.example/runs/{run_id}/stop\""
 
 START_TEST(a_resumed_run_that_is_cancelled_as_it_is_prepared_is_cancelled_at_its_backend)
@@ -323,8 +338,10 @@ START_TEST(a_runner_that_goes_leaves_no_question_open)
 {
     struct query *query = put(all);
     query_release(query);
-    teardown();
+    runner_deinit(&runner);
     ck_assert_int_eq(n_done, 1);
+    ck_assert(!is_complete);
+    metrics_free(config.metrics);
     setup();
 }
 END_TEST
@@ -403,6 +420,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_run_that_was_asked_for_and_is_not_cancelled_goes_on);
     tcase_add_test(tcase, a_run_under_way_that_is_cancelled_ends_so_when_it_is_asked_for);
     tcase_add_test(tcase, a_run_is_asked_for_as_it_is_prepared);
+    tcase_add_test(tcase, one_that_waits_for_memory_is_asked_for_when_there_is_some);
     tcase_add_test(tcase, a_resumed_run_that_is_cancelled_as_it_is_prepared_is_cancelled_at_its_backend);
     tcase_add_test(tcase, many_are_asked_for_in_slices);
     tcase_add_test(tcase, who_is_asked_for_again_during_a_walk_is_visited_once_more_behind_it);

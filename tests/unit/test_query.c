@@ -3,6 +3,7 @@
 #include "support/check_main.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,6 +306,49 @@ START_TEST(loops_and_who_gives_up_may_end_it_together)
 }
 END_TEST
 
+/* ---- who gives up while it is told ---- */
+
+static atomic_bool is_telling;
+static atomic_bool is_giving_up;
+static atomic_int slowly_told;
+
+static void tell_slowly(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+{
+    (void)rows, (void)n, (void)matching, (void)complete, (void)opaque;
+    atomic_store(&is_telling, true);
+    while (!atomic_load(&is_giving_up)) {
+        sched_yield();
+    }
+    for (int i = 0; i < 1000; i++) {
+        sched_yield();
+    }
+    atomic_fetch_add(&slowly_told, 1);
+}
+
+static void *end_part(void *opaque)
+{
+    query_part_end(opaque, true);
+    return NULL;
+}
+
+START_TEST(who_gives_up_while_it_is_told_waits_for_that)
+{
+    const struct query_filter filter = {.phase = -1, .started_before_ms = INT64_MAX, .limit = 1};
+    struct query *query = query_new(&filter, tell_slowly, NULL);
+    query_expect(query, 1);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_part, query_part_new(query)), 0);
+    while (!atomic_load(&is_telling)) {
+        sched_yield();
+    }
+    atomic_store(&is_giving_up, true);
+    query_give_up(query);
+    ck_assert_int_eq(atomic_load(&slowly_told), 1);
+    query_release(query);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("query");
@@ -319,6 +363,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, of_a_url_the_origin_is_shown, 0, COUNT(urls));
     tcase_add_test(tcase, long_texts_are_cut_between_characters);
     tcase_add_test(tcase, loops_and_who_gives_up_may_end_it_together);
+    tcase_add_test(tcase, who_gives_up_while_it_is_told_waits_for_that);
     suite_add_tcase(suite, tcase);
     return suite;
 }

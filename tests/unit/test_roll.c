@@ -98,6 +98,9 @@ START_TEST(adding_and_removing_twice_are_harmless)
     ck_assert_int_eq(visits[0], 1);
     ck_assert_int_eq(visits[1], 0);
     ck_assert_int_eq(visits[2], 1);
+    roll_remove(&roll, &runs[2]); /* from where it was moved to */
+    ck_assert_uint_eq(roll.n, 1);
+    ck_assert_ptr_eq(roll.runs[0], &runs[0]);
 }
 END_TEST
 

@@ -226,18 +226,6 @@ struct loop *loop_new(const struct loop_config *config, char *why, size_t why_by
     return NULL;
 }
 
-/* Those that came after the thread had looked for the last time. */
-static void end_queries(struct loop *loop)
-{
-    struct list queries;
-    struct list *node;
-    list_init(&queries);
-    mailbox_take(&loop->queries, &queries);
-    while ((node = list_shift(&queries)) != NULL) {
-        query_part_end(list_entry(node, struct query_part, node), false);
-    }
-}
-
 void loop_free(struct loop *loop)
 {
     if (loop == NULL) {
@@ -245,7 +233,6 @@ void loop_free(struct loop *loop)
     }
     loop_command(loop, RUNNER_ABANDON | LOOP_STOP);
     pthread_join(loop->thread, NULL);
-    end_queries(loop);
     runner_deinit(&loop->runner);
     take_down(loop);
 }

@@ -27,7 +27,7 @@ struct loop_config {
 
 /* Starts the thread, with all signals blocked. NULL with a sentence in why[why_bytes]. */
 struct loop *loop_new(const struct loop_config *config, char *why, size_t why_bytes);
-/* Every run ends abandoned, then the thread ends and is joined. */
+/* Every run ends abandoned, every query that was put before is answered or given up, then the thread ends and is joined. */
 void loop_free(struct loop *loop);
 
 void loop_submit(struct loop *loop, struct run *run);
