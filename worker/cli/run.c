@@ -209,6 +209,9 @@ static int run_main(const struct options *options)
     config.max_in_flight = (size_t)options_int(options, "max-in-flight");
     config.max_in_flight_bytes = (size_t)options_int(options, "max-in-flight-bytes");
     config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
+    config.log_runs = chose(options, "log-runs", "all")        ? LOG_RUNS_ALL
+                      : chose(options, "log-runs", "failures") ? LOG_RUNS_FAILURES
+                                                               : LOG_RUNS_NONE;
     config.commit_interval_ms = options_int(options, "commit-interval-ms");
     config.drain_ms = options_ms(options, "drain-seconds");
     catch_signals();

@@ -80,6 +80,8 @@ int flight_take(struct flight *flight, struct assignment *assignment, const rd_k
         job_free(job);
         return -1;
     }
+    job->run.phase = METRIC_PHASE_QUEUED; /* be it in its lane, or in a loop's mailbox */
+    metrics_add(flight->config.shard, METRIC_RUNS_IN_FLIGHT, METRIC_PHASE_QUEUED, 1);
     flight->jobs++;
     flight->input_bytes += job->input_bytes;
     flight_count_jobs(flight);

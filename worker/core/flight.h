@@ -11,6 +11,7 @@
 
 #include "core/lanes.h"
 #include "core/ledger.h"
+#include "core/run_line.h"
 #include "core/settle.h"
 #include "engine/pool.h"
 #include "kafka/client_conf.h"
@@ -43,6 +44,7 @@ struct flight_config {
     struct profiles *profiles; /* NULL: none */
     struct metrics *metrics; /* NULL: nothing is counted */
     struct metrics_shard *shard; /* the Kafka thread's; the same */
+    enum log_runs log_runs;
     struct history *history; /* the same: nobody is told of failures */
     struct cancels *cancels; /* the same: none is asked for */
     struct progress *progress; /* NULL: nobody is told of runs that go on */

@@ -19,6 +19,8 @@ static void end_job(struct flight *flight, struct job *job)
     if (next != NULL)
         flight_submit(flight, next);
     flight_serve_lanes(flight, job->ref.assignment);
+    if (job->run.phase != METRIC_PHASE_N)
+        metrics_add(flight->config.shard, METRIC_RUNS_IN_FLIGHT, job->run.phase, -1);
     permits_forget(job);
     crowds_forget(&flight->crowds, job, flight->now_ms);
     ledger_release(flight->ledger, job);
@@ -77,6 +79,7 @@ static void count_landed(struct flight *flight, const struct run *run)
 void flight_land(struct flight *flight, struct job *job)
 {
     count_landed(flight, &job->run);
+    run_line_write(job, flight->config.log_runs);
     atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
     if (job->reply.refusal != REPLY_TAKEN)
         tell_reply_shed(flight, job);

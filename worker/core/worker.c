@@ -284,6 +284,7 @@ static struct flight *make_flight(struct worker *worker, char *why)
         .profiles = worker->config.profiles,
         .metrics = worker->config.metrics,
         .shard = worker->watch.shard,
+        .log_runs = worker->config.log_runs,
         .history = worker->config.history,
         .cancels = worker->config.cancels,
         .progress = worker->progress,

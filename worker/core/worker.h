@@ -42,6 +42,7 @@ struct worker_config {
                                  * it for runs of partitions that were taken away */
     size_t max_message_bytes;
     struct profiles *profiles; /* NULL: none */
+    enum log_runs log_runs;
     int64_t commit_interval_ms;
     int64_t drain_ms;
     const char *progress_topic; /* NULL: off */
