@@ -29,6 +29,7 @@ struct fixture {
     size_t late;    /* of the aborted: some message had waited for its time-out */
     size_t cut;
     size_t refused; /* messages, all in all */
+    size_t parted;  /* of the aborted */
     size_t unreachable;
     size_t fatal;
     char last_reason[1024];
@@ -88,6 +89,8 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     fixture->late += strstr(settled->reason, "timed out") != NULL || strstr(settled->reason, "have not taken") != NULL;
     fixture->cut += settled->is_cut;
     fixture->refused += settled->n_refused;
+    fixture->parted += settled->is_parted;
+    ck_assert(settled->too_large || !settled->is_parted);
     fixture->unreachable += settled->n_unreachable;
     for (size_t i = 0; i < settled->n_refused; i++) {
         ck_assert((char *)settled->refused[i] >= (char *)fixture);
@@ -375,6 +378,52 @@ START_TEST(messages_that_are_called_damaged_every_time_are_refused_in_the_end)
 }
 END_TEST
 
+START_TEST(what_was_too_large_together_goes_in_smaller_sets_for_good)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    for (int i = 0; i < 4; i++) {
+        rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        commit_one(&fixture);
+        /* All of them together; then each by itself, since no two go into half of that with what is around them. */
+        ck_assert_uint_eq(fixture.refused, MESSAGES + (size_t)i);
+        ck_assert_uint_eq(fixture.parted, 1);
+    }
+    ck_assert_uint_eq(fixture.fatal, 0);
+    /* No gap is left where the producer was made anew. */
+    ck_assert_uint_le(fixture.aborted, 1 + 3 * 2);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(messages_that_went_alone_were_not_too_large_together)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    fixture.alone = true;
+    rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    commit_one(&fixture);
+    ck_assert_uint_eq(fixture.refused, 1);
+    ck_assert_uint_eq(fixture.parted, 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(messages_refused_together_for_another_reason_are_not_parted)
+{
+    struct fixture fixture;
+    fixture_start(&fixture);
+    commit_one(&fixture);
+    rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    commit_one(&fixture);
+    ck_assert_uint_eq(fixture.refused, MESSAGES);
+    ck_assert_uint_eq(fixture.parted, 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 /* Behind refused messages librdkafka sends nothing more to their partition, and does not say so. */
 START_TEST(what_librdkafka_does_not_send_any_more_is_not_waited_for)
 {
@@ -615,6 +664,9 @@ Suite *test_suite(void)
     tcase_add_test(tcase, an_old_generation_is_not_tried_again_without_a_rest);
     tcase_add_test(tcase, messages_that_are_called_damaged_every_time_are_refused_in_the_end);
     tcase_add_test(tcase, a_batch_that_is_not_written_in_its_time_is_given_up);
+    tcase_add_test(tcase, what_was_too_large_together_goes_in_smaller_sets_for_good);
+    tcase_add_test(tcase, messages_that_went_alone_were_not_too_large_together);
+    tcase_add_test(tcase, messages_refused_together_for_another_reason_are_not_parted);
     tcase_add_test(tcase, messages_that_go_alone_share_no_request_behind_a_refused_one);
     tcase_add_test(tcase, brokers_that_are_away_at_the_start_are_waited_for);
     tcase_add_test(tcase, what_librdkafka_does_not_send_any_more_is_not_waited_for);

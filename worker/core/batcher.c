@@ -88,13 +88,9 @@ static void form(struct batcher *batcher)
 {
     size_t n = 0;
     size_t bytes = 0;
-    size_t doubts = 0;
-    fit_turn(&batcher->fit, batcher->now_ms);
     drop_lost(batcher, &batcher->due);
     while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < batcher->pace.most_bytes) {
         struct job *job = list_entry(batcher->due.next, struct job, node);
-        if (!sieve_has_room(job, batcher->config.settle, &batcher->fit, &doubts))
-            break;
         list_remove(&job->node);
         const struct job_tags tags = flight_tags(batcher->config.flight, job);
         if (!consumer_done(batcher->config.consumer, &job->ref, tags.writer, tags.n)) {
@@ -180,8 +176,8 @@ static void shed(struct batcher *batcher, const struct transaction_settled *sett
 {
     struct refusal told = {batcher->config.flight, settled->reason};
     const struct sieve_refusal refusals[] = {
-        {settled->refused, settled->n_refused, settled->too_large, batcher->now_ms},
-        {settled->unreachable, settled->n_unreachable, false, batcher->now_ms},
+        {settled->refused, settled->n_refused, settled->too_large, settled->is_parted, batcher->now_ms},
+        {settled->unreachable, settled->n_unreachable, false, false, batcher->now_ms},
     };
     struct job *job = NULL;
     for (size_t i = 0; job == NULL && i < 2; i++) {

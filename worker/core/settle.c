@@ -222,7 +222,7 @@ static size_t count_bytes(const struct publisher_message *message)
 }
 
 /* As it will fit, as far as is known; that may be in vain. */
-static int compose_fitting(struct draft *draft, struct job *job, const struct settle_config *config, struct fit *fit)
+static int compose_fitting(struct draft *draft, struct job *job, const struct settle_config *config, const struct fit *fit)
 {
     if (draft_compose(draft, job, config, JOB_RESULT) != 0) {
         return -1;
@@ -238,15 +238,11 @@ static int compose_fitting(struct draft *draft, struct job *job, const struct se
         }
         job->sent_bytes = count_bytes(&draft->message);
     }
-    if (job->alone || fit_is_in_doubt(fit, job->sent_bytes)) {
-        bool may = fit_take_alone(fit);
-        job->alone = job->alone || may;
-    }
     draft->message.alone = job->alone;
     return 0;
 }
 
-static enum publisher_send produce_result(struct job *job, const struct settle_config *config, struct fit *fit,
+static enum publisher_send produce_result(struct job *job, const struct settle_config *config, const struct fit *fit,
                                           settle_produce_fn produce, void *opaque)
 {
     struct draft draft;
@@ -273,7 +269,7 @@ static bool is_refusal(enum publisher_send sent)
     return sent == PUBLISHER_REFUSED || sent == PUBLISHER_UNREACHABLE;
 }
 
-enum publisher_send settle_produce(struct job *job, const struct settle_config *config, struct fit *fit,
+enum publisher_send settle_produce(struct job *job, const struct settle_config *config, const struct fit *fit,
                                    settle_produce_fn produce, void *opaque)
 {
     enum publisher_send dead_letter = PUBLISHER_SENT;

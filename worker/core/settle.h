@@ -48,9 +48,9 @@ typedef enum publisher_send (*settle_produce_fn)(const struct publisher_message 
  * transaction's thread, while the job is part of the batch. Message opaque: the job. PUBLISHER_SENT where both were taken;
  * PUBLISHER_REFUSED where one was not (both were tried); else at once what `produce` said. PUBLISHER_FULL is also said for
  * want of memory: then the batch lacks a result and must not be committed. */
-enum publisher_send settle_produce(struct job *job, const struct settle_config *config, struct fit *fit,
+enum publisher_send settle_produce(struct job *job, const struct settle_config *config, const struct fit *fit,
                                    settle_produce_fn produce, void *opaque);
-/* Where the batch ended before the job's turn came, or it is not formed yet: how large its result is, if that is not known. */
+/* Where the batch ended before the job's turn came: how large its result is, if that is not known. */
 void settle_measure(struct job *job, const struct settle_config *config);
 /* A message of the job was refused, and its batch aborted: it goes again alone, then smaller. Once or twice a batch, for both
  * its messages: harmless. False where nothing is left to leave out: the worker must stop. Kafka thread. */

@@ -34,46 +34,28 @@ static bool sort(struct list *batch)
     return true;
 }
 
-/* ---- one that went alone ---- */
-
-/* It was alone with its broker, whether that was asked for or not. */
-static bool was_alone(const struct job *job, const struct sieve_refusal *refusal)
+/* It was alone with its broker, whether that was asked for or not; or that does not matter. */
+static bool was_meant(const struct job *job, const struct sieve_refusal *refusal)
 {
-    return job->alone || (refusal->n_refused == 1 && is_sole(job));
+    return refusal->too_large || job->alone || (refusal->n_refused == 1 && is_sole(job));
 }
 
-/* ---- those that went together: job->refused says who was named, until settle_produce ---- */
-
-static bool may_be_new(const struct job *job, const struct fit *fit)
+/* Those that went together: job->refused says who was named, until settle_produce. */
+static bool is_suspect(const struct job *job)
 {
-    return !is_sole(job) || fit_is_new(fit, job->sent_bytes);
+    return job->refused && !job->alone;
 }
 
-/* has_new: the one that is too large is among those of a new size. */
-static bool is_suspect(const struct job *job, bool has_new, const struct fit *fit)
-{
-    return job->refused && !job->alone && (!has_new || may_be_new(job, fit));
-}
-
-/* Where a batch was cut no more than it was left with. */
-static size_t most_alone(const struct fit *fit)
-{
-    return fit->alone_most < FIT_ALONE ? fit->alone_most : SIEVE_ALONE;
-}
-
-static void part(struct list *batch, bool has_new, const struct fit *fit,
-                 void (*tell)(const struct job *job, void *opaque), void *opaque)
+static void part(struct list *batch, const struct fit *fit, void (*tell)(const struct job *job, void *opaque), void *opaque)
 {
     size_t suspects = 0;
     size_t seen = 0;
     for (struct list *node = batch->next; node != batch; node = node->next)
-        suspects += is_suspect(list_entry(node, struct job, node), has_new, fit);
-    size_t most = most_alone(fit);
-    size_t step = (suspects + most - 1) / most;
+        suspects += is_suspect(list_entry(node, struct job, node));
+    size_t step = (suspects + fit->alone_most - 1) / fit->alone_most;
     for (struct list *node = batch->next; node != batch; node = node->next) {
         struct job *job = list_entry(node, struct job, node);
-        /* The smallest first: where all are too large it tells of all. */
-        if (!is_suspect(job, has_new, fit) || seen++ % step != 0)
+        if (!is_suspect(job) || seen++ % step != 0)
             continue;
         job->alone = true;
         tell(job, opaque);
@@ -83,17 +65,15 @@ static void part(struct list *batch, bool has_new, const struct fit *fit,
 struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusal, struct fit *fit,
                           void (*tell)(const struct job *job, void *opaque), void *opaque)
 {
-    bool has_new = false;
     /* What was not reached again may still say so of an earlier round. */
     for (struct list *node = batch->next; node != batch; node = node->next)
         list_entry(node, struct job, node)->refused = false;
-    for (size_t i = 0; i < refusal->n_refused; i++) {
+    for (size_t i = 0; i < refusal->n_refused && !refusal->is_parted; i++) {
         struct job *job = refusal->refused[i];
         if (job->refused)
             continue;
-        if (!was_alone(job, refusal)) {
+        if (!was_meant(job, refusal)) {
             job->refused = true;
-            has_new = has_new || (refusal->too_large && may_be_new(job, fit));
             continue;
         }
         /* Of a job with a dead letter it may have been that. */
@@ -103,18 +83,12 @@ struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusa
         if (!settle_refused(job))
             return job;
         tell(job, opaque);
+        job->alone = !refusal->too_large; /* what is left of it need not */
     }
     sort(batch);
-    part(batch, has_new, fit, tell, opaque);
+    if (!refusal->too_large)
+        part(batch, fit, tell, opaque);
     return NULL;
-}
-
-bool sieve_has_room(struct job *job, const struct settle_config *config, const struct fit *fit, size_t *doubts)
-{
-    if (fit->refused_bytes == 0)
-        return true;
-    settle_measure(job, config);
-    return !fit_is_in_doubt(fit, job->sent_bytes) || (*doubts)++ < fit->alone_most;
 }
 
 void sieve_cut(struct list *batch, struct fit *fit)

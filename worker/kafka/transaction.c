@@ -141,11 +141,11 @@ static int start_thread(struct transaction *transaction)
 
 /* ---- the Kafka thread ---- */
 
-static int64_t read_timeout_ms(const rd_kafka_conf_t *conf)
+static int64_t read_number(const rd_kafka_conf_t *conf, const char *name)
 {
     char value[32] = "";
     size_t bytes = sizeof value;
-    rd_kafka_conf_res_t result = rd_kafka_conf_get(conf, "transaction.timeout.ms", value, &bytes);
+    rd_kafka_conf_res_t result = rd_kafka_conf_get(conf, name, value, &bytes);
     assert(result == RD_KAFKA_CONF_OK);
     return strtoll(value, NULL, 10);
 }
@@ -173,7 +173,8 @@ static int make_conf(struct transaction *transaction, const struct transaction_c
     }
     rd_kafka_conf_set_dr_msg_cb(transaction->conf, batch_report);
     rd_kafka_conf_set_opaque(transaction->conf, transaction);
-    transaction->timeout_ms = read_timeout_ms(transaction->conf);
+    transaction->timeout_ms = read_number(transaction->conf, "transaction.timeout.ms");
+    set_size_init(&transaction->set_size, (size_t)read_number(transaction->conf, "batch.size"));
     return 0;
 }
 
@@ -251,6 +252,7 @@ static void settle(struct transaction *transaction)
         .refused = batch.refused.list,
         .n_refused = batch.refused.n,
         .too_large = batch.is_too_large,
+        .is_parted = batch.is_parted,
         .is_cut = batch.is_late,
         .unreachable = batch.unreachable.list,
         .n_unreachable = batch.unreachable.n,

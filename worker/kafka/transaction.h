@@ -47,7 +47,10 @@ struct transaction_settled {
      * send them `alone`, or shed them. */
     void *const *refused;
     size_t n_refused;
-    bool too_large; /* each of `refused` was refused for its size */
+    bool too_large; /* each of `refused` was refused for its size: for its own, unless is_parted */
+    /* Some of them were too large together. From now on less goes together (set_size.h), so that they need not go `alone`: the
+     * next refusals are of each one's own size, after a few more like this one at most. */
+    bool is_parted;
     /* ABORTED, since its time was over before all messages were written: fewer should go `alone`. Nothing is refused then. */
     bool is_cut;
     /* As DELIVERY_UNREACHABLE: no such partition; of optional ones, a topic that is missing or closed. (Where only the brokers'

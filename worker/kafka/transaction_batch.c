@@ -133,6 +133,8 @@ void batch_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
     bool is_refused = !may_pass && refuse(batch, sent, topic, message->len, err) != PUBLISHER_SENT;
     if (!is_refused)
         note_failure(batch, topic, err);
+    else if (is_of_size(err))
+        sets_note(transaction, message, sent->alone);
     batch->has_gap = batch->has_gap || is_refused || may_pass;
 }
 
@@ -433,6 +435,7 @@ void batch_run(struct transaction *transaction, struct batch *batch)
         commit(transaction, batch);
     else
         give_up(transaction, batch, remedy);
+    sets_learn(transaction, batch);
     if (batch->outcome != TRANSACTION_COMMITTED)
         see_to_topic(transaction, batch);
     note_rest(transaction, batch);

@@ -3,12 +3,14 @@
  *   transaction           the Kafka thread's side, the hand-over, the thread
  *   transaction_batch     one batch, from begin to what came of it
  *   transaction_producer  the producer: making it, what its errors mean, its end
+ *   transaction_sets      how much is sent together
  *   transaction_committed what the group has committed, and whether it is ours
  *   transaction_topics    are the topics of optional messages there? */
 #ifndef RXP_KAFKA_TRANSACTION_INSIDE_H
 #define RXP_KAFKA_TRANSACTION_INSIDE_H
 
 #include "kafka/group_offsets.h"
+#include "kafka/set_size.h"
 #include "kafka/transaction.h"
 
 #include <pthread.h>
@@ -55,6 +57,7 @@ struct batch {
     bool has_died;    /* nor does it send those that it has */
     bool has_gap;     /* in its messages' numbers, by which brokers count: some were numbered, and then refused */
     bool is_too_large; /* each of `refused` was refused for its size */
+    bool is_parted;    /* some of them only together with others */
     rd_kafka_resp_err_t failed; /* the first message that failed for another reason than its own */
     char failed_topic[250];
 };
@@ -98,6 +101,7 @@ struct transaction {
     /* The transaction's thread. */
     rd_kafka_t *rk; /* NULL: to be made */
     bool has_gap; /* the batch before had one: this one may be aborted for it */
+    struct set_size set_size;
     bool has_id;    /* init_transactions is over */
     rd_kafka_t *reader; /* a consumer that asks for the group's offsets, and does nothing else; NULL until it is needed */
     rd_kafka_topic_partition_list_t *committed; /* of this generation, as far as is known */
@@ -143,6 +147,13 @@ bool committed_judge(struct transaction *transaction, const rd_kafka_topic_parti
 
 /* Why a message to it would be refused; NO_ERROR where it may be sent, as far as can be told. */
 rd_kafka_resp_err_t optional_topic_fault(struct transaction *transaction, const char *name, int32_t partition);
+
+/* ---- transaction_sets ---- */
+
+/* A message was refused for its size by a broker. `alone`: it was sent so. */
+void sets_note(struct transaction *transaction, const rd_kafka_message_t *message, bool alone);
+/* At a batch's end: where some were too large together, less goes together from now on, by a new producer. */
+void sets_learn(struct transaction *transaction, struct batch *batch);
 
 /* ---- transaction_producer ---- */
 
