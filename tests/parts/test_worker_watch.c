@@ -1,5 +1,6 @@
 /* What standing, metrics and the log tell of a worker. */
 #include "base/clock.h"
+#include "core/history.h"
 #include "core/standing.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
@@ -205,6 +206,29 @@ START_TEST(ends_are_counted_once_acknowledged)
 }
 END_TEST
 
+START_TEST(failures_are_told_to_the_history)
+{
+    struct history *history = history_new(NULL);
+    struct json_writer out;
+    size_t bytes;
+    open_stage((struct stage_wish){.history = history});
+    stage_submit(&stage, 200, NULL);
+    stage_await_results(&stage, 200);
+    stage_stop(&stage);
+    close_stage();
+    json_writer_init(&out, 4096);
+    history_write(history, &out);
+    char *text = json_writer_take(&out, &bytes);
+    ck_assert_ptr_nonnull(text);
+    int64_t told = 0;
+    for (const char *at = text; (at = strstr(at, "\"count\":")) != NULL; at++)
+        told += strtol(at + strlen("\"count\":"), NULL, 10);
+    ck_assert_msg(told == 12, "%s", text); /* of the 200 so many do not succeed */
+    free(text);
+    history_free(history);
+}
+END_TEST
+
 /* ---- the log ---- */
 
 static const struct {
@@ -249,6 +273,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, what_waits_is_known_while_nothing_is_taken);
     tcase_add_test(tcase, phases_sum_up_to_what_is_in_flight);
     tcase_add_test(tcase, ends_are_counted_once_acknowledged);
+    tcase_add_test(tcase, failures_are_told_to_the_history);
     tcase_add_loop_test(tcase, each_end_has_its_line, 0, sizeof log_rows / sizeof *log_rows);
     suite_add_tcase(suite, tcase);
     return suite;

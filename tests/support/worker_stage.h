@@ -46,6 +46,7 @@ struct stage_wish {
     enum log_runs log_runs;
     struct metrics *metrics;
     struct standing *standing;
+    struct history *history;
 };
 
 static const struct kafka_property properties[] = {
@@ -94,6 +95,7 @@ static inline void stage_init_wish(struct stage *stage, const struct stage_wish 
         .log_runs = wish->log_runs,
         .metrics = wish->metrics,
         .standing = wish->standing,
+        .history = wish->history,
         .max_in_flight = wish->max_in_flight > 0 ? wish->max_in_flight : 1000,
         .max_in_flight_bytes = wish->max_bytes > 0 ? wish->max_bytes : 1 << 30,
         .max_message_bytes = 1 << 20,

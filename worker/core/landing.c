@@ -1,6 +1,7 @@
 /* Jobs that come home: all on the Kafka thread. */
 #include "base/clock.h"
 #include "core/flight_inside.h"
+#include "core/history.h"
 #include "core/job.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
@@ -80,6 +81,8 @@ void flight_land(struct flight *flight, struct job *job)
 {
     count_landed(flight, &job->run);
     run_line_write(job, flight->config.log_runs);
+    if (flight->config.history != NULL && job->run.outcome.status != RXP_STATUS_SUCCEEDED)
+        history_note(flight->config.history, &job->run);
     atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
     if (job->reply.refusal != REPLY_TAKEN)
         tell_reply_shed(flight, job);
