@@ -125,7 +125,7 @@ bool vitals_ready(struct standing *standing, const struct worker_config *config,
     else if (whole.broker_seen_mono_ms != 0 && silent_ms > session_ms(&config->kafka))
         snprintf(why, VITALS_WHY_BYTES, "no broker has answered for %" PRId64 " s%s%s", silent_ms / 1000, colon, whole.trouble);
     else if (!whole.joined)
-        snprintf(why, VITALS_WHY_BYTES, "it is no member of the group '%.150s' yet%s%s", config->kafka.group_id, colon,
+        snprintf(why, VITALS_WHY_BYTES, "it is no member of the group '%.150s' just now%s%s", config->kafka.group_id, colon,
                  whole.trouble);
     else
         return true;
