@@ -225,8 +225,7 @@ def _():
         with lonely(admin_listen="0.0.0.0:0", admin_token_file=path) as worker:
             admin = Admin(worker)
             equal(admin.get("/runs", Authorization=f"Bearer {TOKEN}").code, 200)
-            equal(admin.ask("POST", "/runs/x/cancel", {"Authorization": f"Bearer {TOKEN}"}, b"").code // 100 != 4 or
-                  admin.ask("POST", "/runs/x/cancel", {"Authorization": f"Bearer {TOKEN}"}, b"").code == 404, True)
+            equal(admin.ask("POST", "/runs/x/cancel", {"Authorization": f"Bearer {TOKEN}"}, b"").code, 404)
             equal(admin.ask("POST", "/runs/x/cancel", {}, b"").code, 401)
         wrong = [("", "holds 0 characters"), ("short\n", "holds 5 characters"), ("a token with spaces in it", "no HTTP header"),
                  ("x" * 2000, "too long")]
