@@ -208,7 +208,7 @@ def _():
 def _():
     with lonely(admin_listen="0.0.0.0:0") as worker:
         admin = Admin(worker)
-        worker.wait_for('"warn","event":"admin_closed".*no admin token.*/runs, the page and cancels are refused')
+        worker.wait_for('"warn","event":"admin_closed".*no admin token.*what tells of runs and cancels are refused')
         equal([admin.get(path).code for path in ("/livez", "/metrics", "/runs", "/status")], [200, 200, 403, 403])
         holds(admin.get("/runs").json()["error"], "admin-token-file", "RXP_ADMIN_TOKEN")
     with lonely(admin_listen="0.0.0.0:0", environment={"RXP_ADMIN_TOKEN": TOKEN}) as worker:

@@ -3,6 +3,7 @@
 import json
 import re
 
+from admin import Admin
 from child import ROOT
 from scene import cluster
 from tap import equal, run_all, test
@@ -38,6 +39,15 @@ def _():
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", between("| code | what happened", "## Configuration"), re.M)
     table = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
     equal(sorted(table), sorted(known))
+
+
+@test("every family of /metrics is in the table of metrics, and no other")
+def _():
+    with Worker("127.0.0.1:1", "in", "out", "g", admin_listen="127.0.0.1:0") as worker:
+        page = Admin(worker).get("/metrics").text
+    families = set(re.findall(r"^# TYPE (rxp_[a-z_]+) ", page, re.M))
+    rows = re.findall(r"^\| (`rxp_[^|]*) \|", between("## Watching it", "## What it costs"), re.M)
+    equal(sorted(name for row in rows for name in re.findall(r"`([a-z_]+)`", row)), sorted(families))
 
 
 @test("the steps of the first real use work as they are written, up to the ports and topics")

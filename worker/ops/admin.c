@@ -218,7 +218,7 @@ static void tell(const struct admin *admin)
               http_server_port(admin->server));
     if (!admin->is_local && admin->config.token == NULL) {
         log_event(LOG_WARN, "admin_closed", "admin-listen %s is no loopback address and there is no admin token: /livez, /readyz "
-                  "and /metrics are served, /runs, the page and cancels are refused; set admin-token-file or RXP_ADMIN_TOKEN",
+                  "and /metrics are served, what tells of runs and cancels are refused; set admin-token-file or RXP_ADMIN_TOKEN",
                   admin->config.listen);
     }
 }

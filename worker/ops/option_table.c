@@ -193,7 +193,7 @@ static const struct option_spec table[] = {
     {.name = "admin-token", .type = OPTION_TEXT, .value = "", .metavar = "TOKEN", .may_be_empty = true, .secret = true,
      .commands = WORKER, .group = "Process",
      .help = "What 'Authorization: Bearer TOKEN' must say to cancel runs and, where admin-listen is no loopback address, to see "
-             "/runs and the page; 16 characters at least; empty: neither is possible."},
+             "runs; 16 characters at least; empty: neither is possible."},
     {.name = "admin-token-file", .type = OPTION_TEXT, .value = "", .metavar = "FILE", .may_be_empty = true,
      .commands = WORKER, .group = "Process", .help = "File to read admin-token from, at the start; empty: none."},
 
