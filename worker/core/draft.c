@@ -1,5 +1,7 @@
 #include "core/draft.h"
 
+#include "engine/trace_context.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,12 +43,28 @@ static rd_kafka_headers_t *copy_headers(const struct job *job, enum job_stage st
     return headers;
 }
 
+/* What is said of a run belongs to the run's own span; tracestate goes along as it came. It is shed with the copied headers. */
+static int put_trace(rd_kafka_headers_t *headers, const struct job *job)
+{
+    char parent[TRACE_PARENT_BYTES];
+    if (job->run.trace == NULL || job->shed >= ANSWER_SHED_HEADERS) {
+        return 0;
+    }
+    trace_context_write_own(job->run.trace, parent);
+    rd_kafka_header_remove(headers, TRACE_PARENT_HEADER);
+    return put_header(headers, TRACE_PARENT_HEADER, parent);
+}
+
 /* Of the reply, of the result and of progress. */
 static rd_kafka_headers_t *answer_headers(const struct job *job, enum job_stage stage, enum rxp_status status, const char *id)
 {
     static const char *const own[] = {"rxp-invocation-id", "rxp-status", "content-type"};
     rd_kafka_headers_t *headers = copy_headers(job, stage, own, 3);
     if (headers == NULL) {
+        return NULL;
+    }
+    if (put_trace(headers, job) != 0) {
+        rd_kafka_headers_destroy(headers);
         return NULL;
     }
     if (stage == JOB_REPLY) {

@@ -4,6 +4,7 @@
 #include "core/intake.h"
 #include "core/progress.h"
 #include "engine/query.h"
+#include "engine/trace_context.h"
 #include "ops/log.h"
 
 #include <inttypes.h>
@@ -28,6 +29,11 @@ static void on_crowded(struct run *run, struct gate *gate, void *opaque)
     mailbox_wake(&flight->mailbox);
 }
 
+static size_t trace_bytes(const struct job *job)
+{
+    return job->trace != NULL ? sizeof *job->trace + strlen(job->trace->tracestate) + 1 : 0;
+}
+
 static enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
@@ -40,7 +46,7 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
     enum pool_prepared prepared = intake_prepare(job, &limits);
     if (prepared == POOL_NOT_NOW)
         return prepared; /* not counted: no more messages are taken than fit among those that wait for memory */
-    job->plan_bytes = job->plan.owned_bytes;
+    job->plan_bytes = job->plan.owned_bytes + trace_bytes(job);
     atomic_fetch_add_explicit(&flight->loop_bytes, job->plan_bytes, memory_order_relaxed);
     count_prepared(flight, job); /* what it takes is counted by then */
     return prepared;

@@ -1,6 +1,7 @@
 #include "core/intake.h"
 
 #include "base/clock.h"
+#include "engine/trace_context.h"
 #include "ops/log.h"
 
 #include <inttypes.h>
@@ -106,6 +107,25 @@ static enum pool_prepared put_back(struct job *job)
     return POOL_NOT_NOW;
 }
 
+/* Of several headers of one name the last counts, as with Kafka's own Headers.lastHeader. 0, or -1 for want of memory. */
+static int find_trace(struct job *job)
+{
+    const void *parent = NULL;
+    const void *state = NULL;
+    size_t parent_bytes = 0;
+    size_t state_bytes = 0;
+    if (job->trace != NULL || job->headers == NULL ||
+        rd_kafka_header_get_last(job->headers, TRACE_PARENT_HEADER, &parent, &parent_bytes) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        parent == NULL)
+        return 0;
+    if (rd_kafka_header_get_last(job->headers, TRACE_STATE_HEADER, &state, &state_bytes) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        state = NULL;
+    const struct trace_source source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset};
+    int status = trace_context_read(parent, parent_bytes, state, state_bytes, &source, &job->trace);
+    job->run.trace = job->trace;
+    return status;
+}
+
 /* Of what was read and, but for `why`, planned. */
 static enum pool_prepared begin_or_go_on(struct job *job, const struct rxp_refusal *why)
 {
@@ -132,6 +152,8 @@ static enum pool_prepared begin_or_go_on(struct job *job, const struct rxp_refus
 enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *limits)
 {
     struct rxp_refusal why = {RXP_ERROR_INVALID_INVOCATION, ""};
+    if (find_trace(job) != 0)
+        return POOL_NOT_NOW;
     int parsed = rxp_invocation_parse(job->value, job->value_bytes, limits->max_message_bytes, &job->invocation, &why);
     job->run.invocation = job->invocation;
     int refused = parsed != 0 ? -1 : make_plan(job, limits->profiles, &why);

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "engine/profiles.h"
+#include "engine/trace_context.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,7 @@ void job_free(struct job *job)
     }
     run_deinit(&job->run);
     rxp_http_plan_deinit(&job->plan);
+    trace_context_free(job->trace);
     profile_set_release(job->profiles);
     rxp_invocation_free(job->invocation);
     if (job->headers != NULL) {

@@ -60,6 +60,7 @@ struct job {
     struct rxp_invocation *invocation; /* owned; run.invocation is this */
     struct rxp_http_plan plan;         /* run.plan is this, once made */
     struct profile_set *profiles;      /* held: what the plan may point into; NULL: none */
+    struct trace_context *trace;       /* owned; run.trace is this; NULL: its message names none */
     /* The input, copied: the message itself would pin its whole fetch buffer. */
     char *value; /* freed once parsed, unless dead letters are on */
     size_t value_bytes;
