@@ -265,6 +265,11 @@ START_TEST(states_have_names)
     ck_assert_str_eq(cycle_state_name(CYCLE_POLL), "poll");
     ck_assert_str_eq(cycle_state_name(CYCLE_FETCH), "fetch");
     ck_assert_str_eq(cycle_state_name(CYCLE_DONE), "done");
+    ck_assert_str_eq(cycle_call_name(CYCLE_PREPARE), "prepare");
+    ck_assert_str_eq(cycle_call_name(CYCLE_KICKOFF), "kickoff");
+    ck_assert_str_eq(cycle_call_name(CYCLE_POLL), "poll");
+    ck_assert_str_eq(cycle_call_name(CYCLE_FETCH), "result fetch");
+    ck_assert_ptr_null(cycle_call_name(CYCLE_REST));
 }
 END_TEST
 

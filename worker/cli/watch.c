@@ -194,21 +194,8 @@ static void print_reply(const struct watch *watch, const struct trace *trace)
 
 static const char *next_name(enum cycle_state state)
 {
-    switch (state) {
-    case CYCLE_PREPARE:
-        return "prepare";
-    case CYCLE_KICKOFF:
-        return "kickoff";
-    case CYCLE_POLL:
-        return "poll";
-    case CYCLE_FETCH:
-        return "result fetch";
-    case CYCLE_START:
-    case CYCLE_REST:
-    case CYCLE_DONE:
-        break;
-    }
-    return "end";
+    const char *name = cycle_call_name(state);
+    return name != NULL ? name : "end";
 }
 
 static void put_named(const struct watch *watch, struct buf *line, const char *before, const char *what)

@@ -57,6 +57,23 @@ const char *cycle_state_name(enum cycle_state state)
     return "?";
 }
 
+const char *cycle_call_name(enum cycle_state state)
+{
+    switch (state) {
+    case CYCLE_PREPARE:
+    case CYCLE_KICKOFF:
+    case CYCLE_POLL:
+        return cycle_state_name(state);
+    case CYCLE_FETCH:
+        return "result fetch";
+    case CYCLE_START:
+    case CYCLE_REST:
+    case CYCLE_DONE:
+        break;
+    }
+    return NULL;
+}
+
 static int64_t earlier(int64_t a_ms, int64_t b_ms)
 {
     return a_ms < b_ms ? a_ms : b_ms;

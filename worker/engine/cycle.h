@@ -118,5 +118,7 @@ int64_t cycle_until_ms(const struct cycle *cycle);
 /* Is it too late for a kickoff? Then a queued one must not go: TIMER finishes the run. */
 bool cycle_is_expired(const struct cycle *cycle, const struct cycle_config *config, int64_t now_ms);
 const char *cycle_state_name(enum cycle_state state);
+/* What the request that it stands for is called where people read it; NULL: it stands for none. */
+const char *cycle_call_name(enum cycle_state state);
 
 #endif

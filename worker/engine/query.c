@@ -89,7 +89,7 @@ const struct query_filter *query_filter_of(const struct query *query)
 
 /* A power of two, above twice the most rows. */
 #define SEEN_ROOM ((size_t)4096)
-_Static_assert(SEEN_ROOM >= 2 * QUERY_LIMIT_MAX, "most of it stays empty");
+_Static_assert(SEEN_ROOM >= (size_t)2 * QUERY_LIMIT_MAX, "most of it stays empty");
 
 /* What is being put together; on the heap, since it is large. */
 struct merger {

@@ -32,7 +32,7 @@ int roll_reserve(struct roll *roll, size_t n)
     while (room < n) {
         room *= 2;
     }
-    struct run **runs = room <= ROLL_MAX ? realloc(roll->runs, room * sizeof *runs) : NULL;
+    struct run **runs = room <= ROLL_MAX ? realloc(roll->runs, room * sizeof(struct run *)) : NULL;
     if (runs == NULL) {
         return -1;
     }

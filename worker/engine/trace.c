@@ -4,21 +4,8 @@
 
 static const char *call_of(const struct run *run)
 {
-    switch (run->cycle.state) {
-    case CYCLE_PREPARE:
-        return "prepare";
-    case CYCLE_KICKOFF:
-        return "kickoff";
-    case CYCLE_POLL:
-        return "poll";
-    case CYCLE_FETCH:
-        return "result fetch";
-    case CYCLE_START:
-    case CYCLE_REST:
-    case CYCLE_DONE:
-        return "run";
-    }
-    return "run";
+    const char *name = cycle_call_name(run->cycle.state);
+    return name != NULL ? name : "run";
 }
 
 void trace_tell(const struct pool_hooks *hooks, struct run *run, const struct trace *trace)
