@@ -166,6 +166,18 @@ static int take_outputs(const struct options *options, struct worker_config *con
     return topic_roles_check(config, why, why_bytes);
 }
 
+static void take_numbers(const struct options *options, struct worker_config *config)
+{
+    config->max_in_flight = (size_t)options_int(options, "max-in-flight");
+    config->max_in_flight_bytes = (size_t)options_int(options, "max-in-flight-bytes");
+    config->max_message_bytes = (size_t)options_int(options, "max-message-bytes");
+    config->log_runs = chose(options, "log-runs", "all")        ? LOG_RUNS_ALL
+                       : chose(options, "log-runs", "failures") ? LOG_RUNS_FAILURES
+                                                                : LOG_RUNS_NONE;
+    config->commit_interval_ms = options_int(options, "commit-interval-ms");
+    config->drain_ms = options_ms(options, "drain-seconds");
+}
+
 static int run_main(const struct options *options)
 {
     char why[SETTINGS_WHY_BYTES] = "";
@@ -206,14 +218,7 @@ static int run_main(const struct options *options)
     if (take_guarantees(options, &config, why, sizeof why) != 0 || take_outputs(options, &config, why, sizeof why) != 0) {
         goto out;
     }
-    config.max_in_flight = (size_t)options_int(options, "max-in-flight");
-    config.max_in_flight_bytes = (size_t)options_int(options, "max-in-flight-bytes");
-    config.max_message_bytes = (size_t)options_int(options, "max-message-bytes");
-    config.log_runs = chose(options, "log-runs", "all")        ? LOG_RUNS_ALL
-                      : chose(options, "log-runs", "failures") ? LOG_RUNS_FAILURES
-                                                               : LOG_RUNS_NONE;
-    config.commit_interval_ms = options_int(options, "commit-interval-ms");
-    config.drain_ms = options_ms(options, "drain-seconds");
+    take_numbers(options, &config);
     catch_signals();
     if (start_log(options) != 0) {
         snprintf(why, sizeof why, "the log could not be started");

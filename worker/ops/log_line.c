@@ -76,7 +76,7 @@ static void line_put_escaped(struct log_line *line, const char *text, bool json,
 /* One field, whole or not at all. */
 static void line_put_field(struct log_line *line, const struct log_field *field, bool json, size_t tail)
 {
-    char number[40];
+    char number[40] = "";
     size_t before = line->bytes;
     const char *text = field->text;
     if (field->kind == LOG_FIELD_NUMBER)

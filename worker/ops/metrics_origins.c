@@ -1,5 +1,6 @@
 #include "ops/metrics_origins.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -85,6 +86,7 @@ size_t metrics_origins_find(const struct metrics_origins *origins, const char *u
 static bool is_known(const struct metrics_origins *origins, const char *word)
 {
     for (size_t i = 0; i < origins->n; i++) {
+        assert(origins->words[i] != NULL);
         if (strcasecmp(origins->words[i], word) == 0) {
             return true;
         }
