@@ -8,10 +8,11 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck disable=SC2034  # both lists are read by the sourcing scripts
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libcurl4-openssl-dev libcjson-dev
     libmicrohttpd-dev ca-certificates)
-# Needed by the tests beside those. Maven fetches the Kafka broker, Java runs it; iproute2 lays out hostile networks.
+# Needed by the tests beside those. Maven fetches the Kafka broker, Java runs it; iproute2 lays out hostile networks; Chromium
+# looks at the page.
 # shellcheck disable=SC2034
 test_packages=(check iproute2 python3 python3-confluent-kafka python3-jsonschema maven default-jre-headless
-    prometheus)
+    prometheus chromium chromium-driver python3-selenium)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

@@ -3,7 +3,7 @@
 const EVERY_MS = 2000;
 const RUNS_EVERY_MS = 4000;
 const PARTITIONS_SHOWN = 12;
-const page = {status: null, lost_since: null, last_ms: 0, wants_token: false, all_partitions: false, told: '', told_until: 0};
+const page = {status: null, lost_since: null, last_ms: 0, wants_token: false, all_partitions: false, most_waiting: 0, told: '', told_until: 0};
 
 function tell(text) {
   page.told = text;
@@ -103,19 +103,18 @@ function partition_state(cell, partition) {
 
 function show_partitions(status) {
   const all = status.partitions;
-  const most = Math.max(0, ...all.map(partition => partition.waiting || 0));
-  const late = status.limits.max_run_seconds * 1000;
+  page.most_waiting = Math.max(0, ...all.map(partition => partition.waiting || 0));
   const shown = page.all_partitions ? all : all.slice(0, PARTITIONS_SHOWN);
   keep_rows($('partitions').querySelector('tbody'), shown, partition => partition.topic + '/' + partition.partition,
     () => make_row([
       ['', '', (cell, partition) => say(cell, partition.topic + '/' + partition.partition)],
-      ['', '', (cell, partition) => cell.replaceChildren(draw_window(partition, most))],
+      ['', '', (cell, partition) => cell.replaceChildren(draw_window(partition, page.most_waiting))],
       ['n', 'in flight', (cell, partition) => say(cell, count(partition.in_flight))],
       ['n', 'waiting', (cell, partition) => say(cell, count(partition.waiting))],
       ['n', 'lag', (cell, partition) => say(cell, count(partition.lag))],
       ['n', 'frontier age', (cell, partition) => {
         say(cell, partition.frontier_age_ms > 0 ? span(partition.frontier_age_ms) : '–');
-        cell.classList.toggle('wrong', partition.frontier_age_ms > late);
+        cell.classList.toggle('wrong', partition.frontier_age_ms > page.status.limits.max_run_seconds * 1000);
       }],
       ['bare', 'state', partition_state],
     ]));
@@ -185,7 +184,7 @@ async function renew() {
     Object.assign(page, {status: answer.body, lost_since: null, last_ms: Date.now(), wants_token: false});
     show_state();
     show(answer.body);
-    if (first) renew_runs();
+    if (first || $('oldest').hidden && answer.body.in_flight > 0) renew_runs();
   } else if (answer.code === 401 || answer.code === 403) {
     say($('token-why'), answer.body.error || 'It was not accepted.');
     page.lost_since = null;

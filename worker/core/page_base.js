@@ -53,7 +53,7 @@ function span(ms) {
 const clock = ms => new Date(ms).toLocaleTimeString('en-GB');
 
 /* Rows that stay the same nodes as long as they tell of the same thing: focus and pointer stay where they are. make_row(item)
- * returns a node with `renew(item)`. */
+ * returns a node with `renew(item)`, which must ask nothing else of the answer that the row was made for. */
 function keep_rows(body, items, key, make_row) {
   const known = body.known || new Map();
   const next = new Map();

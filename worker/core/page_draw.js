@@ -127,13 +127,13 @@ function draw_phases(phases) {
     x += width;
   });
   $('phases-bar').replaceChildren(svg);
-  keep_rows($('phases'), names, name => name, name => {
+  keep_rows($('phases'), names.map(name => [name, phases[name]]), ([name]) => name, ([name]) => {
     const number = make('b');
     const row = make('li', {}, make('i', {class: 'p' + names.indexOf(name)}), make('span', {}, name),
       make('span', {class: 'what', title: PHASES[name]}, PHASES[name]), number);
-    row.renew = () => {
-      say(number, count(phases[name]));
-      row.classList.toggle('none', phases[name] <= 0);
+    row.renew = ([, runs_there]) => {
+      say(number, count(runs_there));
+      row.classList.toggle('none', runs_there <= 0);
     };
     return row;
   });
