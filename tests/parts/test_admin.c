@@ -17,10 +17,13 @@
 
 static _Atomic(struct http_exchange *) stashed;
 static char seen[64]; /* what the last handler was asked */
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void answer(struct http_exchange *exchange, void *opaque)
 {
+    pthread_mutex_lock(&seen_lock);
     snprintf(seen, sizeof seen, "%s %s", http_exchange_method(exchange), http_exchange_path(exchange));
+    pthread_mutex_unlock(&seen_lock);
     ck_assert_str_eq(opaque, "opaque");
     admin_send_json(exchange, 200, "{}", 2);
 }
