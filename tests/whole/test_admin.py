@@ -213,6 +213,7 @@ def _():
         holds(admin.get("/runs").json()["error"], "admin-token-file", "RXP_ADMIN_TOKEN")
     with lonely(admin_listen="0.0.0.0:0", environment={"RXP_ADMIN_TOKEN": TOKEN}) as worker:
         admin = Admin(worker)
+        worker.wait_for("worker_starting")
         equal([admin.get("/runs").code, admin.get("/runs", Authorization=f"Bearer {TOKEN}").code], [401, 200])
         lacks(worker.output(), "admin_closed", TOKEN)
 
@@ -224,6 +225,7 @@ def _():
         path.write_text(TOKEN + "\n")
         with lonely(admin_listen="0.0.0.0:0", admin_token_file=path) as worker:
             admin = Admin(worker)
+            worker.wait_for("worker_starting")
             equal(admin.get("/runs", Authorization=f"Bearer {TOKEN}").code, 200)
             equal(admin.ask("POST", "/runs/x/cancel", {"Authorization": f"Bearer {TOKEN}"}, b"").code, 404)
             equal(admin.ask("POST", "/runs/x/cancel", {}, b"").code, 401)

@@ -152,8 +152,8 @@ struct console *console_new(const struct console_config *config)
     for (size_t i = 0; i < CONSOLE_ASKS; i++) {
         console->ask[i].console = console;
     }
-    console->ends = pthread_create(&console->ticker, NULL, ticker_thread, console) != 0;
-    if (console->ends) {
+    if (pthread_create(&console->ticker, NULL, ticker_thread, console) != 0) {
+        console->ends = true; /* nobody else is there */
         console_free(console);
         return NULL;
     }

@@ -21,8 +21,7 @@
 
 struct admin {
     struct admin_config config;
-    struct http_server *server;
-    bool is_local;
+    struct http_server *server; /* not for handlers: the first may come before it is set */
 };
 
 /* Nothing here is for other sites, frames or caches. */
@@ -102,7 +101,7 @@ static bool is_token(const char *said, const char *token)
 static bool may(const struct admin *admin, struct http_exchange *exchange, enum admin_access access)
 {
     static const char *const challenge[] = {"WWW-Authenticate", "Bearer realm=\"rxp-worker\"", NULL};
-    if (access == ADMIN_OPEN || (access == ADMIN_PRIVATE && admin->is_local)) {
+    if (access == ADMIN_OPEN || (access == ADMIN_PRIVATE && http_exchange_is_local(exchange))) {
         return true;
     }
     if (admin->config.token == NULL) {
@@ -195,7 +194,7 @@ static void handle(struct http_exchange *exchange, void *opaque)
 {
     const struct admin *admin = opaque;
     char allow[ALLOW_BYTES];
-    if (admin->is_local && !is_host_of_this_machine(http_exchange_header(exchange, "Host"))) {
+    if (http_exchange_is_local(exchange) && !is_host_of_this_machine(http_exchange_header(exchange, "Host"))) {
         admin_refuse(exchange, 421,
                      "this server listens on a loopback address, and answers to localhost and to addresses alone, not to other "
                      "names: those may be a page's that is not yours");
@@ -216,7 +215,7 @@ static void tell(const struct admin *admin)
 {
     log_event(LOG_INFO, "admin_listens", "the admin server listens on %s, port %d", admin->config.listen,
               http_server_port(admin->server));
-    if (!admin->is_local && admin->config.token == NULL) {
+    if (!http_server_is_local(admin->server) && admin->config.token == NULL) {
         log_event(LOG_WARN, "admin_closed", "admin-listen %s is no loopback address and there is no admin token: /livez, /readyz "
                   "and /metrics are served, what tells of runs and cancels are refused; set admin-token-file or RXP_ADMIN_TOKEN",
                   admin->config.listen);
@@ -250,7 +249,6 @@ int admin_start(const struct admin_config *config, struct admin **out, char *why
         log_event(LOG_WARN, "admin_off", "no admin server: %s (set admin-listen; empty: off)", why);
         return 0;
     }
-    admin->is_local = http_server_is_local(admin->server);
     tell(admin);
     *out = admin;
     return 0;

@@ -14,6 +14,11 @@
 
 /* --- what was asked --- */
 
+bool http_exchange_is_local(const struct http_exchange *exchange)
+{
+    return exchange->server->is_local;
+}
+
 const char *http_exchange_method(const struct http_exchange *exchange)
 {
     return exchange->method;

@@ -39,6 +39,9 @@ int http_server_port(const struct http_server *server);
 /* Does it listen on a loopback address alone? */
 bool http_server_is_local(const struct http_server *server);
 
+/* Of its server: http_server_is_local. */
+bool http_exchange_is_local(const struct http_exchange *exchange);
+
 /* What was asked. The strings live until the answer. */
 const char *http_exchange_method(const struct http_exchange *exchange);
 const char *http_exchange_target(const struct http_exchange *exchange); /* as it was sent: "/runs/a%20b?x=1" */
