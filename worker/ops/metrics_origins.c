@@ -7,19 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* The parts of "https://api.example:8443/path", pointing into it. */
-struct parts {
-    const char *scheme; /* NULL: none */
-    const char *host;
-    const char *port; /* NULL: none */
-    size_t scheme_bytes;
-    size_t host_bytes;
-    size_t port_bytes;
-};
-
-static bool parts_read(struct parts *parts, const char *text)
+static bool parts_read(struct origin_parts *parts, const char *text)
 {
-    *parts = (struct parts){.host = text};
+    *parts = (struct origin_parts){.host = text};
     const char *mark = strstr(text, "://");
     if (mark != NULL && mark == text + strcspn(text, ":/?#")) {
         parts->scheme = text;
@@ -54,7 +44,7 @@ static bool same(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
 }
 
 /* How much of the word the URL agrees with: 0 where it does not. */
-static int agreement(const struct parts *word, const struct parts *url)
+static int agreement(const struct origin_parts *word, const struct origin_parts *url)
 {
     if (!same(word->host, word->host_bytes, url->host, url->host_bytes) ||
         (word->scheme != NULL && !same(word->scheme, word->scheme_bytes, url->scheme, url->scheme_bytes)) ||
@@ -68,13 +58,12 @@ size_t metrics_origins_find(const struct metrics_origins *origins, const char *u
 {
     size_t found = origins->n;
     int most = 0;
-    struct parts wanted;
-    struct parts word;
+    struct origin_parts wanted;
     if (url == NULL || !parts_read(&wanted, url) || wanted.scheme == NULL) {
         return found;
     }
     for (size_t i = 0; i < origins->n; i++) {
-        int agreed = parts_read(&word, origins->words[i]) ? agreement(&word, &wanted) : 0;
+        int agreed = agreement(&origins->parts[i], &wanted);
         if (agreed > most) {
             most = agreed;
             found = i;
@@ -98,10 +87,12 @@ int metrics_origins_init(struct metrics_origins *origins, const char *const *wor
 {
     *origins = (struct metrics_origins){0};
     origins->words = calloc(n + 1, sizeof *origins->words);
-    if (origins->words == NULL) {
+    origins->parts = calloc(n + 1, sizeof *origins->parts);
+    if (origins->words == NULL || origins->parts == NULL) {
+        metrics_origins_deinit(origins);
         return -1;
     }
-    struct parts parts;
+    struct origin_parts parts;
     for (size_t i = 0; i < n && origins->n < max; i++) {
         /* The label of all others must stay theirs. */
         if (!parts_read(&parts, words[i]) || is_known(origins, words[i]) || strcasecmp(words[i], "other") == 0) {
@@ -112,6 +103,7 @@ int metrics_origins_init(struct metrics_origins *origins, const char *const *wor
             metrics_origins_deinit(origins);
             return -1;
         }
+        (void)parts_read(&origins->parts[origins->n], word);
         origins->words[origins->n++] = word;
     }
     return 0;
@@ -123,5 +115,6 @@ void metrics_origins_deinit(struct metrics_origins *origins)
         free(origins->words[i]);
     }
     free(origins->words);
+    free(origins->parts);
     *origins = (struct metrics_origins){0};
 }

@@ -6,8 +6,19 @@
 
 #include <stddef.h>
 
+/* The parts of "https://api.example:8443/path", pointing into it. */
+struct origin_parts {
+    const char *scheme; /* NULL: none */
+    const char *host;
+    const char *port; /* NULL: none */
+    size_t scheme_bytes;
+    size_t host_bytes;
+    size_t port_bytes;
+};
+
 struct metrics_origins {
     char **words; /* as they were given */
+    struct origin_parts *parts; /* of each */
     size_t n;
 };
 
