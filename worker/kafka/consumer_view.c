@@ -111,11 +111,10 @@ void consumer_read_trouble(const struct consumer *consumer, int64_t now_ms, char
 /* What it answered does not say that the group's coordinator does what it is asked for. */
 void consumer_broker_answered(struct consumer *consumer, int64_t answered_ms)
 {
-    if (answered_ms <= consumer->seen_ms)
-        return;
+    int64_t seen_ms = answered_ms > consumer->seen_ms ? answered_ms : consumer->seen_ms;
     bool is_later = answered_ms > consumer->trouble.last_ms;
-    if (is_later && (consumer->trouble.no_broker || consumer->trouble.last_kind == TROUBLE_OF_BROKERS))
+    bool is_brokers = consumer->trouble.last[0] != '\0' && consumer->trouble.last_kind == TROUBLE_OF_BROKERS;
+    if (is_later && (consumer->trouble.no_broker || is_brokers))
         trouble_over(consumer);
-    if (answered_ms > consumer->seen_ms)
-        consumer->seen_ms = answered_ms;
+    consumer->seen_ms = seen_ms;
 }
