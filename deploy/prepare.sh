@@ -12,7 +12,7 @@ build_packages=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libcur
 # looks at the page.
 # shellcheck disable=SC2034
 test_packages=(check iproute2 python3 python3-confluent-kafka python3-jsonschema maven default-jre-headless
-    prometheus chromium chromium-driver python3-selenium)
+    prometheus chromium chromium-driver python3-selenium python3-yaml)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
