@@ -56,6 +56,7 @@ static struct gate *kickoffs;
 static struct gate *prepares;
 static unsigned seed;
 static unsigned round_seed;
+static bool was_new[MAX_TRANSFERS];
 static bool is_parked;
 
 static unsigned draw(unsigned below)
@@ -99,6 +100,8 @@ static void check(void)
         ck_assert_msg(run->transfer != NULL || timer_is_set(&run->timer), "round %u: run %zu is stuck in %s", round_seed, i,
                       cycle_state_name(run->cycle.state));
     }
+    check_phases();
+    ck_assert_uint_eq(runner.roll.n, runner.n_runs);
     size_t counted = gate_crowd(kickoffs) + gate_crowd(prepares);
     ck_assert_msg(counted == waiting, "round %u: %zu wait, %zu are counted", round_seed, waiting, counted);
 }
@@ -227,10 +230,53 @@ static void leave(void)
     }
 }
 
+static size_t n_asked;
+static size_t n_told;
+
+/* Each of those under way once. */
+static void on_told(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+{
+    bool seen[MAX_TRANSFERS] = {false};
+    (void)opaque;
+    n_told++;
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(!seen[rows[i].key.offset], "round %u: run %d twice", round_seed, (int)rows[i].key.offset);
+        seen[rows[i].key.offset] = true;
+        ck_assert_int_lt(rows[i].phase, METRIC_PHASE_PUBLISH);
+    }
+    ck_assert_uint_eq(matching, n);
+    if (complete) {
+        for (size_t i = 0; i < n_subjects; i++) {
+            ck_assert_msg(seen[i] || subjects[i].run == NULL || was_new[i], "round %u: run %zu is missing", round_seed, i);
+        }
+    }
+}
+
+static void ask_for_all(void)
+{
+    const struct query_filter filter = {.phase = -1, .started_before_ms = INT64_MAX, .limit = MAX_TRANSFERS};
+    struct query *query = query_new(&filter, on_told, NULL);
+    for (size_t i = 0; i < MAX_TRANSFERS; i++) {
+        was_new[i] = i >= n_subjects; /* those that come later need not be told of */
+    }
+    query_expect(query, 1);
+    runner_query(&runner, query_part_new(query));
+    query_release(query);
+    n_asked++;
+}
+
+static void cancel_some(void)
+{
+    for (size_t i = 0; i < n_subjects; i++) {
+        subjects[i].is_cancelled = subjects[i].is_cancelled || draw(RUNS) == 0;
+    }
+    runner_command(&runner, RUNNER_ASK, now_ms);
+}
+
 static void step(void)
 {
     struct transfer *transfer;
-    switch (draw(16)) {
+    switch (draw(18)) {
     case 0:
     case 1:
         add_run();
@@ -267,6 +313,18 @@ static void step(void)
             is_parked = true;
             runner_command(&runner, RUNNER_PARK, now_ms);
         }
+        break;
+    case 13:
+        if (n_asked == n_told)
+            ask_for_all();
+        break;
+    case 14:
+        if (draw(4) == 0)
+            cancel_some();
+        break;
+    case 15:
+        now_ms += draw(50);
+        runner_turn(&runner, now_ms, 0);
         break;
     default:
         now_ms += draw(50);
@@ -318,6 +376,7 @@ static void play(void)
     }
     see_them_end();
     teardown();
+    ck_assert_uint_eq(n_told, n_asked);
     ck_assert_uint_eq(gate_crowd(kickoffs), 0);
     ck_assert_uint_eq(gate_crowd(prepares), 0);
     gate_release(kickoffs, now_ms);
