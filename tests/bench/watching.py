@@ -4,7 +4,7 @@
     tests/bench/watching.py [RUNS [SECONDS [TURNS]]]
 
 RUNS (100,000) runs of which each is polled every 20 s are in flight in one worker with two loop threads, against a real broker
-and the simulated backend, both other processes. Then, in TURNS (6) turns by turns, it is left alone for SECONDS (15), or asked
+and the simulated backend, both other processes. Then, in TURNS (6) turns by turns, it is left alone for SECONDS (20, as long as it takes to poll each run once), or asked
 for /metrics, /runs and /status over and over by three clients that wait for nothing but their answers. Latency of polls is the
 worker's own histogram, as its mean; CPU is the worker's, as a part of one core, and a poll's share of the loops' CPU."""
 import argparse
@@ -53,18 +53,23 @@ class Scraper:
         self.thread.join()
 
 
-def sample(port, pattern):
+def metrics(port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
+    return connection.getresponse().read().decode()
+
+
+def total(text, pattern):
     return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
 
 
 def state(worker, port):
-    return {"at": time.monotonic(), "cpu": worker.cpu_seconds(), "polls": sample(port, "rxp_poll_duration_seconds_count"),
-            "poll_seconds": sample(port, "rxp_poll_duration_seconds_sum"),
-            "slow": sample(port, "rxp_poll_duration_seconds_count") - sample(port, r'rxp_poll_duration_seconds_bucket\{le="0\.1"\}'),
-            "loops": sample(port, r"rxp_loop_busy_seconds_total\{[^}]*\}")}
+    text = metrics(port)
+    polls = total(text, "rxp_poll_duration_seconds_count")
+    return {"at": time.monotonic(), "cpu": worker.cpu_seconds(), "polls": polls,
+            "poll_seconds": total(text, "rxp_poll_duration_seconds_sum"),
+            "slow": polls - total(text, r'rxp_poll_duration_seconds_bucket\{le="0\.1"\}'),
+            "loops": total(text, r"rxp_loop_busy_seconds_total\{[^}]*\}")}
 
 
 def turn(worker, port, seconds, is_watched):
@@ -92,7 +97,7 @@ def measure(broker, runs, seconds, turns):
         worker.wait_for("partition_assigned")
         scene.produce(invocation(f"run-{n}", scene.backend, {"seconds": "7200"}, timeout_seconds=14400,
                                  http_poll_interval_seconds="20") for n in range(runs))
-        wait_until(lambda: sample(port, r'rxp_runs_in_flight\{phase="(?:wait|poll)"\}') >= runs, 600, "all runs accepted")
+        wait_until(lambda: total(metrics(port), r'rxp_runs_in_flight\{phase="(?:wait|poll)"\}') >= runs, 600, "all runs accepted")
         time.sleep(20)  # each was polled once
         columns = {"alone": [], "watched": []}
         for number in range(turns):
@@ -105,7 +110,7 @@ def measure(broker, runs, seconds, turns):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="?", type=int, default=100000)
-    parser.add_argument("seconds", nargs="?", type=float, default=15)
+    parser.add_argument("seconds", nargs="?", type=float, default=20)
     parser.add_argument("turns", nargs="?", type=int, default=6)
     parser.add_argument("--json")
     arguments = parser.parse_args()

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.request
 
 from child import Child, plain_environment
 from tap import equal, holds, lacks, run_all, skip, test
@@ -51,8 +52,15 @@ def _():
 
 @test("with --keep the demo serves one's own clients until Ctrl-C")
 def _():
-    with Child([PROGRAM, "demo", "--keep", "--invocations", "10"], name="demo") as demo, Backend() as backend:
+    command = [PROGRAM, "demo", "--keep", "--invocations", "10", "--admin-listen", "127.0.0.1:0"]
+    with Child(command, name="demo") as demo, Backend() as backend:
         servers = demo.wait_for(r"submit +--bootstrap-servers (\S+)", 40).group(1)
+        page = demo.wait_for(r"in a browser, what the worker does: (http://\S+)").group(1)
+        with urllib.request.urlopen(page, timeout=10) as answer:
+            holds(answer.read().decode(), "<title>rxp-worker</title>")
+        with urllib.request.urlopen(page + "status", timeout=10) as answer:
+            status = json.load(answer)
+        equal((status["ready"], sum(status["runs"].values())), (True, 10), f"the status: {status}")
         done = run_command("submit", "--wait", "--bootstrap-servers", servers,
                            given=json.dumps(invocation("mine", backend, {"seconds": "0.2"})))
         equal(done.returncode, 0, done.stderr)

@@ -179,7 +179,7 @@ def _():
 def _():
     with watched(admin_listen="0.0.0.0:0") as (scene, _, browser, _):
         browser.wait_for("tells nothing without its admin token", "#state")
-        holds(browser.text("#token-why"), "admin token")
+        holds(browser.text("#token-why"), "who have the token")
         equal(browser.text("#numbers"), "", "numbers")
         browser.shoot("token", 400, "dark")
         browser.type("#token", "wrong\n")

@@ -4,6 +4,7 @@
 #include "cli/demo_broker.h"
 #include "cli/demo_load.h"
 #include "cli/interrupt.h"
+#include "cli/lookout.h"
 #include "cli/sender.h"
 #include "cli/settings.h"
 #include "cli/tally.h"
@@ -36,6 +37,8 @@ struct demo {
     struct egress *egress;
     struct outlet *outlet;
     struct kafka_settings kafka;
+    struct worker_config config;
+    struct lookout *lookout; /* NULL without --keep */
     struct worker *worker;
     pthread_t worker_thread;
     bool worker_runs;
@@ -66,7 +69,7 @@ static int start_worker(struct demo *demo)
 {
     static const char *const topics[] = {INVOCATIONS_TOPIC};
     const char *worker_id = settings_text(demo->options, "worker-id");
-    struct worker_config config = {
+    demo->config = (struct worker_config){
         .kafka = demo->kafka,
         .topics = topics,
         .n_topics = 1,
@@ -78,17 +81,30 @@ static int start_worker(struct demo *demo)
         .commit_interval_ms = COMMIT_INTERVAL_MS,
         .drain_ms = DRAIN_MS,
     };
-    settings_pool(demo->options, demo->egress, demo->outlet, &config.pool);
-    demo->worker = worker_new(&config, demo->why);
+    settings_pool(demo->options, demo->egress, demo->outlet, &demo->config.pool);
+    if (options_flag(demo->options, "keep")) {
+        demo->lookout = lookout_start(demo->options, &demo->config, demo->why);
+        if (demo->lookout == NULL) {
+            return -1;
+        }
+    }
+    demo->worker = worker_new(&demo->config, demo->why);
     if (demo->worker == NULL) {
         return -1;
+    }
+    if (demo->lookout != NULL) {
+        lookout_use_worker(demo->lookout, demo->worker);
     }
     if (pthread_create(&demo->worker_thread, NULL, worker_thread, demo) != 0) {
         snprintf(demo->why, sizeof demo->why, "the worker's thread could not be started");
         return -1;
     }
     demo->worker_runs = true;
-    fprintf(stderr, "  worker     %d event-loop threads that between them carry every run\n", config.pool.threads);
+    fprintf(stderr, "  worker     %d event-loop threads that between them carry every run\n",
+            demo->config.pool.threads);
+    if (demo->lookout != NULL && lookout_port(demo->lookout) > 0) {
+        fprintf(stderr, "  page       http://127.0.0.1:%d/ shows what it does\n", lookout_port(demo->lookout));
+    }
     return 0;
 }
 
@@ -243,6 +259,11 @@ static void print_next_steps(const struct demo *demo, bool keep)
            "  rxp-worker offsets --bootstrap-servers %s\n"
            "  curl -X POST 'http://127.0.0.1:%d/runs?seconds=5'\n",
            servers, servers, servers, backend_port(demo->backend));
+    if (lookout_port(demo->lookout) > 0) {
+        printf("And in a browser, what the worker does: http://127.0.0.1:%d/\n", lookout_port(demo->lookout));
+    } else {
+        printf("There is no page to look at: --admin-listen is empty, or its port is taken (try --admin-listen 127.0.0.1:0).\n");
+    }
     fflush(stdout);
     interrupt_wait();
 }
@@ -255,7 +276,11 @@ static void demo_stop(struct demo *demo)
         worker_stop(demo->worker);
         pthread_join(demo->worker_thread, NULL);
     }
+    if (demo->lookout != NULL) {
+        lookout_close(demo->lookout);
+    }
     worker_free(demo->worker);
+    lookout_free(demo->lookout);
     if (demo->backend != NULL) {
         backend_stop(demo->backend);
     }
@@ -300,7 +325,7 @@ const struct command command_demo = {
         "Starts an embedded broker, a simulated backend and a worker in this process, submits invocations of\n"
         "many courses (success, failure, timeout, a status API with a bad moment, a message that is wrong),\n"
         "shows how they go and prints a summary. Ends by itself within 30 s; --keep stays up, to try one's own\n"
-        "clients against it. The embedded broker is for trying only: it forgets everything at the end.\n"
+        "clients against it, and serves the worker's page. The embedded broker is for trying only: it forgets everything at the end.\n"
         "\n"
         "Exit status: 0 every invocation has exactly one result, 1 otherwise, 2 usage.\n",
     .main = demo_main,

@@ -136,6 +136,11 @@ void lookout_use_worker(struct lookout *lookout, struct worker *worker)
     }
 }
 
+int lookout_port(const struct lookout *lookout)
+{
+    return lookout->admin != NULL ? admin_port(lookout->admin) : -1;
+}
+
 void lookout_close(struct lookout *lookout)
 {
     lookout_use_worker(lookout, NULL);

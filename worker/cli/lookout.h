@@ -16,6 +16,8 @@ struct lookout;
 /* Fills config's metrics, standing, history and cancels, and serves. config and options must outlive it. NULL with a sentence. */
 struct lookout *lookout_start(const struct options *options, struct worker_config *config, char why[LOOKOUT_WHY_BYTES]);
 void lookout_use_worker(struct lookout *lookout, struct worker *worker);
+/* The port that the admin server listens on; -1: there is none. */
+int lookout_port(const struct lookout *lookout);
 /* Before worker_free: no more questions, and nobody looks at the worker. */
 void lookout_close(struct lookout *lookout);
 /* After worker_free. NULL is harmless. */

@@ -186,7 +186,8 @@ async function renew() {
     show(answer.body);
     if (first || $('oldest').hidden && answer.body.in_flight > 0) renew_runs();
   } else if (answer.code === 401 || answer.code === 403) {
-    say($('token-why'), answer.body.error || 'It was not accepted.');
+    say($('token-why'), token.read() || answer.code === 403 ? answer.body.error || 'It was not accepted.' :
+      'It can be reached from other machines, and so shows its runs to those alone who have the token.');
     page.lost_since = null;
     page.wants_token = true;
     show_state();

@@ -187,9 +187,9 @@ static const struct option_spec table[] = {
     {.name = "log-runs", .type = OPTION_CHOICE, .value = "all", .choices = "all|failures|none", .commands = WORKER,
      .group = "Process", .help = "Runs that get a log line at their end: all, those that did not succeed, or none."},
     {.name = "admin-listen", .type = OPTION_TEXT, .value = "127.0.0.1:9464", .metavar = "HOST:PORT", .may_be_empty = true,
-     .commands = WORKER | COMMAND_HEALTH, .group = "Process",
+     .commands = WORKER | COMMAND_DEMO | COMMAND_HEALTH, .group = "Process",
      .help = "Address of the admin server: /livez, /readyz, /metrics, /runs, and a page for people at /; where the default is "
-             "taken, run goes on without it; empty: off."},
+             "taken, run goes on without it; empty: off. demo has it with --keep."},
     {.name = "admin-token", .type = OPTION_TEXT, .value = "", .metavar = "TOKEN", .may_be_empty = true, .secret = true,
      .commands = WORKER, .group = "Process",
      .help = "What 'Authorization: Bearer TOKEN' must say to cancel runs and, where admin-listen is no loopback address, to see "
