@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The admin server of a real worker: does it live, is it ready, what do its metrics say; and `rxp-worker health`."""
 import contextlib
+import ctypes
+import os
 import pathlib
 import shutil
 import signal
@@ -153,6 +155,46 @@ def _():
         wait_until(shared, 60, "two partitions each")
         equal(first.metrics()["rxp_assigned_partitions"], 2)
         assert first.metrics()['rxp_rebalanced_partitions_total{kind="revoked"}'] == 2
+
+
+@contextlib.contextmanager
+def stopped(thread):
+    """That thread alone stands still, as it would in an endless loop or a dead lock."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    seize, interrupt, detach, wall = 0x4206, 0x4207, 17, 0x40000000
+    if libc.ptrace(seize, thread, None, None) != 0:
+        skip(f"no ptrace here: {os.strerror(ctypes.get_errno())}")
+    libc.ptrace(interrupt, thread, None, None)
+    os.waitpid(thread, wall)
+    yield
+    libc.ptrace(detach, thread, None, None)
+
+
+def loop_threads(worker):
+    found = []
+    for task in pathlib.Path(f"/proc/{worker.pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            if (task / "comm").read_text().strip() == "rxp-loop":
+                found.append(int(task.name))
+    return found
+
+
+@test("a thread that stands still for ten seconds is told by /livez and by health, and forgotten when it goes on")
+def _():
+    with lonely(threads=2) as worker:
+        admin = Admin(worker)
+        worker.wait_for("no_broker")
+        loops = loop_threads(worker)
+        equal(len(loops), 2)
+        for thread, reason in [(worker.pid, "the Kafka thread"), (loops[1], "an event loop")]:
+            with stopped(thread):
+                wait_until(lambda: admin.get("/livez").code == 503, 30, "/livez to notice")
+                holds(admin.get("/livez").json()["reason"], f"{reason} has stood still for 1")
+                done = run_command("health", "--admin-listen", f"127.0.0.1:{admin.port}")
+                equal(done.returncode, 1)
+                holds(done.stderr, f"is stuck: {reason} has stood still")
+            wait_until(lambda: admin.get("/livez").code == 200, 20, "life")
+        equal(worker.stop(), 0)
 
 
 @test("without a broker it lives, and health says how it is")

@@ -156,6 +156,9 @@ static int start_thread(struct loop *loop)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&loop->thread, NULL, loop_main, loop);
+    if (error == 0) {
+        (void)pthread_setname_np(loop->thread, "rxp-loop"); /* for top -H */
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
