@@ -213,5 +213,32 @@ def _():
         lacks("\n".join(commands), "transactional")
 
 
+@test("the topics of progress and control are asked about; a control topic that its writers stamp is remarked on, with the remedy")
+def _():
+    with Scene(partitions=1) as scene:
+        progress, control = scene.results + "-progress", scene.results + "-control"
+        options = {"invocations_topics": scene.invocations, "results_topic": scene.results, "checkpoints_topic": "",
+                   "progress_topic": progress, "control_topic": control}
+        status, said, commands = check(scene.kafka.bootstrap, **options)
+        equal(status, 1)
+        holds(said, f"progress topic '{progress}' does not exist", f"control topic '{control}' does not exist")
+        equal([(command.split()[0], command.split()[5]) for command in commands],
+              [("kafka-topics.sh", progress), ("kafka-topics.sh", control)])
+        scene.kafka.create_topic(name=progress)
+        scene.kafka.create_topic(name=control)
+        status, said, commands = check(scene.kafka.bootstrap, **options)
+        equal(status, 0, said)
+        holds(said, "message.timestamp.type=CreateTime")
+        equal([command.split(" --alter ")[1] for command in commands],
+              [f"--entity-type topics --entity-name {control} --add-config message.timestamp.type=LogAppendTime"])
+        stamped = scene.kafka.create_topic("stamped", message_timestamp_type="LogAppendTime")
+        status, said, commands = check(scene.kafka.bootstrap, **{**options, "control_topic": stamped})
+        equal((status, commands), (0, []), said)
+        status, said, _ = check(scene.kafka.bootstrap, "-X", "security.protocol=plaintext",
+                                **{**options, "control_topic": progress})
+        equal(status, 1)
+        holds(said, "is both --progress-topic and --control-topic")
+
+
 if __name__ == "__main__":
     run_all()
