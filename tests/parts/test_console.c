@@ -181,7 +181,7 @@ START_TEST(without_a_worker_questions_are_refused_and_those_under_way_answered)
     begin(&cancel, "POST", "/runs/one/cancel", TOKEN);
     wait_for_query();
     console_use_worker(console, NULL);
-    ck_assert_int_eq(queries, 0);
+    assert_no_query_left();
     finish(&list);
     finish(&cancel);
     assert_holds(&list, 200, "\"complete\":false");
@@ -238,7 +238,7 @@ START_TEST(it_comes_and_goes_while_many_ask)
     }
     for (int i = 0; i < 100; i++) {
         console_use_worker(console, NULL);
-        ck_assert_int_eq(queries, 0);
+        assert_no_query_left();
         /* The worker could be freed and made again here. */
         console_use_worker(console, worker);
         for (int n = 0; n < 50; n++) {

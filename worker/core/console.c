@@ -65,8 +65,8 @@ void console_use_worker(struct console *console, struct worker *worker)
     /* Whoever has it still may put one more question. */
     for (;;) {
         console_end_asks(console, INT64_MAX);
-        pthread_mutex_lock(&console->lock);
         console_collect_asks(console);
+        pthread_mutex_lock(&console->lock);
         bool over = console->users == 0 && !has_asks(console);
         if (!over) {
             pthread_cond_wait(&console->changed, &console->lock); /* for a loop that is just answering, too */
@@ -105,8 +105,8 @@ static void tick(struct console *console)
     int64_t now_ms = clock_mono_ms();
     history_tick(console->config.history, now_ms, clock_wall_ms());
     console_end_asks(console, now_ms);
-    pthread_mutex_lock(&console->lock);
     console_collect_asks(console);
+    pthread_mutex_lock(&console->lock);
     if (console->worker != NULL) {
         note_busy(console, worker_pool(console->worker), now_ms);
     }

@@ -10,9 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One of /runs, and besides so many that look for one id, which cost the loops less. */
+/* One of /runs, with a place for one that is just being answered; and besides so many that look for one id, which cost the
+ * loops less. */
+#define CONSOLE_LISTS 2
 #define CONSOLE_LOOKUPS 4
-#define CONSOLE_ASKS (1 + CONSOLE_LOOKUPS)
+#define CONSOLE_ASKS (CONSOLE_LISTS + CONSOLE_LOOKUPS)
 #define CONSOLE_ASK_MS 10000
 #define CONSOLE_STATUS_MS 1000
 #define CONSOLE_LOOPS_MAX 256
@@ -25,6 +27,7 @@ struct ask {
     struct console *console;
     struct query *query;   /* NULL: this ask is free */
     unsigned holders;      /* that are about to use `query` outside the lock */
+    bool ending;           /* the loops have done their part: who hears the answer may ask again at once */
     bool answered;
     int64_t give_up_mono_ms;
     struct pool *pool;
@@ -59,7 +62,7 @@ struct console {
 struct worker *console_hold_worker(struct console *console);
 void console_release_worker(struct console *console);
 
-/* Under the lock: of the asks that are answered and that nobody holds, the queries are let go. */
+/* Not under the lock: of the asks that are answered and that nobody holds, the queries are let go. */
 void console_collect_asks(struct console *console);
 /* The ticker, and who takes the worker away: those that are due by then are answered with what is there. */
 void console_end_asks(struct console *console, int64_t due_mono_ms);

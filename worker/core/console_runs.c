@@ -132,6 +132,9 @@ static void answer(const struct query_row *rows, size_t n, size_t matching, bool
 {
     struct ask *ask = opaque;
     struct console *console = ask->console;
+    pthread_mutex_lock(&console->lock);
+    ask->ending = true;
+    pthread_mutex_unlock(&console->lock);
     switch (ask->kind) {
     case ASK_LIST:
     case ASK_FIND:
@@ -151,11 +154,18 @@ void console_collect_asks(struct console *console)
 {
     for (size_t i = 0; i < CONSOLE_ASKS; i++) {
         struct ask *ask = &console->ask[i];
+        struct query *query = NULL;
+        pthread_mutex_lock(&console->lock);
         if (ask->query != NULL && ask->answered && ask->holders == 0) {
-            query_release(ask->query);
+            query = ask->query;
             free(ask->id);
             ask->query = NULL;
             ask->id = NULL;
+            pthread_cond_broadcast(&console->changed);
+        }
+        pthread_mutex_unlock(&console->lock);
+        if (query != NULL) {
+            query_release(query);
         }
     }
 }
@@ -182,14 +192,16 @@ void console_end_asks(struct console *console, int64_t due_mono_ms)
 /* Under the lock. NULL: all are in use. */
 static struct ask *free_ask(struct console *console, enum ask_kind kind)
 {
-    console_collect_asks(console);
-    size_t end = kind == ASK_LIST ? 1 : CONSOLE_ASKS;
-    for (size_t i = kind == ASK_LIST ? 0 : 1; i < end; i++) {
+    struct ask *ask = NULL;
+    size_t end = kind == ASK_LIST ? CONSOLE_LISTS : CONSOLE_ASKS;
+    for (size_t i = kind == ASK_LIST ? 0 : CONSOLE_LISTS; i < end; i++) {
         if (console->ask[i].query == NULL) {
-            return &console->ask[i];
+            ask = &console->ask[i];
+        } else if (kind == ASK_LIST && !console->ask[i].ending) {
+            return NULL;
         }
     }
-    return NULL;
+    return ask;
 }
 
 static void refuse_crowd(struct http_exchange *exchange)
@@ -215,6 +227,7 @@ static void put_question(struct console *console, struct http_exchange *exchange
         admin_refuse(exchange, 503, "the worker is starting or has ended: there are no runs to look at");
         return;
     }
+    console_collect_asks(console);
     char *id = filter->invocation_id != NULL ? strdup(filter->invocation_id) : NULL;
     pthread_mutex_lock(&console->lock);
     struct ask *ask = free_ask(console, kind);
@@ -225,7 +238,7 @@ static void put_question(struct console *console, struct http_exchange *exchange
     if (query != NULL) {
         ask->query = query;
         ask->holders = 1;
-        ask->answered = false;
+        ask->ending = ask->answered = false;
         ask->give_up_mono_ms = clock_mono_ms() + CONSOLE_ASK_MS;
         ask->pool = worker_pool(worker);
         ask->kind = kind;
