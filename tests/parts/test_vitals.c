@@ -161,9 +161,10 @@ START_TEST(shows_the_partitions_that_there_are)
         {.topic = "a\"b", .partition = 0, .pauses = STANDING_PAUSE_LIMIT | STANDING_PAUSE_CROWD, .waiting = 3, .lag = 11,
          .in_flight = 4, .span = 8, .done_beyond = 5, .frontier_age_ms = 61500},
         {.topic = "a\"b", .partition = 7, .pauses = STANDING_PAUSE_LIMIT, .waiting = 2},
+        {.topic = "new", .partition = 1, .end = -1},
     };
     start();
-    standing_renew(standing, &(struct standing_whole){.joined = true, .in_flight = 4, .in_flight_bytes = 99}, partitions, 2);
+    standing_renew(standing, &(struct standing_whole){.joined = true, .in_flight = 4, .in_flight_bytes = 99}, partitions, 3);
     ck_assert_int_eq(get("/metrics"), 200);
     static const char *const lines[] = {
         "rxp_partition_waiting{topic=\"a\\\"b\",partition=\"0\"} 3",
@@ -173,7 +174,8 @@ START_TEST(shows_the_partitions_that_there_are)
         "rxp_partition_done_beyond_offsets{topic=\"a\\\"b\",partition=\"0\"} 5",
         "rxp_partition_frontier_age_seconds{topic=\"a\\\"b\",partition=\"0\"} 61.5",
         "rxp_partition_waiting{topic=\"a\\\"b\",partition=\"7\"} 2",
-        "rxp_assigned_partitions 2",
+        "rxp_partition_in_flight{topic=\"new\",partition=\"1\"} 0",
+        "rxp_assigned_partitions 3",
         "rxp_paused_partitions{reason=\"limit\"} 2",
         "rxp_paused_partitions{reason=\"window\"} 0",
         "rxp_paused_partitions{reason=\"crowd\"} 1",
@@ -190,6 +192,8 @@ START_TEST(shows_the_partitions_that_there_are)
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_line(lines[i]);
+    ck_assert_ptr_null(strstr(reply, "rxp_partition_lag{topic=\"new\""));
+    ck_assert_ptr_null(strstr(reply, "rxp_partition_waiting{topic=\"new\""));
     standing_renew(standing, &(struct standing_whole){.joined = true}, NULL, 0);
     ck_assert_int_eq(get("/metrics"), 200);
     ck_assert_ptr_null(strstr(reply, "partition=\""));

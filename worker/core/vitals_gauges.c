@@ -59,8 +59,11 @@ static void take(const struct standing_partition *partition, void *opaque)
         [IN_FLIGHT] = (double)partition->in_flight, [WINDOW] = (double)partition->span,
         [DONE_BEYOND] = (double)partition->done_beyond, [AGE] = (double)partition->frontier_age_ms / 1000,
     };
-    for (int i = 0; i < FAMILIES; i++)
-        metrics_sample(&walk->family[i], families[i].name, labels, values[i]);
+    for (int i = 0; i < FAMILIES; i++) {
+        /* Where the log ends is not known yet: then nothing is said, and not 0. */
+        if ((i != WAITING && i != LAG) || partition->end >= 0)
+            metrics_sample(&walk->family[i], families[i].name, labels, values[i]);
+    }
     for (unsigned i = 0; i < PAUSES; i++)
         walk->paused[i] += (partition->pauses & (1U << i)) != 0;
     walk->waiting += partition->waiting;
