@@ -29,17 +29,19 @@ struct standing_partition {
     const char *topic; /* holds within standing_each */
     int32_t partition;
     enum standing_state state;
-    unsigned pauses;
+    unsigned pauses;   /* that it is restored, or leaves, is none of them: its state says it */
     int64_t committed; /* -1: nothing, or not known yet */
     int64_t frontier;  /* the lowest that is not done; the same */
     int64_t position;  /* the next to be taken; the same */
     int64_t end;       /* of the log, read_committed; -1: not known (yet) */
-    int64_t waiting;   /* in the topic and not taken; 0 where the end is not known */
+    int64_t waiting;   /* in the topic and not taken, as of the last question for the end (5 s); 0 where the end is not known, or not
+                        * what is committed. Too high by the offsets that are no messages: compaction, markers, aborted ones */
     int64_t lag;       /* end - committed; the same */
     size_t in_flight;
     size_t span;        /* from the frontier to the highest taken */
     size_t done_beyond; /* of it, done */
-    int64_t frontier_age_ms; /* since the lowest incomplete input was taken; 0: all is done */
+    int64_t frontier_age_ms; /* since the lowest incomplete input was taken, by this worker; 0: all is done. Up to 2 s or a sixteenth
+                              * too high, whichever is more: kafka/moments.h */
     bool has_cells;          /* somebody asked for them within the last 5 s (standing_want_cells) */
     uint8_t cells[STANDING_CELLS];
 };
