@@ -9,8 +9,9 @@ import time
 from broker import Broker, Unavailable
 from child import wait_until
 from cluster import Message
+from confluent_kafka.admin import AdminClient, NewPartitions
 from scene import Scene, once_each
-from tap import equal, holds, lacks, run_all, skip, test
+from tap import equal, holds, run_all, skip, test
 from worker import invocation, run_command
 
 LONG = {"seconds": "600"}
@@ -124,7 +125,7 @@ def _():
         scene.wait_for_checkpoints(0)
 
 
-@test("what is no control message is said and passed over; new partitions are read")
+@test("what is no control message is said and passed over, and what comes after it counts")
 def _():
     with Scene(partitions=1) as scene:
         topic = with_control(scene)
@@ -143,6 +144,20 @@ def _():
         equal(worker.stop(), 0)
 
 
+@test("partitions that a control topic gets later are read from their beginning")
+def _():
+    with Scene(partitions=1) as scene:
+        topic = with_control(scene)
+        scene.worker(control_topic=topic)
+        scene.produce([long_run("run", scene)])
+        wait_for_kickoffs(scene, 1)
+        admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
+        admin.create_partitions([NewPartitions(topic, 3)], operation_timeout=30)[topic].result(30)
+        wait_until(lambda: len(scene.kafka.partitions(topic)) == 3, 30, "three partitions")
+        scene.kafka.produce(topic, [Message(control("run"), partition=2)])
+        equal(scene.wait_for_results(1)[0].json()["status"], "cancelled")
+
+
 @test("a control topic that is missing is warned of, and read once it is there; inputs do not wait for it")
 def _():
     with Scene(partitions=1) as scene:
@@ -156,7 +171,7 @@ def _():
         scene.kafka.create_topic(name=topic)
         scene.kafka.produce(topic, [control("run")])
         equal(scene.wait_for_results(1)[0].json()["status"], "cancelled")
-        equal(open(worker.log, encoding="utf-8").read().count("control_unreadable"), 1)
+        equal(worker.output().count("control_unreadable"), 1)
 
 
 @test("the broker goes and comes: what was asked meanwhile is not lost")

@@ -19,7 +19,7 @@
 #define BATCH 1000 /* messages, after which runs are asked, however many more there are */
 #define ASK_MS 1000
 #define AGAIN_MS 1000     /* after a question that was not answered, and for a topic that is not there */
-#define LOOK_MS 30000     /* for new partitions */
+#define LOOK_MS 10000     /* for new partitions */
 #define TOLD_MS 600000    /* a fault that lasts */
 #define GARBAGE_MS 60000
 #define EXPIRE_MS 60000
