@@ -94,6 +94,20 @@ def _():
         scene.wait_for_commit()
 
 
+@test("no input is taken before the past hour of the control topic is read, however much that is")
+def _():
+    with Scene(partitions=1) as scene:
+        topic = with_control(scene)
+        where = scene.produce([invocation("early", scene.backend, {"code": "200", "instant": "1"})])
+        scene.kafka.produce(topic, [json.dumps(control(f"another-{n}")) for n in range(300000)])
+        scene.kafka.produce(topic, [control("early")])
+        worker = scene.worker(control_topic=topic)
+        results = once_each(where, scene.wait_for_results(1))
+        equal(statuses(results), {"early": "cancelled"})
+        equal(scene.backend.stats()["kickoffs"], 0)
+        worker.wait_for("cancels_full")
+
+
 @test("a cancel that comes before its invocation is read waits for it, with ordering and in a full worker, too")
 def _():
     with Scene(partitions=1) as scene:
