@@ -34,7 +34,8 @@ static int check_ids(const char *const *ids, size_t n, char why[SENDER_WHY_BYTES
     for (size_t i = 0; i < n; i++) {
         size_t bytes = strlen(ids[i]);
         if (bytes == 0 || bytes > ID_MAX_BYTES) {
-            snprintf(why, SENDER_WHY_BYTES, "an id of %zu bytes cannot be named in a control message: 1 to %zu", bytes, ID_MAX_BYTES);
+            snprintf(why, SENDER_WHY_BYTES, "an id of %zu bytes cannot be named in a control message: 1 to %zu", bytes,
+                     ID_MAX_BYTES);
             return -1;
         }
         if (!is_utf8(ids[i], bytes)) {
@@ -89,7 +90,8 @@ static int cancel_main(const struct options *options)
     }
     struct sender *sender = NULL;
     if (topic == NULL) {
-        snprintf(why, sizeof why, "--control-topic names no topic: name the one that the workers read (it must be set for them, too)");
+        snprintf(why, sizeof why, "--control-topic names no topic: name the one that the workers read (it must be set for "
+                 "them, too)");
     } else if (check_ids(ids, n, why) == 0) {
         status = EXIT_FATAL;
         sender = sender_new(&settings, topic, BROKER_TIMEOUT_MS, why);

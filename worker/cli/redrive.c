@@ -131,8 +131,8 @@ static int settle_down(struct redrive *redrive, size_t most)
     while (redrive->outstanding > most) {
         rd_kafka_poll(redrive->producer, TURN_MS);
         if (clock_mono_ms() - redrive->progress_ms > PATIENCE_MS) {
-            snprintf(redrive->why, sizeof redrive->why, "no broker has acknowledged anything for %d s: %zu dead letters stay, or come "
-                     "twice should they have arrived", PATIENCE_MS / 1000, redrive->outstanding);
+            snprintf(redrive->why, sizeof redrive->why, "no broker has acknowledged anything for %d s: %zu dead letters "
+                     "stay, or come twice should they have arrived", PATIENCE_MS / 1000, redrive->outstanding);
             return -1;
         }
     }

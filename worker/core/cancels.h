@@ -3,7 +3,8 @@
  * A cancel can come before its invocation, and must not hit one that was enqueued after it: each has the moment at which
  * it was asked for, and hits inputs whose own timestamp is not later. An input without a timestamp is hit by any.
  *
- * Any thread; one lock. Bounded: beyond CANCELS_MAX (and _BYTES) the oldest is forgotten, and that is said. The hour of one that claims to
+ * Any thread; one lock. Bounded: beyond CANCELS_MAX (and _BYTES) the oldest is forgotten, and that is said.
+ * The hour of one that claims to
  * be asked for in the future begins when it comes. */
 #ifndef RXP_CORE_CANCELS_H
 #define RXP_CORE_CANCELS_H

@@ -162,7 +162,8 @@ static rd_kafka_resp_err_t take_partitions(struct control *control, int n)
     control->places = places;
     int known = control->n_places;
     for (int i = known; i < n; i++) {
-        rd_kafka_resp_err_t error = atomic_load(&control->stopped) ? RD_KAFKA_RESP_ERR__DESTROY : find_place(control, i, &places[i]);
+        rd_kafka_resp_err_t error =
+            atomic_load(&control->stopped) ? RD_KAFKA_RESP_ERR__DESTROY : find_place(control, i, &places[i]);
         if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
             return error;
         }
