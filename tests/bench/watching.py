@@ -4,9 +4,10 @@
     tests/bench/watching.py [RUNS [SECONDS [TURNS]]]
 
 RUNS (100,000) runs of which each is polled every 20 s are in flight in one worker with two loop threads, against a real broker
-and the simulated backend, both other processes. Then, in TURNS (6) turns by turns, it is left alone for SECONDS (20, as long as it takes to poll each run once), or asked
-for /metrics, /runs and /status over and over by three clients that wait for nothing but their answers. Latency of polls is the
-worker's own histogram, as its mean; CPU is the worker's, as a part of one core, and a poll's share of the loops' CPU."""
+and the simulated backend, both other processes. Then, in TURNS (6) turns by turns, it is left alone for SECONDS (20, as long
+as it takes to poll each run once), or watched: asked for /metrics, /runs and /status once a second each, or besieged: asked
+for them over and over by three clients that wait for nothing but their answers. Latency of polls is the worker's own
+histogram, as its mean; CPU is the worker's, as a part of one core, and a poll's share of the loops' CPU."""
 import argparse
 import http.client
 import json
@@ -24,14 +25,15 @@ from child import wait_until  # noqa: E402
 from scene import Scene  # noqa: E402
 from worker import invocation  # noqa: E402
 
+PAUSES = {"alone": None, "watched": 1, "besieged": 0}
 PATHS = ("/metrics", "/runs?limit=1000", "/status")
 
 
 class Scraper:
     """A client of its own connection, in a loop, until it is told to stop."""
 
-    def __init__(self, port, path):
-        self.port, self.path = port, path
+    def __init__(self, port, path, pause):
+        self.port, self.path, self.pause = port, path, pause
         self.answers, self.refused, self.slowest = 0, 0, 0.0
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._ask)
@@ -47,6 +49,8 @@ class Scraper:
             self.slowest = max(self.slowest, time.monotonic() - begin)
             self.answers += answer.status == 200
             self.refused += answer.status != 200
+            if self.pause:
+                self.ended.wait(self.pause)
 
     def end(self):
         self.ended.set()
@@ -72,8 +76,8 @@ def state(worker, port):
             "loops": total(text, r"rxp_loop_busy_seconds_total\{[^}]*\}")}
 
 
-def turn(worker, port, seconds, is_watched):
-    scrapers = [Scraper(port, path) for path in PATHS] if is_watched else []
+def turn(worker, port, seconds, pause):
+    scrapers = [Scraper(port, path, pause) for path in PATHS] if pause is not None else []
     before = state(worker, port)
     time.sleep(seconds)
     after = state(worker, port)
@@ -99,10 +103,10 @@ def measure(broker, runs, seconds, turns):
                                  http_poll_interval_seconds="20") for n in range(runs))
         wait_until(lambda: total(metrics(port), r'rxp_runs_in_flight\{phase="(?:wait|poll)"\}') >= runs, 600, "all runs accepted")
         time.sleep(20)  # each was polled once
-        columns = {"alone": [], "watched": []}
+        columns = {name: [] for name in PAUSES}
         for number in range(turns):
-            for name in ("alone", "watched"):
-                columns[name].append(turn(worker, port, seconds, name == "watched"))
+            for name, pause in PAUSES.items():
+                columns[name].append(turn(worker, port, seconds, pause))
                 print(number, name, {key: round(value, 2) for key, value in columns[name][-1].items()}, file=sys.stderr)
         return {name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in columns.items()}
 
@@ -116,11 +120,11 @@ def main():
     arguments = parser.parse_args()
     with Broker() as broker:
         figures = measure(broker, arguments.runs, arguments.seconds, arguments.turns)
-    print(f"{'medians':28}{'alone':>14}{'watched':>14}{'ratio':>8}")
-    for name, value in figures["watched"].items():
-        alone = figures["alone"].get(name)
-        print(f"{name:28}{'' if alone is None else f'{alone:14,.2f}':>14}{value:14,.2f}" +
-              (f"{value / alone:8.2f}" if alone else ""))
+    print(f"{'medians':28}" + "".join(f"{name:>14}" for name in figures) + f"{'watched':>10}{'besieged':>10}")
+    for name in figures["besieged"]:
+        values = {column: figures[column].get(name) for column in figures}
+        print(f"{name:28}" + "".join(f"{'':14}" if value is None else f"{value:14,.2f}" for value in values.values()) +
+              ("".join(f"{values[column] / values['alone']:9.2f}x" for column in ("watched", "besieged")) if values["alone"] else ""))
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(figures) + "\n")
 
