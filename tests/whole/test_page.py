@@ -108,6 +108,8 @@ def _():
         browser.click("#find-form button")
         browser.wait_for("no run of invocation_id 'nowhere' is under way", "#found-why")
         equal(browser.text("#found-runs"), "", "runs that were found")
+        browser.type("#find", "..\n")
+        browser.wait_for("'..' cannot be asked for by its id", "#found-why")
         browser.click("#found-close")
         equal(browser.text("#found"), "", "what is left of the look-up")
 
@@ -295,6 +297,8 @@ def _():
         with Browser() as browser:
             browser.open(f"http://127.0.0.1:{port}/")
             browser.wait_for("Not ready: no broker of 127.0.0.1:1 has answered yet", "#state")
+            browser.wait_for("No runs are under way.", "#oldest-none")
+            wait_until(lambda: browser.text("#state").count("refused") == 1 and not browser.text("#trouble"), 30, "its reason, once")
             browser.shoot("not-ready", 1280, "dark")
 
 

@@ -118,7 +118,7 @@ function show_partitions(status) {
       }],
       ['bare', 'state', partition_state],
     ]));
-  $('partitions').hidden = all.length === 0;
+  $('partitions').hidden = $('partitions-legend').hidden = all.length === 0;
   $('partitions-none').hidden = all.length > 0;
   say($('partitions-none'), status.ready ? 'None is assigned to this worker: others of its group have them all.' : 'None yet.');
   $('partitions-more').hidden = all.length <= PARTITIONS_SHOWN;
@@ -164,7 +164,7 @@ function show(status) {
   $('numbers').hidden = false; /* first: the plot takes the room that it has */
   say($('worker-id'), status.worker_id);
   say($('about'), `group ${status.group_id}, up ${span(status.now_ms - status.started_at_ms)}`);
-  $('trouble').hidden = !status.trouble;
+  $('trouble').hidden = !status.trouble || (status.not_ready || '').includes(status.trouble); /* said already */
   say($('trouble'), status.trouble ? 'Kafka: ' + status.trouble : '');
   show_tiles(status);
   draw_plot(status.history);

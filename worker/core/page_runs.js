@@ -81,7 +81,8 @@ async function renew_runs() {
   list.next = next;
   $('oldest').hidden = rows.length === 0;
   $('oldest-none').hidden = rows.length > 0;
-  say($('oldest-none'), list.after ? 'No more runs.' : 'No runs like that are under way.');
+  const filtered = $('filter-phase').value || $('filter-age').value || $('filter-name').value;
+  say($('oldest-none'), list.after ? 'No more runs.' : filtered ? 'No runs like that are under way.' : 'No runs are under way.');
   say($('matching'), rows.length === 0 ? '' : `${count(rows.length)} of ${runs(Math.max(matching, rows.length))}` +
     (list.after ? ' from there on' : '') + (complete ? '' : '; not all loops have answered in time'));
   $('first').hidden = !list.after;
@@ -116,7 +117,12 @@ function watch_runs() {
   $('find-form').addEventListener('submit', event => {
     event.preventDefault();
     const id = $('find').value.trim();
-    if (id && can_be_asked_for(id)) look_up(id);
+    if (id && can_be_asked_for(id)) return look_up(id);
+    if (!id) return;
+    found.id = null;
+    $('found').hidden = false;
+    $('found-runs').hidden = true;
+    say($('found-why'), `'${id}' cannot be asked for by its id: browsers take it for a step in a path. It may be in the list below.`);
   });
   $('found-close').addEventListener('click', () => {
     found.id = null;
