@@ -12,11 +12,12 @@
  *    "runs":{"succeeded":1,"failed":0,"timed_out":0,"cancelled":0,"rejected":0},
  *    "loops":[{"busy":0.12},…],                            share of the last step that the loop's thread worked
  *    "origins":[{"origin":"http://api:8080","breaker":"open","queued":12}],  the worst first, at most 20
+ *    "partitions_left_out":0,                              of more than 512, these have no entry
  *    "partitions":[{"topic":"rxp.invocations","partition":0,"state":"running","paused":["window"],"committed":1,
  *                   "frontier":1,"position":9,"end":12,"waiting":3,"lag":11,"in_flight":4,"span":8,"done_beyond":4,
  *                   "frontier_age_ms":61000,"cells":[0,255,…]}],
  *    "history":{"step_ms":5000,"until_ms":…,"taken":[…],"succeeded":[…],"failed":[…],"in_flight":[…]},  oldest first
- *    "failures":[{"code":"kickoff_network","origin":"http://api:8080","runtime_name":"archon","count":12,"first_ms":…,
+ *    "failures":[{"code":"kickoff_network","status":"failed","origin":"http://api:8080","runtime_name":"archon","count":12,"first_ms":…,
  *                 "last_ms":…,"summary":"…","invocation_id":"…"}]}      failed: all that did not succeed
  *
  * GET /runs?phase=&runtime_name=&older_than=SECONDS&limit=100&after=CURSOR:
@@ -25,6 +26,8 @@
  *             "started_at_ms":…,"deadline_ms":…,"next_ms":…,"polls":7,"resumed":false,
  *             "source":{"topic":"…","partition":0,"offset":17}}]}
  * GET /runs/ID: the same with all runs of that id; 404 where there is none.
+ * One list is made at a time, and a few look-ups: 429 for more, with Retry-After. What loops have not said within 10 s is left
+ * out: "complete":false.
  * POST /runs/ID/cancel: 202 {"invocation_id":"…","runs":1}; 404 where none is here (the cancel stays in force for an hour for
  * an input enqueued before it). */
 #ifndef RXP_CORE_CONSOLE_H
