@@ -3,24 +3,23 @@
 #include "backend/backend.h"
 #include "backend/course.h"
 #include "backend/shape.h"
+#include "base/cpus.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MOST_THREADS 4
 
 static int thread_count(const struct options *options)
 {
-    int64_t threads = options_int(options, "threads");
+    int threads = (int)options_int(options, "threads");
     if (threads == 0) {
-        threads = sysconf(_SC_NPROCESSORS_ONLN);
-    } else {
-        return (int)threads;
+        int cpus = cpus_usable("");
+        threads = cpus < MOST_THREADS ? cpus : MOST_THREADS;
     }
-    return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads;
+    return threads;
 }
 
 /* Where a client on this machine finds it: an address of every interface is none to connect to. */

@@ -1,5 +1,7 @@
 #include "cli/settings.h"
 
+#include "base/cpus.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,11 +162,8 @@ struct profiles *settings_profiles(const struct options *options, char why[SETTI
 
 static int threads_by_default(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores < 1) {
-        return 1;
-    }
-    return cores < THREADS_BY_DEFAULT_AT_MOST ? (int)cores : THREADS_BY_DEFAULT_AT_MOST;
+    int cpus = cpus_usable("");
+    return cpus < THREADS_BY_DEFAULT_AT_MOST ? cpus : THREADS_BY_DEFAULT_AT_MOST;
 }
 
 void settings_pool(const struct options *options, const struct egress *egress, const struct outlet *outlet,

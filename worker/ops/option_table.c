@@ -75,7 +75,7 @@ static const struct option_spec table[] = {
     {.name = "threads", .type = OPTION_INT, .value = "0", .metavar = "N", .min = 0, .max = 256,
      .commands = WORKER | COMMAND_DEMO | COMMAND_BACKEND, .group = "Runs",
      .help = "Event-loop threads that between them carry every run (not one a run), or serve the simulated backend; "
-             "0: one a CPU, at most 4."},
+             "0: one for each CPU that the process may use (affinity and container quota), at most 4."},
     {.name = "max-in-flight", .type = OPTION_INT, .value = "50000", .metavar = "N", .min = 1, .max = 10000000,
      .commands = WORKER | COMMAND_DEMO, .group = "Runs",
      .help = "Runs under way at most; at this number the partitions are paused."},
