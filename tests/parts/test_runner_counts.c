@@ -193,6 +193,31 @@ START_TEST(what_is_new_of_an_accepted_run_is_told)
 }
 END_TEST
 
+START_TEST(what_was_put_off_is_told_with_the_next_answer)
+{
+    struct subject *subject = subject_new();
+    subject->timeout = "1000";
+    kick_off(subject);
+    subject->puts_off = true;
+    answer(last(), 200, "{\"status\":\"queued\"}");
+    ck_assert_int_eq(subject->progressed, 1);
+    turn_at(now_ms + 10000);
+    begin(last());
+    answer(last(), 200, "{\"status\":\"queued\"}"); /* still not */
+    ck_assert_int_eq(subject->progressed, 1);
+    subject->puts_off = false;
+    turn_at(now_ms + 10000);
+    begin(last());
+    answer(last(), 200, "{\"status\":\"queued\"}");
+    ck_assert_int_eq(subject->progressed, 2);
+    ck_assert_str_eq(subject->progress, "queued");
+    turn_at(now_ms + 10000);
+    begin(last());
+    answer(last(), 200, "{\"status\":\"queued\"}"); /* once */
+    ck_assert_int_eq(subject->progressed, 2);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runner counts");
@@ -208,6 +233,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, an_errand_counts_by_what_came_of_it_and_the_last_one_is_told_of, 0, COUNT(errands));
     tcase_add_test(tcase, the_first_kickoff_is_told_of_as_it_leaves_and_no_other);
     tcase_add_test(tcase, what_is_new_of_an_accepted_run_is_told);
+    tcase_add_test(tcase, what_was_put_off_is_told_with_the_next_answer);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -111,6 +111,7 @@ struct subject {
     int asked;         /* so often */
     int begun;
     int progressed;
+    bool puts_off; /* it would not be told of progress now */
     char progress[64]; /* the state, as of the last one */
     struct run *run; /* freed as it ends */
     struct rxp_invocation *invocation;
@@ -281,14 +282,18 @@ static inline void on_begun(struct run *run, void *opaque)
     subject_of(run)->begun++;
 }
 
-static inline void on_progressed(struct run *run, void *opaque)
+static inline bool on_progressed(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
     (void)opaque;
     ck_assert(run->cycle.accepted);
     ck_assert(subject->accepted > 0 || run->resumed);
+    if (subject->puts_off) {
+        return false;
+    }
     subject->progressed++;
     snprintf(subject->progress, sizeof subject->progress, "%s", run->state != NULL ? run->state : "");
+    return true;
 }
 
 static int errands_over; /* so often they were */

@@ -81,6 +81,22 @@ def _():
         equal(steps[:2], [None, "step 0"])
 
 
+@test("a status that changed within a second of the last report is told once that is over, though it changes no more")
+def _():
+    stage = Stage()
+    stage.on("/runs", answer(202, "{}"))
+    stage.on("/status", says("first"), says("last"))
+    with Scene(partitions=1) as scene:
+        topic = scene.kafka.create_topic("progress")
+        scene.worker(progress_topic=topic)
+        scene.produce([staged("run", stage, http_poll_interval_seconds="0.1")])
+        told = [report.json()["metadata"].get("http.status") for report in scene.kafka.read_until(topic, 3, 30)]
+        equal(told, [None, "first", "last"])
+        stage.on("/status", says("completed"))
+        scene.wait_for_results(1)
+        equal(len(scene.kafka.read_all(topic)), 3)
+
+
 @test("its topic is missing, or full to the brim: runs, results and the drain do not notice")
 def _():
     with Scene(partitions=2) as scene:

@@ -91,10 +91,10 @@ static void on_noted(struct run *run, void *opaque)
     ledger_note_again(flight->ledger, job_of_run(run));
 }
 
-static void on_progressed(struct run *run, void *opaque)
+static bool on_progressed(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
-    progress_report(flight->config.progress, job_of_run(run));
+    return progress_report(flight->config.progress, job_of_run(run));
 }
 
 static bool on_is_cancelled(struct run *run, void *opaque)

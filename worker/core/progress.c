@@ -182,15 +182,15 @@ static bool is_due(struct job *job, int64_t now_ms)
     return true;
 }
 
-void progress_report(struct progress *progress, struct job *job)
+bool progress_report(struct progress *progress, struct job *job)
 {
     struct draft draft;
     if (!is_due(job, clock_mono_ms())) {
-        return;
+        return false;
     }
     if (draft_compose_running(&draft, job, progress->config.settle, progress->config.topic, clock_wall_ms()) != 0) {
         count_dropped(progress, "out of memory");
-        return;
+        return true;
     }
     const struct publisher_message *message = &draft.message;
     rd_kafka_resp_err_t error = rd_kafka_producev(
@@ -201,4 +201,5 @@ void progress_report(struct progress *progress, struct job *job)
         count_dropped(progress, rd_kafka_err2str(error));
     }
     draft_release(&draft, error == RD_KAFKA_RESP_ERR_NO_ERROR);
+    return true;
 }

@@ -3,13 +3,15 @@
  *
  * Best effort, by a producer of its own: a report that cannot be delivered within 10 s, or finds 10,000 before it, is dropped and
  * counted. It never holds a run, the drain or the worker's end, and nothing about it is fatal. A run's reports stay in order,
- * at most one a second; the first that bears a status does not wait for the second to pass. */
+ * at most one a second; the first that bears a status does not wait for the second to pass. What changed within the second is told
+ * with a later answer, as it is by then. */
 #ifndef RXP_CORE_PROGRESS_H
 #define RXP_CORE_PROGRESS_H
 
 #include "core/draft.h"
 #include "kafka/client_conf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct metrics;
@@ -28,7 +30,7 @@ struct progress *progress_new(const struct progress_config *config, char *why, s
 /* What is not delivered within half a second is dropped. NULL is harmless. */
 void progress_free(struct progress *progress);
 
-/* The job's loop thread: its run has news. */
-void progress_report(struct progress *progress, struct job *job);
+/* The job's loop thread: its run has news. False: it is too soon after the last report. Ask again. */
+bool progress_report(struct progress *progress, struct job *job);
 
 #endif

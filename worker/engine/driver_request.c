@@ -41,7 +41,7 @@ static void tell_progress(struct run *run)
 {
     const struct pool_hooks *hooks = run->runner->hooks;
     if (hooks->progressed != NULL) {
-        hooks->progressed(run, hooks->opaque);
+        run->untold = !hooks->progressed(run, hooks->opaque);
     }
 }
 
@@ -98,7 +98,7 @@ static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
         } else if (now_ms / 1000 - run->noted_s > NOTE_EVERY_S) {
             driver_tell_news(run, now_ms);
         }
-        if (!was_accepted || has_state) {
+        if (!was_accepted || has_state || run->untold) {
             tell_progress(run);
         }
     }

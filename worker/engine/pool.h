@@ -83,8 +83,9 @@ struct pool_hooks {
      * light. Not oftener than every five seconds, but for a run that is abandoned right after. NULL: not wanted. */
     void (*noted)(struct run *run, void *opaque);
     /* On the loop thread: the backend's last word has changed (run->state), or, of a run that was accepted just now, there is
-     * something to tell of it at all. Right after `accepted`, and then for each change. NULL: not wanted. */
-    void (*progressed)(struct run *run, void *opaque);
+     * something to tell of it at all. Right after `accepted`, and then for each change. False: not now; it is called again with the
+     * next answer, whatever that says. NULL: not wanted. */
+    bool (*progressed)(struct run *run, void *opaque);
     /* On the loop thread, of each run there, after pool_ask; and of each that was just prepared, a resumed one among them. True:
      * it is cancelled. NULL: never. */
     bool (*is_cancelled)(struct run *run, void *opaque);
