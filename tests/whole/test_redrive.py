@@ -69,7 +69,7 @@ def _():
     with Scene(partitions=1) as scene:
         desk = Desk(scene, 1)
         desk.reject([b"{no json", invocation("denied", scene.backend, OK), b"[]", invocation("other", scene.backend, OK),
-                     Message(None, key="empty"), invocation("denied", scene.backend, OK)])
+                     Message(None, key="no value"), invocation("denied", scene.backend, OK)])
         count = len(desk.inputs())
         done = desk.redrive("--code", "egress_denied", "--invocation-id", "denied")
         holds(done.stderr, "2 dead letters were put back", "4 not chosen")
@@ -83,7 +83,7 @@ def _():
                record.json()["invocation_id"] for record in desk.inputs()[count:]], ["denied", "denied", "other", b"{no json"])
         done = desk.redrive()
         holds(done.stderr, "2 dead letters were put back")
-        equal([record.value or b"" for record in desk.inputs()[-2:]], [b"[]", b""])
+        equal([record.value for record in desk.inputs()[-2:]], [b"[]", None])
         holds(desk.redrive("--from-beginning", "--code", "egress_denied").stderr, "3 dead letters were put back", "3 not chosen")
         holds(desk.redrive().stderr, "0 dead letters were put back")
 

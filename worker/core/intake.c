@@ -154,7 +154,8 @@ enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *l
     struct rxp_refusal why = {RXP_ERROR_INVALID_INVOCATION, ""};
     if (find_trace(job) != 0)
         return POOL_NOT_NOW;
-    int parsed = rxp_invocation_parse(job->value, job->value_bytes, limits->max_message_bytes, &job->invocation, &why);
+    const char *text = job->value != NULL ? job->value : "";
+    int parsed = rxp_invocation_parse(text, job->value_bytes, limits->max_message_bytes, &job->invocation, &why);
     job->run.invocation = job->invocation;
     int refused = parsed != 0 ? -1 : make_plan(job, limits->profiles, &why);
     if (refused != 0 && rxp_lacked_memory(&why))

@@ -37,9 +37,11 @@ static int copy_input(struct job *job, const rd_kafka_message_t *message)
     job->message_ms = rd_kafka_message_timestamp(message, NULL);
     job->value_bytes = message->len;
     job->input_bytes = message->len + message->key_len;
-    job->value = copy_bytes(message->payload != NULL ? message->payload : "", message->len);
-    if (job->value == NULL) {
-        return -1;
+    if (message->payload != NULL) {
+        job->value = copy_bytes(message->payload, message->len);
+        if (job->value == NULL) {
+            return -1;
+        }
     }
     if (message->key != NULL) {
         job->key_bytes = message->key_len;

@@ -62,7 +62,7 @@ struct job {
     struct profile_set *profiles;      /* held: what the plan may point into; NULL: none */
     struct trace_context *trace;       /* owned; run.trace is this; NULL: its message names none */
     /* The input, copied: the message itself would pin its whole fetch buffer. */
-    char *value; /* freed once parsed, unless dead letters are on */
+    char *value; /* freed once parsed, unless dead letters are on; NULL also where it has none */
     size_t value_bytes;
     size_t input_bytes;  /* value, key and headers, for the limit on bytes in flight */
     size_t plan_bytes;   /* what its plan takes beside the message, for the same */
