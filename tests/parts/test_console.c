@@ -95,6 +95,72 @@ START_TEST(loops_that_do_not_answer_are_given_up)
 }
 END_TEST
 
+/* So that the loops have most of their time for the runs, however often they are asked. */
+START_TEST(what_cost_the_loops_much_is_not_soon_asked_again)
+{
+    static const char *const targets[] = {"/runs", "/runs/one"};
+    answers_at_once = true;
+    cpu_us = 15000;
+    int64_t begun_ms = clock_mono_ms();
+    for (int i = 0; i < 4; i++) {
+        struct call call = now("GET", targets[_i], NULL);
+        ck_assert_int_eq(call.code, 200); /* it waits */
+        forget(&call);
+    }
+    ck_assert_int_ge(clock_mono_ms() - begun_ms, 3 * 20 * 15);
+}
+END_TEST
+
+START_TEST(a_cancel_and_another_kind_do_not_wait_for_that)
+{
+    answers_at_once = true;
+    cpu_us = 600000000; /* the pause has an end all the same */
+    struct call call = now("GET", "/runs", NULL);
+    forget(&call);
+    struct call list;
+    begin(&list, "GET", "/runs", NULL);
+    int64_t deadline_ms = clock_mono_ms() + DEADLINE_MS;
+    while (queries == 0 && clock_mono_ms() < deadline_ms) {
+        sched_yield();
+    }
+    struct call second = now("GET", "/runs", NULL);
+    struct call found = now("GET", "/runs/one", NULL);
+    struct call cancel[6];
+    for (int i = 0; i < 6; i++) {
+        cancel[i] = now("POST", "/runs/one/cancel", TOKEN);
+        ck_assert_int_eq(cancel[i].code, 202);
+        forget(&cancel[i]);
+    }
+    ck_assert_int_eq(found.code, 200);
+    ck_assert_int_eq(queries, 1); /* still: all this was within the second, unless this machine is very slow */
+    assert_holds(&second, 429, "Retry-After: 1");
+    finish(&list);
+    ck_assert_int_eq(list.code, 200);
+    forget(&list);
+    forget(&second);
+    forget(&found);
+}
+END_TEST
+
+START_TEST(one_that_waits_for_its_turn_is_ended_with_the_worker)
+{
+    answers_at_once = true;
+    cpu_us = 600000000;
+    struct call call = now("GET", "/runs", NULL);
+    forget(&call);
+    struct call list;
+    begin(&list, "GET", "/runs", NULL);
+    while (queries == 0) {
+        sched_yield();
+    }
+    console_use_worker(console, NULL);
+    assert_no_query_left();
+    finish(&list);
+    ck_assert_int_eq(list.code, 200);
+    forget(&list);
+}
+END_TEST
+
 START_TEST(a_run_is_found_by_its_id_decoded)
 {
     struct call call;
@@ -263,6 +329,9 @@ Suite *test_suite(void)
     tcase_add_test(tc, wrong_parameters_are_refused_and_the_loops_not_asked);
     tcase_add_test(tc, one_list_at_a_time_and_others_may_come_again);
     tcase_add_test(tc, loops_that_do_not_answer_are_given_up);
+    tcase_add_loop_test(tc, what_cost_the_loops_much_is_not_soon_asked_again, 0, 2);
+    tcase_add_test(tc, a_cancel_and_another_kind_do_not_wait_for_that);
+    tcase_add_test(tc, one_that_waits_for_its_turn_is_ended_with_the_worker);
     tcase_add_test(tc, a_run_is_found_by_its_id_decoded);
     tcase_add_test(tc, a_cancel_wants_the_token);
     tcase_add_test(tc, a_cancel_is_entered_once_its_runs_were_looked_for);

@@ -156,17 +156,24 @@ static size_t n_rows;
 static size_t n_matching;
 static bool is_complete;
 
-static void on_told(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+static struct query *asked;
+
+/* It may be read here already, though a loop shouldn't. */
+static void on_told(void *opaque)
 {
+    struct query_answer answer;
     (void)opaque;
+    query_read(asked, &answer);
+    const struct query_row *rows = answer.rows;
+    size_t n = answer.n;
     pthread_mutex_lock(&lock);
     for (size_t i = 1; i < n; i++) {
         ck_assert_int_le(rows[i - 1].key.started_at_ms, rows[i].key.started_at_ms);
     }
     n_told++;
     n_rows = n;
-    n_matching = matching;
-    is_complete = complete;
+    n_matching = answer.matching;
+    is_complete = answer.complete;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
 }
@@ -177,6 +184,7 @@ static struct query *put(const char *invocation_id, size_t limit)
         .invocation_id = invocation_id, .phase = -1, .started_before_ms = INT64_MAX, .limit = limit};
     struct query *query = query_new(&filter, on_told, NULL);
     n_told = 0;
+    asked = query;
     pool_query(pool, query);
     return query;
 }

@@ -234,18 +234,22 @@ static size_t n_asked;
 static size_t n_told;
 
 /* Each of those under way once. */
-static void on_told(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+static void on_told(void *opaque)
 {
+    struct query_answer answer;
     bool seen[MAX_TRANSFERS] = {false};
-    (void)opaque;
+    struct query **query = opaque;
+    query_read(*query, &answer);
+    const struct query_row *rows = answer.rows;
+    size_t n = answer.n;
     n_told++;
     for (size_t i = 0; i < n; i++) {
         ck_assert_msg(!seen[rows[i].key.offset], "round %u: run %d twice", round_seed, (int)rows[i].key.offset);
         seen[rows[i].key.offset] = true;
         ck_assert_int_lt(rows[i].phase, METRIC_PHASE_PUBLISH);
     }
-    ck_assert_uint_eq(matching, n);
-    if (complete) {
+    ck_assert_uint_eq(answer.matching, n);
+    if (answer.complete) {
         for (size_t i = 0; i < n_subjects; i++) {
             ck_assert_msg(seen[i] || subjects[i].run == NULL || was_new[i], "round %u: run %zu is missing", round_seed, i);
         }
@@ -255,7 +259,8 @@ static void on_told(const struct query_row *rows, size_t n, size_t matching, boo
 static void ask_for_all(void)
 {
     const struct query_filter filter = {.phase = -1, .started_before_ms = INT64_MAX, .limit = MAX_TRANSFERS};
-    struct query *query = query_new(&filter, on_told, NULL);
+    static struct query *asked; /* one at a time */
+    struct query *query = asked = query_new(&filter, on_told, &asked);
     for (size_t i = 0; i < MAX_TRANSFERS; i++) {
         was_new[i] = i >= n_subjects; /* those that come later need not be told of */
     }

@@ -124,7 +124,7 @@ START_TEST(who_is_asked_for_again_during_a_walk_is_visited_once_more_behind_it)
     turn();
     runner_command(&runner, RUNNER_ASK, now_ms);
     runner_turn(&runner, now_ms, 0);
-    int before = subjects[MANY - 1].asked; /* the walk goes downward: it has been there */
+    int before = subjects[0].asked; /* the walk goes upward: it has been there */
     ck_assert_int_eq(before, 2);
     runner_command(&runner, RUNNER_ASK, now_ms);
     turn();
@@ -138,6 +138,7 @@ END_TEST
 static size_t n_rows;
 static size_t n_matching;
 static bool is_complete;
+static int64_t cpu_us;
 static int n_done;
 static int64_t offsets[MAX_TRANSFERS];
 static struct query_row row0;
@@ -151,13 +152,18 @@ static void copy(size_t i, const char **text)
     }
 }
 
-static void on_rows(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+static void on_rows(void *opaque)
 {
-    (void)opaque;
+    struct query_answer answer;
+    struct query **query = opaque;
+    query_read(*query, &answer);
+    const struct query_row *rows = answer.rows;
+    size_t n = answer.n;
     n_done++;
     n_rows = n;
-    n_matching = matching;
-    is_complete = complete;
+    n_matching = answer.matching;
+    is_complete = answer.complete;
+    cpu_us = answer.cpu_us;
     for (size_t i = 0; i < n; i++) {
         offsets[i] = rows[i].key.offset;
     }
@@ -175,7 +181,10 @@ static void on_rows(const struct query_row *rows, size_t n, size_t matching, boo
 static struct query *put(struct query_filter filter)
 {
     n_done = 0;
-    struct query *query = query_new(&filter, on_rows, NULL);
+    static struct query *asked[2 * RUNNER_QUERIES_MAX];
+    static size_t n_asked;
+    struct query **slot = &asked[n_asked++ % (sizeof asked / sizeof asked[0])];
+    struct query *query = *slot = query_new(&filter, on_rows, slot);
     query_expect(query, 1);
     runner_query(&runner, query_part_new(query));
     return query;
@@ -334,6 +343,36 @@ START_TEST(one_that_was_given_up_is_told_at_once_and_once)
 }
 END_TEST
 
+/* It takes no more of the loop. */
+START_TEST(the_walk_of_one_that_was_given_up_ends_at_once)
+{
+    for (int i = 0; i < MANY; i++) {
+        submit(subject_new());
+    }
+    turn();
+    struct query *query = put(all);
+    runner_turn(&runner, now_ms, 0);
+    query_give_up(query);
+    ck_assert(!list_is_empty(&runner.queries));
+    runner_turn(&runner, now_ms, 0);
+    ck_assert(list_is_empty(&runner.queries));
+    query_release(query);
+}
+END_TEST
+
+START_TEST(what_a_walk_takes_of_the_loop_is_told)
+{
+    for (int i = 0; i < MANY; i++) {
+        submit(subject_new());
+    }
+    turn();
+    do { /* until it takes a microsecond */
+        find(all);
+    } while (cpu_us == 0);
+    ck_assert_int_gt(cpu_us, 0);
+}
+END_TEST
+
 START_TEST(a_runner_that_goes_leaves_no_question_open)
 {
     struct query *query = put(all);
@@ -430,6 +469,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, a_filter_lets_through_what_it_names, 0, COUNT(filters));
     tcase_add_test(tcase, each_that_stays_is_found_once_though_others_leave_meanwhile);
     tcase_add_test(tcase, one_that_was_given_up_is_told_at_once_and_once);
+    tcase_add_test(tcase, the_walk_of_one_that_was_given_up_ends_at_once);
+    tcase_add_test(tcase, what_a_walk_takes_of_the_loop_is_told);
     tcase_add_test(tcase, a_runner_that_goes_leaves_no_question_open);
     tcase_add_test(tcase, too_many_questions_at_once_are_not_answered);
     tcase_add_test(tcase, a_run_counts_in_the_phase_that_it_is_in);

@@ -36,8 +36,13 @@ struct query {
     char id[64];
     char name[64];
     atomic_bool answered;
+    bool complete;
+    pthread_t teller; /* what stands for a loop; or who gave it up */
     pthread_mutex_t lock;
 };
+
+static atomic_bool read_where_it_was_told;
+static atomic_long cpu_us; /* that each query takes */
 
 static _Atomic(struct query *) put; /* the last that was put to the pool */
 static atomic_int queries;          /* that there are */
@@ -93,11 +98,23 @@ __attribute__((unused)) static void end(struct query *query, bool complete)
 {
     pthread_mutex_lock(&query->lock);
     if (!query->answered) {
-        size_t n = complete ? n_rows : 0;
-        query->done(rows, n < query->filter.limit ? n : query->filter.limit, n, complete, query->opaque);
+        query->complete = complete;
+        query->teller = pthread_self();
         query->answered = true;
+        query->done(query->opaque);
     }
     pthread_mutex_unlock(&query->lock);
+}
+
+void query_read(struct query *query, struct query_answer *out)
+{
+    ck_assert(query->answered);
+    size_t n = query->complete ? n_rows : 0;
+    if (query->complete && !answers_at_once && pthread_equal(query->teller, pthread_self())) {
+        read_where_it_was_told = true;
+    }
+    *out = (struct query_answer){.rows = rows, .n = n < query->filter.limit ? n : query->filter.limit, .matching = n,
+                                 .complete = query->complete, .cpu_us = cpu_us};
 }
 
 void query_give_up(struct query *query)
@@ -165,6 +182,8 @@ __attribute__((unused)) static void setup(void)
     log_set_level(LOG_ERROR);
     put = NULL;
     queries = asks = 0;
+    cpu_us = 0;
+    read_where_it_was_told = false;
     answers_at_once = false;
     n_rows = 1;
     rows[0] = (struct query_row){
@@ -200,6 +219,7 @@ __attribute__((unused)) static void teardown(void)
 {
     console_use_worker(console, NULL);
     assert_no_query_left();
+    ck_assert(!read_where_it_was_told);
     admin_stop(admin);
     console_free(console);
     cancels_free(cancels);

@@ -53,27 +53,34 @@ struct told {
     char state[2 * QUERY_TEXT_MAX_BYTES];
 };
 
-static void on_told(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
-{
-    struct told *told = opaque;
-    told->times++;
-    told->n = n;
-    told->matching = matching;
-    told->complete = complete;
-    for (size_t i = 0; i < n; i++) {
-        told->offset[i] = rows[i].key.offset;
-    }
-    snprintf(told->url, sizeof told->url, "%s", n > 0 && rows[0].url != NULL ? rows[0].url : "none");
-    snprintf(told->state, sizeof told->state, "%s", n > 0 && rows[0].state != NULL ? rows[0].state : "none");
-}
-
 static struct told told;
+static struct query *asked;
+
+/* It may be read here already, though a loop shouldn't. */
+static void on_told(void *opaque)
+{
+    struct query_answer answer;
+    (void)opaque;
+    query_read(asked, &answer);
+    const struct query_row *rows = answer.rows;
+    size_t n = answer.n;
+    told.times++;
+    told.n = n;
+    told.matching = answer.matching;
+    told.complete = answer.complete;
+    for (size_t i = 0; i < n; i++) {
+        told.offset[i] = rows[i].key.offset;
+    }
+    snprintf(told.url, sizeof told.url, "%s", n > 0 && rows[0].url != NULL ? rows[0].url : "none");
+    snprintf(told.state, sizeof told.state, "%s", n > 0 && rows[0].state != NULL ? rows[0].state : "none");
+}
 
 static struct query *put(size_t limit, size_t n_parts, struct query_part **parts)
 {
     const struct query_filter filter = {.phase = -1, .started_before_ms = INT64_MAX, .limit = limit};
     told.times = 0;
-    struct query *query = query_new(&filter, on_told, &told);
+    struct query *query = query_new(&filter, on_told, NULL);
+    asked = query;
     query_expect(query, n_parts);
     for (size_t i = 0; i < n_parts; i++) {
         parts[i] = query_part_new(query);
@@ -170,6 +177,121 @@ START_TEST(each_loop_keeps_the_lowest_alone)
     for (int i = 0; i < QUERY_LIMIT_MAX; i++) {
         ck_assert_int_eq(told.offset[i], i);
     }
+}
+END_TEST
+
+/* Whatever order they come in, and where many are as old. */
+START_TEST(the_lowest_are_kept_though_those_rejected_are_hardly_looked_at)
+{
+    struct query_part *part;
+    struct query *query = put(7, 1, &part);
+    for (int i = 0; i < RUNS; i++) {
+        int place = _i == 0 ? i : _i == 1 ? RUNS - 1 - i : i * 7919 % RUNS;
+        set(i, place / 5, "in", 0, place);
+        visit(part, i);
+    }
+    query_part_end(part, true);
+    query_release(query);
+    ck_assert_uint_eq(told.n, 7);
+    ck_assert_uint_eq(told.matching, RUNS);
+    for (int i = 0; i < 7; i++) {
+        ck_assert_int_eq(told.offset[i], i);
+    }
+}
+END_TEST
+
+static size_t n_described;
+
+static void describe_and_count(struct run *run, struct query_row *row, void *opaque)
+{
+    n_described++;
+    describe(run, row, opaque);
+}
+
+/* What is farther away in memory than the run itself costs the most. */
+START_TEST(owners_are_asked_about_none_that_can_not_be_shown)
+{
+    static const struct pool_hooks counting = {.describe = describe_and_count};
+    struct query_part *part;
+    struct query *query = put(10, 1, &part);
+    n_described = 0;
+    for (int i = 0; i < RUNS; i++) {
+        set(i, i, "in", 0, i);
+        query_part_visit(part, &runs[i], &counting, 0, 0);
+    }
+    query_part_end(part, true);
+    query_release(query);
+    ck_assert_uint_eq(n_described, 10);
+    ck_assert_uint_eq(told.matching, RUNS);
+}
+END_TEST
+
+START_TEST(pages_meet_without_a_gap_or_a_double)
+{
+    int seen[RUNS] = {0};
+    struct query_filter filter = {.phase = -1, .started_before_ms = INT64_MAX, .limit = 100};
+    for (int i = 0; i < RUNS; i++) {
+        set(i, i * 7919 % RUNS / 30, "in", i % 3, i);
+    }
+    for (int page = 0; page < RUNS / 100; page++) {
+        struct query *query = asked = query_new(&filter, on_told, NULL);
+        query_expect(query, 1);
+        struct query_part *part = query_part_new(query);
+        for (int i = 0; i < RUNS; i++) {
+            visit(part, i);
+        }
+        query_part_end(part, true);
+        ck_assert_uint_eq(told.n, 100);
+        ck_assert_uint_eq(told.matching, RUNS - 100 * page);
+        for (size_t i = 0; i < told.n; i++) {
+            seen[told.offset[i]]++;
+        }
+        filter.has_after = true;
+        filter.after = keys[told.offset[99]];
+        filter.after.started_at_ms = runs[told.offset[99]].outcome.started_at_ms;
+        query_release(query);
+    }
+    for (int i = 0; i < RUNS; i++) {
+        ck_assert_int_eq(seen[i], 1);
+    }
+}
+END_TEST
+
+START_TEST(an_answer_outlives_the_runs_until_it_is_let_go)
+{
+    char state[] = "running";
+    struct query_part *part;
+    struct query *query = put(1, 1, &part);
+    set(0, 10, "in", 0, 7);
+    runs[0].state = state;
+    visit(part, 0);
+    query_part_end(part, true);
+    memset(&runs[0], 0xff, sizeof runs[0]);
+    memset(state, 'x', sizeof state - 1);
+    for (int i = 0; i < 2; i++) { /* it may be read again */
+        struct query_answer answer;
+        query_read(query, &answer);
+        ck_assert_uint_eq(answer.n, 1);
+        ck_assert_uint_eq(answer.matching, 1);
+        ck_assert_str_eq(answer.rows[0].state, "running");
+        ck_assert_str_eq(answer.rows[0].key.topic, "in");
+    }
+    query_release(query);
+}
+END_TEST
+
+START_TEST(the_dearest_of_the_walks_is_told)
+{
+    struct query_part *part[3];
+    struct query_answer answer;
+    struct query *query = put(1, 3, part);
+    for (int i = 0; i < 3; i++) {
+        part[i]->cpu_us = i == 1 ? 70 : 5;
+        query_part_end(part[i], true);
+    }
+    query_read(query, &answer);
+    ck_assert_int_eq(answer.cpu_us, 70);
+    query_release(query);
 }
 END_TEST
 
@@ -312,9 +434,9 @@ static atomic_bool is_telling;
 static atomic_bool is_giving_up;
 static atomic_int slowly_told;
 
-static void tell_slowly(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+static void tell_slowly(void *opaque)
 {
-    (void)rows, (void)n, (void)matching, (void)complete, (void)opaque;
+    (void)opaque;
     atomic_store(&is_telling, true);
     while (!atomic_load(&is_giving_up)) {
         sched_yield();
@@ -358,6 +480,11 @@ Suite *test_suite(void)
     tcase_add_test(tcase, rows_that_are_as_old_have_an_order_too);
     tcase_add_test(tcase, an_input_that_two_loops_have_is_told_once);
     tcase_add_test(tcase, each_loop_keeps_the_lowest_alone);
+    tcase_add_loop_test(tcase, the_lowest_are_kept_though_those_rejected_are_hardly_looked_at, 0, 3);
+    tcase_add_test(tcase, owners_are_asked_about_none_that_can_not_be_shown);
+    tcase_add_test(tcase, pages_meet_without_a_gap_or_a_double);
+    tcase_add_test(tcase, an_answer_outlives_the_runs_until_it_is_let_go);
+    tcase_add_test(tcase, the_dearest_of_the_walks_is_told);
     tcase_add_loop_test(tcase, without_one_loop_it_is_not_complete, 0, 2);
     tcase_add_test(tcase, one_given_up_tells_what_is_there);
     tcase_add_loop_test(tcase, of_a_url_the_origin_is_shown, 0, COUNT(urls));

@@ -33,21 +33,20 @@ static void add(int from, int to)
 }
 
 /* So many steps of it; -1: to its end. */
-static void walk_on(struct roll_walk *walk, int steps)
+static void walk_on(int steps)
 {
     struct run *run;
-    while (steps-- != 0 && (run = roll_next(&roll, walk)) != NULL) {
+    while (steps-- != 0 && (run = roll_next(&roll)) != NULL) {
         visits[run - runs]++;
     }
 }
 
 START_TEST(a_walk_visits_each_run_once_and_the_next_one_again)
 {
-    struct roll_walk walk;
     add(0, RUNS);
     for (int round = 1; round <= 3; round++) {
-        roll_begin(&roll, &walk);
-        walk_on(&walk, -1);
+        roll_begin(&roll);
+        walk_on(-1);
         for (int i = 0; i < RUNS; i++) {
             ck_assert_int_eq(visits[i], round);
         }
@@ -57,17 +56,16 @@ END_TEST
 
 START_TEST(who_comes_and_goes_changes_nothing_for_those_that_stay)
 {
-    struct roll_walk walk;
     add(0, 100);
-    for (int round = 0; round < 2; round++) { /* both laps */
+    for (int round = 0; round < 2; round++) {
         memset(visits, 0, sizeof visits);
-        roll_begin(&roll, &walk);
+        roll_begin(&roll);
         for (int step = 0; step < 50; step++) {
-            walk_on(&walk, 1);
+            walk_on(1);
             roll_remove(&roll, &runs[(step * 7 + round) % 100]); /* some that were visited, some that were not */
             roll_add(&roll, &runs[100 + 50 * round + step]);
         }
-        walk_on(&walk, -1);
+        walk_on(-1);
         for (int i = 0; i < 100; i++) {
             bool stays = true;
             for (int step = 0; step < 50 * (round + 1); step++) {
@@ -83,9 +81,42 @@ START_TEST(who_comes_and_goes_changes_nothing_for_those_that_stay)
 }
 END_TEST
 
+/* The heap of the lowest takes the fewest then. */
+START_TEST(a_walk_goes_from_the_oldest)
+{
+    add(0, RUNS);
+    roll_begin(&roll);
+    for (int i = 0; i < RUNS; i++) {
+        ck_assert_ptr_eq(roll_next(&roll), &runs[i]);
+    }
+    ck_assert_ptr_null(roll_next(&roll));
+    ck_assert_ptr_null(roll_next(&roll));
+}
+END_TEST
+
+/* And what left meanwhile left no gaps. */
+START_TEST(a_walk_that_is_given_up_is_none_for_the_next)
+{
+    add(0, 20);
+    roll_begin(&roll);
+    walk_on(10);
+    roll_remove(&roll, &runs[3]);
+    roll_remove(&roll, &runs[15]);
+    if (_i == 1) {
+        roll_stop(&roll);
+        ck_assert_ptr_null(roll_next(&roll));
+    }
+    memset(visits, 0, sizeof visits);
+    roll_begin(&roll);
+    walk_on(-1);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(visits[i], i != 3 && i != 15);
+    }
+}
+END_TEST
+
 START_TEST(adding_and_removing_twice_are_harmless)
 {
-    struct roll_walk walk;
     add(0, 3);
     add(0, 3);
     ck_assert_uint_eq(roll.n, 3);
@@ -93,8 +124,8 @@ START_TEST(adding_and_removing_twice_are_harmless)
     roll_remove(&roll, &runs[1]);
     roll_remove(&roll, &runs[5]);
     ck_assert_uint_eq(roll.n, 2);
-    roll_begin(&roll, &walk);
-    walk_on(&walk, -1);
+    roll_begin(&roll);
+    walk_on(-1);
     ck_assert_int_eq(visits[0], 1);
     ck_assert_int_eq(visits[1], 0);
     ck_assert_int_eq(visits[2], 1);
@@ -106,14 +137,13 @@ END_TEST
 
 START_TEST(a_roll_that_empties_ends_the_walk)
 {
-    struct roll_walk walk;
     add(0, 5);
-    roll_begin(&roll, &walk);
-    walk_on(&walk, 2);
+    roll_begin(&roll);
+    walk_on(2);
     for (int i = 0; i < 5; i++) {
         roll_remove(&roll, &runs[i]);
     }
-    ck_assert_ptr_null(roll_next(&roll, &walk));
+    ck_assert_ptr_null(roll_next(&roll));
     ck_assert_int_ne(roll_reserve(&roll, ROLL_MAX + 1), 0);
 }
 END_TEST
@@ -125,6 +155,8 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_walk_visits_each_run_once_and_the_next_one_again);
     tcase_add_test(tcase, who_comes_and_goes_changes_nothing_for_those_that_stay);
+    tcase_add_test(tcase, a_walk_goes_from_the_oldest);
+    tcase_add_loop_test(tcase, a_walk_that_is_given_up_is_none_for_the_next, 0, 2);
     tcase_add_test(tcase, adding_and_removing_twice_are_harmless);
     tcase_add_test(tcase, a_roll_that_empties_ends_the_walk);
     suite_add_tcase(suite, tcase);

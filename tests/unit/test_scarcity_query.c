@@ -22,14 +22,21 @@ static void describe(struct run *run, struct query_row *row, void *opaque)
 
 static const struct pool_hooks hooks = {.describe = describe};
 
-static void on_told(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+static void on_told(void *opaque)
 {
     (void)opaque;
     times++;
-    n_told = n;
-    n_matching = matching;
-    is_complete = complete;
-    for (size_t i = 0; i < n; i++) {
+}
+
+static void read_answer(struct query *query)
+{
+    struct query_answer answer;
+    query_read(query, &answer);
+    n_told = answer.n;
+    n_matching = answer.matching;
+    is_complete = answer.complete;
+    const struct query_row *rows = answer.rows;
+    for (size_t i = 0; i < answer.n; i++) {
         scarce_must(rows[i].key.started_at_ms == rows[i].key.offset);
         scarce_must(strcmp(rows[i].key.topic, "in") == 0);
         scarce_must(strlen(rows[i].state) > 0);
@@ -65,6 +72,7 @@ static void ask(long n, long failures)
                 query_part_end(part, true);
             }
         }
+        read_answer(query);
         query_release(query);
     }
     bool has_failed = scarce_end();

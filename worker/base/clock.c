@@ -20,3 +20,10 @@ int64_t clock_wall_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
 }
+
+int64_t clock_cpu_us(void)
+{
+    struct timespec used = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}

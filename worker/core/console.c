@@ -42,40 +42,17 @@ void console_release_worker(struct console *console)
     pthread_mutex_unlock(&console->lock);
 }
 
-static bool has_asks(const struct console *console)
-{
-    for (size_t i = 0; i < CONSOLE_ASKS; i++) {
-        if (console->ask[i].query != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void console_use_worker(struct console *console, struct worker *worker)
 {
     pthread_mutex_lock(&console->lock);
     console->worker = worker;
     console->n_loops = 0;
     console->busy_since_mono_ms = 0;
+    pthread_cond_broadcast(&console->changed); /* without a worker the ticker ends all that is asked */
+    while (worker == NULL && (console->users > 0 || console_has_asks(console))) {
+        pthread_cond_wait(&console->changed, &console->lock);
+    }
     pthread_mutex_unlock(&console->lock);
-    if (worker != NULL) {
-        return;
-    }
-    /* Whoever has it still may put one more question. */
-    for (;;) {
-        console_end_asks(console, INT64_MAX);
-        console_collect_asks(console);
-        pthread_mutex_lock(&console->lock);
-        bool over = console->users == 0 && !has_asks(console);
-        if (!over) {
-            pthread_cond_wait(&console->changed, &console->lock); /* for a loop that is just answering, too */
-        }
-        pthread_mutex_unlock(&console->lock);
-        if (over) {
-            return;
-        }
-    }
 }
 
 /* Under the lock. */
@@ -100,12 +77,9 @@ static void note_busy(struct console *console, struct pool *pool, int64_t now_ms
     console->busy_since_mono_ms = now_ms;
 }
 
-static void tick(struct console *console)
+static void tick(struct console *console, int64_t now_ms)
 {
-    int64_t now_ms = clock_mono_ms();
     history_tick(console->config.history, now_ms, clock_wall_ms());
-    console_end_asks(console, now_ms);
-    console_collect_asks(console);
     pthread_mutex_lock(&console->lock);
     if (console->worker != NULL) {
         note_busy(console, worker_pool(console->worker), now_ms);
@@ -113,22 +87,31 @@ static void tick(struct console *console)
     pthread_mutex_unlock(&console->lock);
 }
 
+/* Under the lock. */
+static void wait_until(struct console *console, int64_t mono_ms)
+{
+    const struct timespec until = {.tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000};
+    if (!console->ends && mono_ms > clock_mono_ms()) {
+        pthread_cond_timedwait(&console->changed, &console->lock, &until);
+    }
+}
+
 static void *ticker_thread(void *opaque)
 {
     struct console *console = opaque;
+    int64_t tick_ms = 0;
     pthread_mutex_lock(&console->lock);
     while (!console->ends) {
         pthread_mutex_unlock(&console->lock);
-        tick(console);
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_mutex_lock(&console->lock);
-        if (!console->ends) {
-            pthread_cond_timedwait(&console->changed, &console->lock, &until);
+        int64_t now_ms = clock_mono_ms();
+        if (now_ms >= tick_ms) {
+            tick(console, now_ms);
+            tick_ms = now_ms + TICK_MS;
         }
+        console_serve_asks(console, now_ms);
+        pthread_mutex_lock(&console->lock);
+        int64_t asks_ms = console_asks_next_ms(console);
+        wait_until(console, asks_ms < tick_ms ? asks_ms : tick_ms);
     }
     pthread_mutex_unlock(&console->lock);
     return NULL;

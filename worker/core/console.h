@@ -26,8 +26,9 @@
  *             "started_at_ms":…,"deadline_ms":…,"next_ms":…,"polls":7,"resumed":false,
  *             "source":{"topic":"…","partition":0,"offset":17}}]}
  * GET /runs/ID: the same with all runs of that id; 404 where there is none.
- * One list is made at a time, and a few look-ups: 429 for more, with Retry-After. What loops have not said within 10 s is left
- * out: "complete":false.
+ * One list is made at a time, and a few look-ups: 429 for more, with Retry-After. One that comes soon after another waits until
+ * the loops have had twenty times as long for their runs as the last one took of them, but no more than a second for each.
+ * What loops have not said within 10 s is left out: "complete":false.
  * POST /runs/ID/cancel: 202 {"invocation_id":"…","runs":1}; 404 where none is here (the cancel stays in force for an hour for
  * an input enqueued before it). */
 #ifndef RXP_CORE_CONSOLE_H
@@ -52,7 +53,8 @@ struct console_config {
     bool has_token;
 };
 
-/* NULL for want of memory. Has a thread that ticks the history and ends queries that take over 10 s. */
+/* NULL for want of memory. Has a thread that ticks the history, puts questions to the loops, writes their answers, and ends
+ * those that take over 10 s: loops do nothing but walk and wake it. */
 struct console *console_new(const struct console_config *config);
 void console_free(struct console *console);
 

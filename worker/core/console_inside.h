@@ -11,27 +11,40 @@
 #include <stdint.h>
 
 /* One of /runs, with a place for one that is just being answered; and besides so many that look for one id, which cost the
- * loops less. */
+ * loops less; and cancels, which neither of these keeps out. */
 #define CONSOLE_LISTS 2
 #define CONSOLE_LOOKUPS 4
-#define CONSOLE_ASKS (CONSOLE_LISTS + CONSOLE_LOOKUPS)
+#define CONSOLE_CANCELS 4
+#define CONSOLE_ASKS (CONSOLE_LISTS + CONSOLE_LOOKUPS + CONSOLE_CANCELS)
 #define CONSOLE_ASK_MS 10000
+/* The walks of one kind of questions take a loop's thread no more than one part in so many, until so long a pause would be
+ * due after one that nobody would wait for it. */
+#define CONSOLE_PAUSE_FACTOR 20
+#define CONSOLE_PAUSE_MAX_MS 1000
 #define CONSOLE_STATUS_MS 1000
 #define CONSOLE_LOOPS_MAX 256
 
 enum ask_kind { ASK_LIST, ASK_FIND, ASK_CANCEL };
+#define ASK_KINDS 3
 
-/* A question that is put to the loops. In use from its beginning until it is answered and nobody looks at its query any
- * more. All but `kind`, `exchange` and `id`, which are whoever's answers it, under the console's lock. */
+enum ask_state {
+    ASK_FREE,
+    ASK_WAITING, /* the ticker is to put it to the loops, once its kind may go again */
+    ASK_PUT,     /* the loops are at it */
+    ASK_OVER,    /* they have done their part: the ticker is to answer. Another of its kind may come */
+};
+
+/* A question that is put to the loops. A thread of the admin server makes it, of one that is free; from then on all but
+ * `state` is the ticker's, which alone puts its query, gives it up, reads it, answers and lets it go. The loops only say that
+ * they are through. */
 struct ask {
     struct console *console;
-    struct query *query;   /* NULL: this ask is free */
-    unsigned holders;      /* that are about to use `query` outside the lock */
-    bool ending;           /* the loops have done their part: who hears the answer may ask again at once */
-    bool answered;
+    enum ask_state state; /* under the console's lock */
+    enum ask_kind kind;   /* the same */
+    struct query *query;
+    struct pool *pool; /* as long as the ask: the worker's */
+    int64_t put_mono_ms;
     int64_t give_up_mono_ms;
-    struct pool *pool;
-    enum ask_kind kind;
     struct http_exchange *exchange;
     char *id; /* owned; NULL for a list */
 };
@@ -41,11 +54,13 @@ struct console {
     int64_t started_at_ms;
     pthread_t ticker;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* the end, an answer, or fewer holders */
+    pthread_cond_t changed; /* the end, something to do for the ticker, or fewer users or asks */
     bool ends;
     struct worker *worker; /* NULL: none (any more) */
     unsigned users;        /* of the worker, outside the lock */
     struct ask ask[CONSOLE_ASKS];
+    /* The ticker's. */
+    int64_t pause_until_mono_ms[ASK_KINDS]; /* no sooner is the next of its kind put */
     /* The shares of their threads that loops worked in the last step; the ticker's, under the lock. */
     size_t n_loops;
     int64_t busy_since_mono_ms; /* 0: no step has begun */
@@ -62,10 +77,11 @@ struct console {
 struct worker *console_hold_worker(struct console *console);
 void console_release_worker(struct console *console);
 
-/* Not under the lock: of the asks that are answered and that nobody holds, the queries are let go. */
-void console_collect_asks(struct console *console);
-/* The ticker, and who takes the worker away: those that are due by then are answered with what is there. */
-void console_end_asks(struct console *console, int64_t due_mono_ms);
+/* The ticker, not under the lock: puts, gives up and answers what is due. */
+void console_serve_asks(struct console *console, int64_t now_mono_ms);
+/* Under the lock: when the ticker is to do so again, unless it is woken before; at once where something is over. */
+int64_t console_asks_next_ms(const struct console *console);
+bool console_has_asks(const struct console *console);
 
 void console_serve_status(struct http_exchange *exchange, void *opaque);
 void console_serve_runs(struct http_exchange *exchange, void *opaque);  /* /runs */

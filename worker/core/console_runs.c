@@ -61,8 +61,11 @@ static void put_row(struct json_writer *out, const struct query_row *row)
     json_put(out, "}}");
 }
 
-static void answer_rows(struct ask *ask, const struct query_row *rows, size_t n, size_t matching, bool complete)
+static void answer_rows(struct ask *ask, const struct query_answer *answer)
 {
+    const struct query_row *rows = answer->rows;
+    size_t n = answer->n;
+    bool complete = answer->complete;
     if (ask->kind == ASK_FIND && n == 0) {
         char sentence[256];
         snprintf(sentence, sizeof sentence, complete ? "no run of invocation_id '%.80s' is under way in this worker; it may have "
@@ -73,12 +76,12 @@ static void answer_rows(struct ask *ask, const struct query_row *rows, size_t n,
     }
     struct json_writer out;
     char cursor[RUNS_CURSOR_BYTES];
-    bool more = ask->kind == ASK_LIST && n > 0 && n < matching && runs_cursor_write(&rows[n - 1].key, cursor);
+    bool more = ask->kind == ASK_LIST && n > 0 && n < answer->matching && runs_cursor_write(&rows[n - 1].key, cursor);
     json_writer_init(&out, n * ROW_GUESS_BYTES + 256);
     json_put(&out, "{\"now_ms\":");
     json_put_int(&out, clock_wall_ms());
     json_put(&out, ",\"matching\":");
-    json_put_int(&out, (int64_t)matching);
+    json_put_int(&out, (int64_t)answer->matching);
     json_put(&out, complete ? ",\"complete\":true" : ",\"complete\":false");
     json_put(&out, ",\"next\":");
     json_put_string(&out, more ? cursor : NULL);
@@ -127,77 +130,149 @@ static void cancel(struct ask *ask, size_t matching, bool complete)
     free(text);
 }
 
-/* query_done_fn */
-static void answer(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+/* ---- the ticker's ---- */
+
+/* query_done_fn; a loop's thread, as a rule. */
+static void wake_ticker(void *opaque)
 {
     struct ask *ask = opaque;
     struct console *console = ask->console;
     pthread_mutex_lock(&console->lock);
-    ask->ending = true;
-    pthread_mutex_unlock(&console->lock);
-    switch (ask->kind) {
-    case ASK_LIST:
-    case ASK_FIND:
-        answer_rows(ask, rows, n, matching, complete);
-        break;
-    case ASK_CANCEL:
-        cancel(ask, matching, complete);
-        break;
-    }
-    pthread_mutex_lock(&console->lock);
-    ask->answered = true;
+    ask->state = ASK_OVER;
     pthread_cond_broadcast(&console->changed);
     pthread_mutex_unlock(&console->lock);
 }
 
-void console_collect_asks(struct console *console)
+/* The next of its kind waits in proportion to what this one took of the loops. Several may be under way at once: their
+ * pauses add up. */
+static void note_cost(struct console *console, const struct ask *ask, int64_t cpu_us)
 {
-    for (size_t i = 0; i < CONSOLE_ASKS; i++) {
-        struct ask *ask = &console->ask[i];
-        struct query *query = NULL;
-        pthread_mutex_lock(&console->lock);
-        if (ask->query != NULL && ask->answered && ask->holders == 0) {
-            query = ask->query;
-            free(ask->id);
-            ask->query = NULL;
-            ask->id = NULL;
-            pthread_cond_broadcast(&console->changed);
+    int64_t pause_ms = (cpu_us * CONSOLE_PAUSE_FACTOR + 999) / 1000;
+    int64_t *until_ms = &console->pause_until_mono_ms[ask->kind];
+    *until_ms = *until_ms > ask->put_mono_ms ? *until_ms : ask->put_mono_ms;
+    *until_ms += pause_ms < CONSOLE_PAUSE_MAX_MS ? pause_ms : CONSOLE_PAUSE_MAX_MS;
+}
+
+static void answer(struct console *console, struct ask *ask)
+{
+    struct query_answer answer;
+    query_read(ask->query, &answer);
+    note_cost(console, ask, answer.cpu_us);
+    switch (ask->kind) {
+    case ASK_LIST:
+    case ASK_FIND:
+        answer_rows(ask, &answer);
+        break;
+    case ASK_CANCEL:
+        cancel(ask, answer.matching, answer.complete);
+        break;
+    }
+    query_release(ask->query);
+    free(ask->id);
+    pthread_mutex_lock(&console->lock);
+    *ask = (struct ask){.console = console, .state = ASK_FREE};
+    pthread_cond_broadcast(&console->changed);
+    pthread_mutex_unlock(&console->lock);
+}
+
+/* A cancel is not kept waiting. */
+static bool may_go(const struct console *console, const struct ask *ask, int64_t now_mono_ms)
+{
+    return ask->kind == ASK_CANCEL || now_mono_ms >= console->pause_until_mono_ms[ask->kind];
+}
+
+static void set_state(struct ask *ask, enum ask_state state)
+{
+    pthread_mutex_lock(&ask->console->lock);
+    ask->state = state;
+    pthread_mutex_unlock(&ask->console->lock);
+}
+
+static void serve(struct console *console, struct ask *ask, enum ask_state state, bool is_leaving, int64_t now_mono_ms)
+{
+    bool must_end = is_leaving || now_mono_ms >= ask->give_up_mono_ms;
+    switch (state) {
+    case ASK_FREE:
+        return;
+    case ASK_WAITING:
+        if (!must_end && may_go(console, ask, now_mono_ms)) {
+            ask->put_mono_ms = now_mono_ms;
+            set_state(ask, ASK_PUT); /* before a loop can say that it is through */
+            pool_query(ask->pool, ask->query);
+            return;
         }
-        pthread_mutex_unlock(&console->lock);
-        if (query != NULL) {
-            query_release(query);
-        }
+        break;
+    case ASK_PUT:
+        break;
+    case ASK_OVER:
+        answer(console, ask);
+        return;
+    }
+    if (must_end) {
+        query_give_up(ask->query);
+        answer(console, ask);
     }
 }
 
-void console_end_asks(struct console *console, int64_t due_mono_ms)
+void console_serve_asks(struct console *console, int64_t now_mono_ms)
 {
     for (size_t i = 0; i < CONSOLE_ASKS; i++) {
         struct ask *ask = &console->ask[i];
         pthread_mutex_lock(&console->lock);
-        struct query *query = ask->query;
-        bool due = query != NULL && !ask->answered && ask->give_up_mono_ms <= due_mono_ms;
-        ask->holders += due;
+        enum ask_state state = ask->state;
+        bool is_leaving = console->worker == NULL;
         pthread_mutex_unlock(&console->lock);
-        if (due) {
-            query_give_up(query);
-            pthread_mutex_lock(&console->lock);
-            ask->holders--;
-            pthread_cond_broadcast(&console->changed);
-            pthread_mutex_unlock(&console->lock);
-        }
+        serve(console, ask, state, is_leaving, now_mono_ms);
     }
 }
 
-/* Under the lock. NULL: all are in use. */
+int64_t console_asks_next_ms(const struct console *console)
+{
+    int64_t next_ms = CLOCK_NEVER;
+    for (size_t i = 0; i < CONSOLE_ASKS; i++) {
+        const struct ask *ask = &console->ask[i];
+        if (ask->state == ASK_FREE) {
+            continue;
+        }
+        bool is_due = ask->state == ASK_OVER || console->worker == NULL;
+        int64_t due_ms = is_due ? 0 : ask->give_up_mono_ms;
+        if (!is_due && ask->state == ASK_WAITING) {
+            int64_t may_go_ms = ask->kind == ASK_CANCEL ? 0 : console->pause_until_mono_ms[ask->kind];
+            due_ms = may_go_ms < due_ms ? may_go_ms : due_ms;
+        }
+        next_ms = due_ms < next_ms ? due_ms : next_ms;
+    }
+    return next_ms;
+}
+
+bool console_has_asks(const struct console *console)
+{
+    for (size_t i = 0; i < CONSOLE_ASKS; i++) {
+        if (console->ask[i].state != ASK_FREE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the admin server's threads ---- */
+
+/* Under the lock. NULL: as many are asked as may be. */
 static struct ask *free_ask(struct console *console, enum ask_kind kind)
 {
+    static const struct {
+        size_t from;
+        size_t end;
+    } places[ASK_KINDS] = {
+        [ASK_LIST] = {0, CONSOLE_LISTS},
+        [ASK_FIND] = {CONSOLE_LISTS, CONSOLE_LISTS + CONSOLE_LOOKUPS},
+        [ASK_CANCEL] = {CONSOLE_LISTS + CONSOLE_LOOKUPS, CONSOLE_ASKS},
+    };
     struct ask *ask = NULL;
-    size_t end = kind == ASK_LIST ? CONSOLE_LISTS : CONSOLE_ASKS;
-    for (size_t i = kind == ASK_LIST ? 0 : CONSOLE_LISTS; i < end; i++) {
-        if (console->ask[i].query == NULL) {
+    for (size_t i = places[kind].from; i < places[kind].end; i++) {
+        if (console->ask[i].state == ASK_FREE) {
             ask = &console->ask[i];
-        } else if (kind == ASK_LIST && !console->ask[i].ending) {
+        } else if (kind == ASK_LIST && console->ask[i].state != ASK_OVER) {
             return NULL;
         }
     }
@@ -222,44 +297,37 @@ static void refuse_crowd(struct http_exchange *exchange)
 static void put_question(struct console *console, struct http_exchange *exchange, enum ask_kind kind,
                          const struct query_filter *filter)
 {
-    struct worker *worker = console_hold_worker(console);
-    if (worker == NULL) {
-        admin_refuse(exchange, 503, "the worker is starting or has ended: there are no runs to look at");
-        return;
-    }
-    console_collect_asks(console);
     char *id = filter->invocation_id != NULL ? strdup(filter->invocation_id) : NULL;
+    bool lacks_memory = id == NULL && filter->invocation_id != NULL;
     pthread_mutex_lock(&console->lock);
-    struct ask *ask = free_ask(console, kind);
-    struct query *query = NULL;
-    if (ask != NULL && (id != NULL || kind == ASK_LIST)) {
-        query = query_new(filter, answer, ask);
-    }
+    struct worker *worker = console->worker;
+    struct ask *ask = worker != NULL ? free_ask(console, kind) : NULL;
+    struct query *query = ask != NULL && !lacks_memory ? query_new(filter, wake_ticker, ask) : NULL;
     if (query != NULL) {
-        ask->query = query;
-        ask->holders = 1;
-        ask->ending = ask->answered = false;
-        ask->give_up_mono_ms = clock_mono_ms() + CONSOLE_ASK_MS;
-        ask->pool = worker_pool(worker);
-        ask->kind = kind;
-        ask->exchange = exchange;
-        ask->id = id;
+        *ask = (struct ask){
+            .console = console,
+            .state = ASK_WAITING,
+            .kind = kind,
+            .query = query,
+            .pool = worker_pool(worker),
+            .give_up_mono_ms = clock_mono_ms() + CONSOLE_ASK_MS,
+            .exchange = exchange,
+            .id = id,
+        };
+        pthread_cond_broadcast(&console->changed);
     }
     pthread_mutex_unlock(&console->lock);
     if (query != NULL) {
-        pool_query(worker_pool(worker), query);
-        pthread_mutex_lock(&console->lock);
-        ask->holders--;
-        pthread_mutex_unlock(&console->lock);
-    } else {
-        free(id);
-        if (ask == NULL) {
-            refuse_crowd(exchange);
-        } else {
-            admin_refuse(exchange, 503, "memory is short; ask again");
-        }
+        return;
     }
-    console_release_worker(console);
+    free(id);
+    if (worker == NULL) {
+        admin_refuse(exchange, 503, "the worker is starting or has ended: there are no runs to look at");
+    } else if (ask == NULL) {
+        refuse_crowd(exchange);
+    } else {
+        admin_refuse(exchange, 503, "memory is short; ask again");
+    }
 }
 
 struct reading {

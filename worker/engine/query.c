@@ -9,18 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct merger;
+
 struct query {
     struct query_filter filter; /* its strings are owned */
     query_done_fn done;
     void *opaque;
     atomic_size_t holders;
-    atomic_bool is_over; /* set under `lock`; may be read without */
+    atomic_bool is_over; /* set under `lock`; may be read without. From then on `parts` are whose reads it */
     pthread_mutex_t telling; /* while `done` is called; taken under `lock` by the one who calls it */
     pthread_mutex_t lock; /* of what follows */
     size_t n_expected;
     size_t n_ended;
     bool is_complete;
     struct list parts; /* that have answered */
+    struct merger *merger; /* whose reads it; NULL: not read yet */
 };
 
 /* ---- life ---- */
@@ -42,6 +45,7 @@ static void destroy(struct query *query)
     }
     pthread_mutex_destroy(&query->lock);
     pthread_mutex_destroy(&query->telling);
+    free(query->merger);
     free((char *)(uintptr_t)query->filter.invocation_id);
     free((char *)(uintptr_t)query->filter.runtime_name);
     free((char *)(uintptr_t)query->filter.after.topic);
@@ -80,12 +84,7 @@ void query_release(struct query *query)
     }
 }
 
-const struct query_filter *query_filter_of(const struct query *query)
-{
-    return &query->filter;
-}
-
-/* ---- the end ---- */
+/* ---- the answer ---- */
 
 /* A power of two, above twice the most rows. */
 #define SEEN_ROOM ((size_t)4096)
@@ -128,8 +127,7 @@ static struct query_part *find_lowest(struct list *parts)
     for (struct list *node = parts->next; node != parts; node = node->next) {
         struct query_part *part = list_entry(node, struct query_part, node);
         if (part->taken < part->n &&
-            (lowest == NULL ||
-             query_key_compare(&part->kept[part->taken].row.key, &lowest->kept[lowest->taken].row.key) < 0)) {
+            (lowest == NULL || query_key_compare(&query_part_row(part)->key, &query_part_row(lowest)->key) < 0)) {
             lowest = part;
         }
     }
@@ -140,7 +138,8 @@ static void merge(struct merger *merger, struct list *parts, size_t limit)
 {
     struct query_part *part;
     while (merger->n < limit && (part = find_lowest(parts)) != NULL) {
-        const struct query_row *row = &part->kept[part->taken++].row;
+        const struct query_row *row = query_part_row(part);
+        part->taken++;
         if (is_double(merger, row)) {
             merger->doubles++;
         } else {
@@ -149,35 +148,43 @@ static void merge(struct merger *merger, struct list *parts, size_t limit)
     }
 }
 
+void query_read(struct query *query, struct query_answer *out)
+{
+    assert(atomic_load_explicit(&query->is_over, memory_order_acquire));
+    *out = (struct query_answer){.complete = query->is_complete};
+    bool is_first = query->merger == NULL;
+    for (struct list *node = query->parts.next; node != &query->parts; node = node->next) {
+        struct query_part *part = list_entry(node, struct query_part, node);
+        out->matching += part->matching;
+        out->complete = out->complete && !part->lacked_memory;
+        out->cpu_us = part->cpu_us > out->cpu_us ? part->cpu_us : out->cpu_us;
+        if (is_first) {
+            query_part_put_in_order(part);
+        }
+    }
+    if (is_first && (query->merger = calloc(1, sizeof *query->merger)) != NULL) {
+        merge(query->merger, &query->parts, query->filter.limit);
+    }
+    if (query->merger == NULL) {
+        out->complete = false;
+        return;
+    }
+    out->rows = query->merger->rows;
+    out->n = query->merger->n;
+    out->matching -= query->merger->doubles;
+}
+
+/* ---- the end ---- */
+
 /* `lock` is held, and the query is not over: now it is. Leaves `lock`. */
 static void finish(struct query *query, bool is_complete)
 {
-    struct list parts;
-    list_init(&parts);
-    list_splice(&parts, &query->parts);
-    atomic_store_explicit(&query->is_over, true, memory_order_relaxed);
+    query->is_complete = is_complete;
+    atomic_store_explicit(&query->is_over, true, memory_order_release);
     pthread_mutex_lock(&query->telling); /* free: nobody else ends it */
     pthread_mutex_unlock(&query->lock);
-
-    size_t matching = 0;
-    for (struct list *node = parts.next; node != &parts; node = node->next) {
-        struct query_part *part = list_entry(node, struct query_part, node);
-        matching += part->matching;
-        is_complete = is_complete && !part->lacked_memory;
-    }
-    struct merger *merger = calloc(1, sizeof *merger);
-    if (merger != NULL) {
-        merge(merger, &parts, query->filter.limit);
-        query->done(merger->rows, merger->n, matching - merger->doubles, is_complete, query->opaque);
-    } else {
-        query->done(NULL, 0, matching, false, query->opaque);
-    }
-    free(merger);
+    query->done(query->opaque);
     pthread_mutex_unlock(&query->telling);
-    struct list *node;
-    while ((node = list_shift(&parts)) != NULL) {
-        query_part_free(list_entry(node, struct query_part, node));
-    }
 }
 
 void query_give_up(struct query *query)
@@ -197,10 +204,13 @@ void query_give_up(struct query *query)
 /* `lock` is held; leaves it. */
 static void note_end(struct query *query, bool is_answer)
 {
-    query->n_ended++;
+    bool is_last = ++query->n_ended == query->n_expected;
+    if (atomic_load_explicit(&query->is_over, memory_order_relaxed)) {
+        pthread_mutex_unlock(&query->lock);
+        return;
+    }
     query->is_complete = query->is_complete && is_answer;
-    bool is_last = query->n_ended == query->n_expected;
-    if (is_last && !atomic_load_explicit(&query->is_over, memory_order_relaxed)) {
+    if (is_last) {
         finish(query, query->is_complete);
     } else {
         pthread_mutex_unlock(&query->lock);
@@ -226,6 +236,7 @@ struct query_part *query_part_new(struct query *query)
     }
     list_init(&part->node);
     part->query = query;
+    part->filter = &query->filter;
     atomic_fetch_add_explicit(&query->holders, 1, memory_order_relaxed);
     return part;
 }
@@ -238,7 +249,6 @@ bool query_part_is_wanted(const struct query_part *part)
 void query_part_end(struct query_part *part, bool is_answer)
 {
     struct query *query = part->query;
-    query_part_put_in_order(part);
     pthread_mutex_lock(&query->lock);
     if (is_answer && !atomic_load_explicit(&query->is_over, memory_order_relaxed)) {
         list_push(&query->parts, &part->node);

@@ -2,7 +2,8 @@
  *
  * Made by any thread, put to a pool (pool_query), walked by each loop in slices between its other work, ended by the last of
  * them, or by query_give_up when it takes too long. Counted: who made it and each loop hold it, so that none has to wait for
- * another; the rows are copies. */
+ * another; the rows are copies. A loop does no more than it must: to put the rows of all loops in order is left to who reads
+ * them. */
 #ifndef RXP_ENGINE_QUERY_H
 #define RXP_ENGINE_QUERY_H
 
@@ -48,16 +49,26 @@ struct query_filter {
 };
 #define QUERY_LIMIT_MAX 1000
 
-/* Once, on whichever thread was the last (a loop's: be brief), or from query_give_up. `rows` in order, without doubles, and
- * theirs until it returns. complete: every loop has answered. matching: how many passed the filter, of which the first
- * `limit` are here. */
-typedef void (*query_done_fn)(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque);
+/* Once, on whichever thread was the last, or from query_give_up: from now on query_read tells the answer. A loop's thread, as
+ * a rule: it should wake another and leave the rest to that. */
+typedef void (*query_done_fn)(void *opaque);
+
+struct query_answer {
+    const struct query_row *rows; /* in order, without doubles */
+    size_t n;
+    size_t matching; /* how many passed the filter, of which the first `limit` are here */
+    bool complete;   /* every loop has answered, and for none of it memory was short */
+    int64_t cpu_us;  /* what the walk took of a loop's thread: of the one that it took most of */
+};
 
 /* What is longer is cut, at the end of a character. */
 #define QUERY_TEXT_MAX_BYTES 1024
 
 /* NULL for want of memory. */
 struct query *query_new(const struct query_filter *filter, query_done_fn done, void *opaque);
+/* From `done` on, by one thread at a time, which holds the query: puts the rows in order, the first time. They are the
+ * query's, until it is released. */
+void query_read(struct query *query, struct query_answer *out);
 /* Any thread but within `done`: `done` is called now with what is there, unless it was called already. It has returned when this
  * returns. */
 void query_give_up(struct query *query);

@@ -48,11 +48,20 @@ static bool is_same(const char *wanted, const char *text)
     return wanted == NULL || (text != NULL && strcmp(wanted, text) == 0);
 }
 
-static bool passes(const struct query_filter *filter, const struct query_row *row)
+/* What costs little comes first. */
+static bool passes(const struct query_filter *filter, const struct run *run)
 {
-    return (filter->phase < 0 || filter->phase == (int)row->phase) &&
-           row->key.started_at_ms < filter->started_before_ms && is_same(filter->runtime_name, row->runtime_name) &&
-           is_same(filter->invocation_id, row->invocation_id);
+    int64_t started_at_ms = run->outcome.started_at_ms;
+    if (run->phase >= METRIC_PHASE_N || (filter->phase >= 0 && filter->phase != (int)run->phase) ||
+        started_at_ms >= filter->started_before_ms || (filter->has_after && started_at_ms < filter->after.started_at_ms)) {
+        return false;
+    }
+    if (filter->runtime_name == NULL && filter->invocation_id == NULL) {
+        return true;
+    }
+    const struct rxp_invocation *invocation = run->invocation;
+    return invocation != NULL && is_same(filter->runtime_name, invocation->runtime_name) &&
+           is_same(filter->invocation_id, invocation->invocation_id);
 }
 
 /* ---- copies ---- */
@@ -139,36 +148,41 @@ static int keep(struct query_kept *kept, const struct query_row *row)
 
 /* ---- the heap ---- */
 
-static bool is_above(const struct query_kept *a, const struct query_kept *b)
+static bool is_above(const struct query_part *part, size_t a, size_t b)
 {
-    return query_key_compare(&a->row.key, &b->row.key) > 0;
+    const struct query_place *heap = part->heap;
+    if (heap[a].started_at_ms != heap[b].started_at_ms) {
+        return heap[a].started_at_ms > heap[b].started_at_ms;
+    }
+    return query_key_compare(&part->kept[heap[a].at].row.key, &part->kept[heap[b].at].row.key) > 0;
 }
 
-static void swap(struct query_kept *a, struct query_kept *b)
+static void swap(struct query_place *a, struct query_place *b)
 {
-    struct query_kept c = *a;
+    struct query_place c = *a;
     *a = *b;
     *b = c;
 }
 
-static void sift_up(struct query_kept *heap, size_t i)
+static void sift_up(struct query_part *part, size_t i)
 {
-    for (; i > 0 && is_above(&heap[i], &heap[(i - 1) / 2]); i = (i - 1) / 2) {
-        swap(&heap[i], &heap[(i - 1) / 2]);
+    for (; i > 0 && is_above(part, i, (i - 1) / 2); i = (i - 1) / 2) {
+        swap(&part->heap[i], &part->heap[(i - 1) / 2]);
     }
 }
 
-static void sift_down(struct query_kept *heap, size_t n, size_t i)
+/* n: the heap's places. */
+static void sift_down(struct query_part *part, size_t n, size_t i)
 {
     for (;;) {
         size_t highest = i;
         for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < n; child++) {
-            highest = is_above(&heap[child], &heap[highest]) ? child : highest;
+            highest = is_above(part, child, highest) ? child : highest;
         }
         if (highest == i) {
             return;
         }
-        swap(&heap[i], &heap[highest]);
+        swap(&part->heap[i], &part->heap[highest]);
         i = highest;
     }
 }
@@ -176,13 +190,15 @@ static void sift_down(struct query_kept *heap, size_t n, size_t i)
 /* Room for one more; false for want of memory. */
 static bool grow(struct query_part *part)
 {
-    size_t limit = query_filter_of(part->query)->limit;
+    size_t limit = part->filter->limit;
     if (part->n < part->room) {
         return true;
     }
     size_t room = part->room > 0 ? 2 * part->room : 16;
     room = room < limit ? room : limit;
-    struct query_kept *kept = realloc(part->kept, room * sizeof *kept);
+    struct query_place *heap = realloc(part->heap, room * sizeof *heap);
+    part->heap = heap != NULL ? heap : part->heap;
+    struct query_kept *kept = heap != NULL ? realloc(part->kept, room * sizeof *kept) : NULL;
     if (kept == NULL) {
         return false;
     }
@@ -194,33 +210,41 @@ static bool grow(struct query_part *part)
 
 static void add(struct query_part *part, const struct query_row *row)
 {
-    if (part->n == query_filter_of(part->query)->limit) {
-        if (query_key_compare(&row->key, &part->kept[0].row.key) >= 0) {
+    if (part->n == part->filter->limit) {
+        struct query_kept *highest = &part->kept[part->heap[0].at];
+        if (query_key_compare(&row->key, &highest->row.key) >= 0) {
             return;
         }
-        part->lacked_memory = keep(&part->kept[0], row) != 0 || part->lacked_memory;
-        sift_down(part->kept, part->n, 0);
+        part->lacked_memory = keep(highest, row) != 0 || part->lacked_memory;
+        part->heap[0].started_at_ms = highest->row.key.started_at_ms;
+        sift_down(part, part->n, 0);
         return;
     }
     if (!grow(part) || keep(&part->kept[part->n], row) != 0) {
         part->lacked_memory = true;
         return;
     }
-    sift_up(part->kept, part->n++);
+    part->heap[part->n] = (struct query_place){.started_at_ms = row->key.started_at_ms, .at = (uint32_t)part->n};
+    sift_up(part, part->n++);
 }
 
 void query_part_visit(struct query_part *part, struct run *run, const struct pool_hooks *hooks, int64_t mono_ms, int64_t wall_ms)
 {
-    const struct query_filter *filter = query_filter_of(part->query);
-    struct query_row row;
-    fill_row(run, mono_ms, wall_ms, &row);
-    if (row.phase >= METRIC_PHASE_N || !passes(filter, &row)) {
+    const struct query_filter *filter = part->filter;
+    if (!passes(filter, run)) {
         return;
     }
+    bool may_be_before = filter->has_after && run->outcome.started_at_ms == filter->after.started_at_ms;
+    if (!may_be_before && part->n == filter->limit && run->outcome.started_at_ms > part->heap[0].started_at_ms) {
+        part->matching++;
+        return;
+    }
+    struct query_row row;
+    fill_row(run, mono_ms, wall_ms, &row);
     if (hooks->describe != NULL) {
         hooks->describe(run, &row, hooks->opaque);
     }
-    if (filter->has_after && query_key_compare(&row.key, &filter->after) <= 0) {
+    if (may_be_before && query_key_compare(&row.key, &filter->after) <= 0) {
         return;
     }
     part->matching++;
@@ -231,8 +255,8 @@ void query_part_visit(struct query_part *part, struct run *run, const struct poo
 void query_part_put_in_order(struct query_part *part)
 {
     for (size_t n = part->n; n > 1; n--) {
-        swap(&part->kept[0], &part->kept[n - 1]);
-        sift_down(part->kept, n - 1, 0);
+        swap(&part->heap[0], &part->heap[n - 1]);
+        sift_down(part, n - 1, 0);
     }
 }
 
@@ -242,5 +266,6 @@ void query_part_free(struct query_part *part)
         free(part->kept[i].text);
     }
     free(part->kept);
+    free(part->heap);
     free(part);
 }

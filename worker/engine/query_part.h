@@ -14,19 +14,28 @@
 #include <stdint.h>
 
 struct query_kept {
-    struct query_row row; /* its strings are in `text`, but for the key's topic, which is there as well */
+    struct query_row row; /* its strings are in `text`, the key's topic as well */
     char *text;
     size_t room;
+};
+
+/* What a row is ordered by, in small. */
+struct query_place {
+    int64_t started_at_ms; /* of its key */
+    uint32_t at;           /* in `kept` */
 };
 
 struct query_part {
     struct list node;
     struct query *query;
-    struct query_kept *kept; /* a heap, the highest key first; in order once it is over */
+    const struct query_filter *filter; /* the query's */
+    struct query_kept *kept;
+    struct query_place *heap; /* as many: the highest key first; the lowest first once query_part_put_in_order was called */
     size_t n;
     size_t room;
-    size_t taken; /* of these, by the query, as it ends */
+    size_t taken; /* of these, as it is read */
     size_t matching;
+    int64_t cpu_us; /* of the loop's thread, so far */
     bool lacked_memory;
 };
 
@@ -36,17 +45,22 @@ void query_expect(struct query *query, size_t n_parts);
 struct query_part *query_part_new(struct query *query);
 /* Does somebody still want it? */
 bool query_part_is_wanted(const struct query_part *part);
-/* mono_ms, wall_ms: now. */
+/* mono_ms, wall_ms: now. Most runs of most walks are neither shown nor left out by their texts: of these it looks at nothing
+ * but the phase and the beginning. */
 void query_part_visit(struct query_part *part, struct run *run, const struct pool_hooks *hooks, int64_t mono_ms, int64_t wall_ms);
 /* It is over: every run was visited (is_answer), or it won't be. The last one ends the query. Takes the part. */
 void query_part_end(struct query_part *part, bool is_answer);
 
 /* ---- query.c's own ---- */
 
-const struct query_filter *query_filter_of(const struct query *query);
 int query_key_compare(const struct query_key *a, const struct query_key *b);
-/* No more visits; the lowest first. */
+/* No more visits. */
 void query_part_put_in_order(struct query_part *part);
+/* After that: the row that is to be taken next, of which there is one. */
+static inline const struct query_row *query_part_row(const struct query_part *part)
+{
+    return &part->kept[part->heap[part->taken].at].row;
+}
 void query_part_free(struct query_part *part);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define LEAST_ROOM ((size_t)64)
+#define FETCH_AHEAD ((size_t)8)
 
 static bool has(const struct roll *roll, const struct run *run)
 {
@@ -48,8 +49,17 @@ void roll_add(struct roll *roll, struct run *run)
     }
     assert(roll->n < roll->room);
     run->slot = (uint32_t)roll->n;
-    run->lap = roll->lap;
     roll->runs[roll->n++] = run;
+}
+
+/* The one at `from` moves into the place that is free; that at `from` is free then. */
+static size_t fill(struct roll *roll, size_t place, size_t from)
+{
+    if (place != from) {
+        roll->runs[place] = roll->runs[from];
+        roll->runs[place]->slot = (uint32_t)place;
+    }
+    return from;
 }
 
 void roll_remove(struct roll *roll, struct run *run)
@@ -57,28 +67,42 @@ void roll_remove(struct roll *roll, struct run *run)
     if (!has(roll, run)) {
         return;
     }
-    struct run *last = roll->runs[--roll->n];
-    last->slot = run->slot;
-    roll->runs[run->slot] = last;
+    size_t place = run->slot;
+    if (place < roll->next) {
+        place = fill(roll, place, --roll->next);
+    }
+    if (place < roll->end) {
+        place = fill(roll, place, --roll->end);
+    }
+    fill(roll, place, --roll->n);
 }
 
-void roll_begin(struct roll *roll, struct roll_walk *walk)
+void roll_begin(struct roll *roll)
 {
-    roll->lap = !roll->lap;
-    walk->left = roll->n;
+    roll->next = 0;
+    roll->end = roll->n;
 }
 
-struct run *roll_next(const struct roll *roll, struct roll_walk *walk)
+void roll_stop(struct roll *roll)
 {
-    if (walk->left > roll->n) {
-        walk->left = roll->n;
+    roll->next = roll->end = 0;
+}
+
+/* It is far away from the loop's caches, most likely. */
+static void fetch(const struct run *run)
+{
+    __builtin_prefetch(&run->slot);
+    __builtin_prefetch(&run->outcome.started_at_ms);
+}
+
+struct run *roll_next(struct roll *roll)
+{
+    if (roll->next == roll->end) {
+        roll_stop(roll);
+        return NULL;
     }
-    while (walk->left > 0) {
-        struct run *run = roll->runs[--walk->left];
-        if (run->lap != roll->lap) {
-            run->lap = roll->lap;
-            return run;
-        }
+    if (roll->end - roll->next > FETCH_AHEAD) {
+        fetch(roll->runs[roll->next + FETCH_AHEAD]);
     }
-    return NULL;
+    return roll->runs[roll->next++];
 }

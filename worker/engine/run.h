@@ -71,7 +71,6 @@ struct run {
     bool prepared : 1;   /* prepare said so */
     bool cancelled : 1;  /* as soon as it is prepared, which took more memory than there was */
     bool late_id_fault : 1; /* the next one is of an answer to a poll, not of the kickoff's */
-    bool lap : 1;           /* the roll's */
     bool untold : 1;        /* hooks.progressed put it off */
     unsigned phase : 4;     /* enum metric_phase, as it is counted; METRIC_PHASE_N: it is not. The driver's (driver_metrics.c); but an owner that
                              * counts it before pool_submit says so here, and one that frees it takes away what it finds */

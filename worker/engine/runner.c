@@ -207,7 +207,7 @@ static bool begin_walk(struct runner *runner)
     if (asks) {
         runner->is_asked = false;
     }
-    roll_begin(&runner->roll, &runner->roll_walk);
+    roll_begin(&runner->roll);
     return true;
 }
 
@@ -230,12 +230,38 @@ static void end_walk(struct runner *runner)
 static void visit(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms)
 {
     if (runner->walks == RUNNER_WALKS_FOR_QUERY) {
-        if (query_part_is_wanted(first_query(runner))) {
-            query_part_visit(first_query(runner), run, runner->hooks, now_ms, wall_ms);
-        }
+        query_part_visit(first_query(runner), run, runner->hooks, now_ms, wall_ms);
     } else if (run->runner != NULL && is_cancelled(runner, run)) { /* of the others it is asked as they are prepared */
         driver_cancel(run, now_ms);
     }
+}
+
+/* For one slice; true: it is over. */
+static bool walk_on(struct runner *runner, int64_t now_ms, int64_t slice_ms)
+{
+    struct slice slice = slice_begin(slice_ms < ROLL_SLICE_MS ? slice_ms : ROLL_SLICE_MS);
+    int64_t wall_ms = clock_wall_ms();
+    struct run *run;
+    while ((run = roll_next(&runner->roll)) != NULL) {
+        visit(runner, run, now_ms, wall_ms);
+        if (slice_is_over(&slice)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool walk_on_for_query(struct runner *runner, int64_t now_ms, int64_t slice_ms)
+{
+    struct query_part *part = first_query(runner);
+    if (!query_part_is_wanted(part)) {
+        roll_stop(&runner->roll);
+        return true;
+    }
+    int64_t begun_us = clock_cpu_us();
+    bool is_over = walk_on(runner, now_ms, slice_ms);
+    part->cpu_us += clock_cpu_us() - begun_us;
+    return is_over;
 }
 
 static bool serve_roll(struct runner *runner, int64_t now_ms, int64_t slice_ms)
@@ -243,18 +269,12 @@ static bool serve_roll(struct runner *runner, int64_t now_ms, int64_t slice_ms)
     if (runner->walks == RUNNER_WALKS_NOT && !begin_walk(runner)) {
         return false;
     }
-    struct slice slice = slice_begin(slice_ms < ROLL_SLICE_MS ? slice_ms : ROLL_SLICE_MS);
-    int64_t wall_ms = clock_wall_ms();
-    struct run *run;
-    do {
-        run = roll_next(&runner->roll, &runner->roll_walk);
-        if (run == NULL) {
-            end_walk(runner);
-            return runner->is_asked || !list_is_empty(&runner->queries);
-        }
-        visit(runner, run, now_ms, wall_ms);
-    } while (!slice_is_over(&slice));
-    return true;
+    bool is_query = runner->walks == RUNNER_WALKS_FOR_QUERY;
+    if (!(is_query ? walk_on_for_query : walk_on)(runner, now_ms, slice_ms)) {
+        return true;
+    }
+    end_walk(runner);
+    return runner->is_asked || !list_is_empty(&runner->queries);
 }
 
 void runner_query(struct runner *runner, struct query_part *part)

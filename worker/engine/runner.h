@@ -60,7 +60,6 @@ struct runner {
     struct errands errands;
     size_t n_runs; /* in all four */
     struct roll roll; /* all of them, but one that there was no memory for before it is prepared */
-    struct roll_walk roll_walk;
     enum runner_walk { RUNNER_WALKS_NOT, RUNNER_WALKS_TO_ASK, RUNNER_WALKS_FOR_QUERY } walks;
     bool is_asked;      /* another walk to ask is due */
     bool walked_to_ask; /* the last one */
