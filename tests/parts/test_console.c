@@ -19,7 +19,7 @@ START_TEST(runs_are_answered_as_the_loops_say)
     assert_holds(&call, 200, "\"matching\":2,\"complete\":true,\"next\":\"1764000000000.3.17.in\",\"runs\":[{\"invocation_id\":\"one\","
                  "\"runtime_name\":\"archon\",\"phase\":\"wait\",\"state\":\"running\",\"run_id\":\"r1\",\"origin\":\"http://api:8080\","
                  "\"started_at_ms\":1764000000000,\"deadline_ms\":1764000060000,\"next_ms\":1764000005000,\"polls\":7,"
-                 "\"resumed\":false,\"source\":{\"topic\":\"in\",\"partition\":3,\"offset\":17}}]}");
+                 "\"resumed\":false,\"id_is_cut\":false,\"source\":{\"topic\":\"in\",\"partition\":3,\"offset\":17}}]}");
     assert_json(&call);
     forget(&call);
 }
@@ -33,6 +33,57 @@ START_TEST(what_a_run_does_not_have_is_null)
     assert_holds(&call, 200, "{\"invocation_id\":null,\"runtime_name\":null,\"phase\":\"queued\",\"state\":null,\"run_id\":null,\"origin\":null,"
                  "\"started_at_ms\":1764000000001,\"deadline_ms\":null,\"next_ms\":null,\"polls\":0,\"resumed\":true,");
     assert_holds(&call, 200, "\"next\":null");
+    forget(&call);
+}
+END_TEST
+
+/* Who takes a part of an id for the whole would cancel another run. */
+START_TEST(texts_that_were_cut_are_marked)
+{
+    char lengthy[QUERY_TEXT_MAX_BYTES + 1] = ""; /* as a query leaves it */
+    memset(lengthy, 'x', QUERY_TEXT_MAX_BYTES);
+    answers_at_once = true;
+    rows[0].invocation_id = lengthy;
+    struct call call = now("GET", "/runs", NULL);
+    assert_holds(&call, 200, "xx\xE2\x80\xA6\",\"runtime_name\"");
+    assert_holds(&call, 200, "\"id_is_cut\":true");
+    assert_json(&call);
+    forget(&call);
+    rows[0].invocation_id = "one";
+    rows[0].state = lengthy;
+    call = now("GET", "/runs", NULL);
+    assert_holds(&call, 200, "xx\xE2\x80\xA6\",\"run_id\"");
+    assert_holds(&call, 200, "\"id_is_cut\":false");
+    forget(&call);
+}
+END_TEST
+
+/* Peers that read slowly make the worker keep their answers. */
+START_TEST(an_answer_has_as_many_rows_as_fit_and_tells_where_to_go_on)
+{
+    char controls[QUERY_TEXT_MAX_BYTES + 1] = ""; /* each takes six bytes */
+    memset(controls, 1, QUERY_TEXT_MAX_BYTES);
+    answers_at_once = true;
+    n_rows = sizeof rows / sizeof rows[0];
+    for (size_t i = 0; i < n_rows; i++) {
+        rows[i] = rows[0];
+        rows[i].key.offset = (int64_t)i;
+        rows[i].invocation_id = rows[i].runtime_name = rows[i].state = controls;
+    }
+    struct call call = now("GET", "/runs?limit=1000", NULL);
+    ck_assert_int_eq(call.code, 200);
+    assert_json(&call);
+    ck_assert_uint_gt(strlen(call.body), 500000);
+    ck_assert_uint_lt(strlen(call.body), 600000);
+    const char *last = NULL;
+    for (const char *at = call.body; (at = strstr(at, "\"offset\":")) != NULL; at++) {
+        last = at;
+    }
+    ck_assert_ptr_nonnull(last);
+    char next[80];
+    snprintf(next, sizeof next, "\"matching\":100,\"complete\":true,\"next\":\"1764000000000.3.%d.in\"",
+             atoi(last + strlen("\"offset\":")));
+    assert_holds(&call, 200, next);
     forget(&call);
 }
 END_TEST
@@ -326,6 +377,8 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, runs_are_answered_as_the_loops_say);
     tcase_add_test(tc, what_a_run_does_not_have_is_null);
+    tcase_add_test(tc, texts_that_were_cut_are_marked);
+    tcase_add_test(tc, an_answer_has_as_many_rows_as_fit_and_tells_where_to_go_on);
     tcase_add_test(tc, wrong_parameters_are_refused_and_the_loops_not_asked);
     tcase_add_test(tc, one_list_at_a_time_and_others_may_come_again);
     tcase_add_test(tc, loops_that_do_not_answer_are_given_up);

@@ -49,7 +49,7 @@ static atomic_int queries;          /* that there are */
 static atomic_int asks;             /* of the pool, for cancels */
 static struct gates *gates;
 static atomic_bool answers_at_once;
-static struct query_row rows[3];
+static struct query_row rows[100];
 static size_t n_rows;
 
 struct pool *worker_pool(struct worker *worker)

@@ -135,6 +135,16 @@ def _():
         equal(browser.complaints(), [], "what the console of the browser says")
 
 
+@test("a run whose id is too long to be shown has no cancel: it could hit another")
+def _():
+    with watched() as (scene, _, browser, _):
+        scene.produce([long_run("i" * 1100, scene), long_run("short", scene)])
+        wait_until(lambda: len(listed(browser)) == 2, 60, "both in the list")
+        equal(listed(browser), {"i" * 1000 + "…", "short"})
+        equal(browser.run("return [...document.querySelectorAll('#oldest td.act button')].map(node => node.ariaLabel)"),
+              ["Cancel short"])
+
+
 @test("cancel asks for the token, refuses a wrong one, and ends the run as cancelled")
 def _():
     with watched() as (scene, _, browser, _):

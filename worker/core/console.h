@@ -24,7 +24,9 @@
  *   {"now_ms":…,"matching":1234,"complete":true,"next":"CURSOR or null",
  *    "runs":[{"invocation_id":"…","runtime_name":"…","phase":"wait","state":"running","run_id":"…","origin":"http://…",
  *             "started_at_ms":…,"deadline_ms":…,"next_ms":…,"polls":7,"resumed":false,
- *             "source":{"topic":"…","partition":0,"offset":17}}]}
+ *             "id_is_cut":false,"source":{"topic":"…","partition":0,"offset":17}}]}
+ * Texts of over 1,000 bytes are cut, and end in '…' then. An invocation_id that is cut (id_is_cut) is nobody's id.
+ * It has as many rows as begin within 512 KB, though limit is more: `next` tells where to go on.
  * GET /runs/ID: the same with all runs of that id; 404 where there is none.
  * One list is made at a time, and a few look-ups: 429 for more, with Retry-After. One that comes soon after another waits until
  * the loops have had twenty times as long for their runs as the last one took of them, but no more than a second for each.

@@ -8,17 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Producers and backends choose what is shown of a run. */
-#define TEXT_MAX_BYTES 1024
+/* Producers and backends choose what is shown of a run. Less than a query leaves, so that what either cuts is seen here, and
+ * marked. */
+#define TEXT_MAX_BYTES ((size_t)QUERY_TEXT_MAX_BYTES - 24)
 #define ROW_GUESS_BYTES 400
+/* Beyond it no row is begun: peers that read slowly make the worker keep many answers. */
+#define ROWS_MAX_BYTES ((size_t)512 << 10)
 #define RUNS_PATH "/runs/"
 #define CANCEL_END "/cancel"
+
+static bool is_too_long(const char *text)
+{
+    return text != NULL && strlen(text) > TEXT_MAX_BYTES;
+}
 
 static void put_text(struct json_writer *out, const char *name, const char *text)
 {
     char cut[TEXT_MAX_BYTES + 8];
     json_put(out, name);
-    if (text != NULL && strlen(text) > TEXT_MAX_BYTES) {
+    if (is_too_long(text)) {
         size_t bytes = TEXT_MAX_BYTES;
         while (bytes > 0 && ((unsigned char)text[bytes] & 0xC0) == 0x80) {
             bytes--;
@@ -53,12 +61,28 @@ static void put_row(struct json_writer *out, const struct query_row *row)
     json_put(out, ",\"polls\":");
     json_put_int(out, row->polls);
     json_put(out, row->resumed ? ",\"resumed\":true" : ",\"resumed\":false");
+    json_put(out, is_too_long(row->invocation_id) ? ",\"id_is_cut\":true" : ",\"id_is_cut\":false");
     put_text(out, ",\"source\":{\"topic\":", row->key.topic);
     json_put(out, ",\"partition\":");
     json_put_int(out, row->key.partition);
     json_put(out, ",\"offset\":");
     json_put_int(out, row->key.offset);
     json_put(out, "}}");
+}
+
+/* As many of them as fit; returns how many, the text in *out, NULL for want of memory. */
+static size_t write_rows(const struct query_row *rows, size_t n, char **out)
+{
+    struct json_writer writer;
+    size_t bytes = 0;
+    size_t i = 0;
+    json_writer_init(&writer, n * ROW_GUESS_BYTES + 1);
+    for (; i < n && writer.bytes < ROWS_MAX_BYTES; i++) {
+        json_put(&writer, i > 0 ? "," : "");
+        put_row(&writer, &rows[i]);
+    }
+    *out = json_writer_take(&writer, &bytes);
+    return i;
 }
 
 static void answer_rows(struct ask *ask, const struct query_answer *answer)
@@ -76,8 +100,11 @@ static void answer_rows(struct ask *ask, const struct query_answer *answer)
     }
     struct json_writer out;
     char cursor[RUNS_CURSOR_BYTES];
-    bool more = ask->kind == ASK_LIST && n > 0 && n < answer->matching && runs_cursor_write(&rows[n - 1].key, cursor);
-    json_writer_init(&out, n * ROW_GUESS_BYTES + 256);
+    char *list = NULL;
+    size_t listed = write_rows(rows, n, &list);
+    bool more = ask->kind == ASK_LIST && listed > 0 && listed < answer->matching &&
+                runs_cursor_write(&rows[listed - 1].key, cursor);
+    json_writer_init(&out, listed * ROW_GUESS_BYTES + 256);
     json_put(&out, "{\"now_ms\":");
     json_put_int(&out, clock_wall_ms());
     json_put(&out, ",\"matching\":");
@@ -86,18 +113,16 @@ static void answer_rows(struct ask *ask, const struct query_answer *answer)
     json_put(&out, ",\"next\":");
     json_put_string(&out, more ? cursor : NULL);
     json_put(&out, ",\"runs\":[");
-    for (size_t i = 0; i < n; i++) {
-        json_put(&out, i > 0 ? "," : "");
-        put_row(&out, &rows[i]);
-    }
+    json_put(&out, list != NULL ? list : "");
     json_put(&out, "]}");
     size_t bytes = 0;
     char *text = json_writer_take(&out, &bytes);
-    if (text != NULL) {
+    if (text != NULL && list != NULL) {
         admin_send_json(ask->exchange, 200, text, bytes);
     } else {
         admin_refuse(ask->exchange, 503, "memory is short; ask again, or for fewer runs with limit=");
     }
+    free(list);
     free(text);
 }
 

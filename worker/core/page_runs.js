@@ -28,7 +28,7 @@ function run_cells(view) {
         make('small', {}, `${run.source.topic || ''}/${run.source.partition}/${run.source.offset}`));
     }],
     ['act', '', (cell, run) => {
-      if (cell.firstChild || run.invocation_id === null) return;
+      if (cell.firstChild || run.invocation_id === null || run.id_is_cut) return;
       const button = make('button', {type: 'button', 'aria-label': 'Cancel ' + run.invocation_id}, 'Cancel…');
       button.addEventListener('click', () => open_cancel(run.invocation_id, button));
       cell.append(button);
