@@ -7,6 +7,7 @@ import urllib.request
 
 from browser import Browser
 from child import wait_until
+from cluster import Message
 from scene import Scene
 from tap import equal, holds, run_all, test
 from worker import invocation
@@ -45,7 +46,7 @@ def results_of(scene, invocation_id):
 def _():
     with watched() as (scene, _, browser, _):
         browser.wait_for("Ready: nothing is in flight", "#state")
-        scene.produce([long_run(f"long-{n}", scene) for n in range(60)])
+        scene.produce([Message(long_run(f"long-{n}", scene), partition=n % 3) for n in range(60)])
         for _ in range(4):  # so that something happens in several steps of the plot
             scene.produce([invocation(f"ok-{n}", scene.backend, {"seconds": "0-1"}) for n in range(100)] +
                           [invocation(f"bad-{n}", scene.backend, {"code": "500"}) for n in range(5)])
