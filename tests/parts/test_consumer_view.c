@@ -301,6 +301,62 @@ START_TEST(partitions_and_commits_are_counted)
 }
 END_TEST
 
+static bool they_are_back(struct stage *s)
+{
+    return s->sides[0].lost == 3 && s->sides[0].counts.assigned == 3;
+}
+
+START_TEST(what_is_lost_is_counted_apart_from_what_is_revoked)
+{
+    metrics = metrics_new(NULL, 0);
+    stage_open(&stage);
+    stage_make_topic(&stage, 3);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side = side_open(&stage, 0, &(struct side_wish){.shard = metrics_shard_new(metrics)});
+    TURN_UNTIL(&stage, hundred_delivered);
+    rd_kafka_mock_push_request_errors(stage.cluster, API_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    TURN_UNTIL(&stage, they_are_back);
+    ck_assert_int_eq(metrics_read(metrics, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_LOST), 3);
+    ck_assert_int_eq(metrics_read(metrics, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_REVOKED), 0);
+    ck_assert_int_eq(metrics_read(metrics, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_ASSIGNED), 6);
+    side_forget_jobs(side);
+    stage_close(&stage);
+    metrics_free(metrics);
+}
+END_TEST
+
+static bool wants_commit(struct stage *s)
+{
+    return consumer_wants_commit(s->sides[0].consumer);
+}
+
+START_TEST(a_commit_of_which_one_partition_is_refused_is_counted_as_failed)
+{
+    metrics = metrics_new(NULL, 0);
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    stage_fill(&stage, 1, 100, 20);
+    struct side *side =
+        side_open(&stage, 0, &(struct side_wish){.shard = metrics_shard_new(metrics), .transactional = true});
+    TURN_UNTIL(&stage, hundred_delivered);
+    side_finish_all(side);
+    TURN_UNTIL(&stage, wants_commit);
+    for (int round = 0; round < 2; round++) {
+        rd_kafka_topic_partition_list_t *offsets = consumer_take_offsets(side->consumer);
+        ck_assert_int_eq(offsets->cnt, 1);
+        offsets->elems[0].err = round == 0 ? RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS : RD_KAFKA_RESP_ERR_NO_ERROR;
+        consumer_offsets_settled(side->consumer, offsets, RD_KAFKA_RESP_ERR_NO_ERROR);
+        rd_kafka_topic_partition_list_destroy(offsets);
+        ck_assert_int_eq(metrics_read(metrics, METRIC_COMMITS_TOTAL, METRIC_COMMIT_FAILED), 1);
+        ck_assert_int_eq(metrics_read(metrics, METRIC_COMMITS_TOTAL, METRIC_COMMIT_ACCEPTED), round);
+        if (round == 0)
+            TURN_UNTIL(&stage, wants_commit);
+    }
+    stage_close(&stage);
+    metrics_free(metrics);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("consumer_view");
@@ -315,6 +371,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_commit_that_fails_is_told_until_one_is_accepted);
     tcase_add_test(tcase, a_topic_that_is_missing_is_told_until_it_is_there);
     tcase_add_test(tcase, partitions_and_commits_are_counted);
+    tcase_add_test(tcase, what_is_lost_is_counted_apart_from_what_is_revoked);
+    tcase_add_test(tcase, a_commit_of_which_one_partition_is_refused_is_counted_as_failed);
     suite_add_tcase(suite, tcase);
     return suite;
 }

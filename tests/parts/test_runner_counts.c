@@ -53,6 +53,44 @@ START_TEST(a_poll_after_one_that_failed_is_a_retry)
 }
 END_TEST
 
+static const char *const completed[] = {"completed"};
+
+static void with_all_calls(struct rxp_http_plan *plan)
+{
+    plan->prepare = (struct rxp_http_call){.url = "http://b.example/sessions", .method = "POST", .body = "{}", .body_bytes = 2};
+    plan->prepared_id_path = "id";
+    plan->result = (struct rxp_http_call){.url = "http://b.example/out", .method = "GET"};
+    plan->result_states = (struct rxp_words){completed, 1};
+}
+
+/* Each call in its turn fails once, and goes again. */
+START_TEST(each_call_and_each_retry_counts_by_its_name)
+{
+    static const char *const answers[METRIC_CALL_N] = {"{\"id\":\"s1\"}", "{\"id\":\"r1\"}", "{\"status\":\"completed\"}",
+                                                       "{\"out\":1}"};
+    struct subject *subject = subject_new();
+    config.kickoff_max_retries = 3;
+    subject->timeout = "100000";
+    subject->shape = with_all_calls;
+    submit(subject);
+    turn();
+    for (unsigned call = 0; call < METRIC_CALL_N; call++) {
+        begin(last());
+        ck_assert_int_eq(read_cell(METRIC_REQUESTS_TOTAL, call), 1);
+        ck_assert_int_eq(read_cell(METRIC_RETRIES_TOTAL, call), 0);
+        break_off(last(), TRANSPORT_CONNECT, false);
+        turn_at(now_ms + 60000);
+        begin(last());
+        ck_assert_int_eq(read_cell(METRIC_REQUESTS_TOTAL, call), 2);
+        ck_assert_int_eq(read_cell(METRIC_RETRIES_TOTAL, call), 1);
+        ck_assert_int_eq(sum(METRIC_REQUESTS_TOTAL), 2 * (call + 1));
+        ck_assert_int_eq(sum(METRIC_RETRIES_TOTAL), call + 1);
+        answer(last(), 200, answers[call]);
+    }
+    ck_assert_int_eq(subject->ended, 1);
+}
+END_TEST
+
 START_TEST(requests_are_timed_from_leaving_to_answer)
 {
     struct subject *subject = subject_new();
@@ -225,6 +263,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, each_request_counts_as_it_leaves);
     tcase_add_test(tcase, a_poll_after_one_that_failed_is_a_retry);
+    tcase_add_test(tcase, each_call_and_each_retry_counts_by_its_name);
     tcase_add_test(tcase, requests_are_timed_from_leaving_to_answer);
     tcase_add_test(tcase, a_connection_that_is_refused_is_not_timed);
     tcase_add_test(tcase, a_refusal_of_the_egress_policy_counts);

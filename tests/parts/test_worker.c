@@ -1,6 +1,10 @@
 /* The whole worker in this process: embedded broker, simulated backend, worker; what the sanitizers are to see. */
+#include "engine/query.h"
 #include "support/rude_server.h"
 #include "support/worker_stage.h"
+
+#include <poll.h>
+#include <semaphore.h>
 
 START_TEST(every_invocation_gets_the_result_of_its_course)
 {
@@ -128,6 +132,70 @@ START_TEST(a_worker_that_is_freed_while_it_runs_leaves_nothing)
 }
 END_TEST
 
+/* ---- a loop that stands still ---- */
+
+static struct hold {
+    sem_t stands;
+    sem_t goes_on;
+} hold;
+
+/* On the loop. */
+static void stand_still(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+{
+    (void)rows;
+    (void)n;
+    (void)matching;
+    (void)complete;
+    (void)opaque;
+    sem_post(&hold.stands);
+    sem_wait(&hold.goes_on);
+}
+
+static void hold_loop(struct stage *stage)
+{
+    const struct query_filter filter = {.phase = -1, .started_before_ms = INT64_MAX, .limit = 1};
+    struct query *query = query_new(&filter, stand_still, NULL);
+    sem_init(&hold.stands, 0, 0);
+    sem_init(&hold.goes_on, 0, 0);
+    pool_query(worker_pool(stage->worker), query);
+    query_release(query);
+    while (sem_wait(&hold.stands) != 0)
+        continue;
+}
+
+static size_t await_jobs(struct stage *stage, size_t n)
+{
+    struct worker_counts counts;
+    int64_t until_ms = clock_mono_ms() + 2 * PATIENCE_MS;
+    do {
+        worker_read_counts(stage->worker, &counts);
+        ck_assert_msg(clock_mono_ms() < until_ms, "%zu of %zu are taken", counts.flight.jobs, n);
+        poll(NULL, 0, 10);
+    } while (counts.flight.jobs < n);
+    return counts.flight.jobs;
+}
+
+/* An eighth of max-in-flight. */
+enum { UNPREPARED = 100 };
+
+/* With each message that is asked for rebalances are served, too. */
+START_TEST(while_no_loop_takes_any_one_message_is_asked_for_each_second)
+{
+    struct stage stage;
+    stage_init_wish(&stage, &(struct stage_wish){.max_in_flight = 8 * UNPREPARED, .threads = 1, .drain_ms = 600});
+    hold_loop(&stage);
+    int64_t before_ms = clock_mono_ms();
+    stage_submit(&stage, 300, LONG_RUN);
+    await_jobs(&stage, UNPREPARED);
+    size_t jobs = await_jobs(&stage, UNPREPARED + 3);
+    ck_assert_uint_le(jobs, UNPREPARED + 1 + (size_t)(clock_mono_ms() - before_ms) / 1000);
+    sem_post(&hold.goes_on);
+    await_kickoffs(&stage, 300);
+    ck_assert_uint_eq(stage_stop(&stage).flight.taken, 300);
+    stage_deinit(&stage);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -138,6 +206,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, takes_no_more_than_its_limit_of_what_is_filled_in);
     tcase_add_loop_test(tcase, takes_no_more_than_its_limits_at_a_time, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tcase, the_drain_waits_for_cancel_calls);
+    tcase_add_test(tcase, while_no_loop_takes_any_one_message_is_asked_for_each_second);
     tcase_add_test(tcase, a_worker_that_is_freed_while_it_runs_leaves_nothing);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,4 +1,5 @@
 /* What standing, metrics and the log tell of a worker. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "core/history.h"
 #include "core/standing.h"
@@ -185,19 +186,58 @@ START_TEST(phases_sum_up_to_what_is_in_flight)
 }
 END_TEST
 
+static double read_sample(const char *name)
+{
+    struct buf page;
+    char wanted[100];
+    buf_init(&page, 1 << 20);
+    metrics_write(metrics, &page);
+    snprintf(wanted, sizeof wanted, "\n%s ", name);
+    const char *at = strstr(page.at, wanted);
+    ck_assert_msg(at != NULL, "no %s", name);
+    double number = strtod(at + strlen(wanted), NULL);
+    buf_deinit(&page);
+    return number;
+}
+
+/* Of the demo's first 200. */
+static const struct {
+    enum rxp_status status;
+    enum rxp_error error;
+    int64_t n;
+} ends[] = {
+    {RXP_STATUS_SUCCEEDED, RXP_OK, 188},
+    {RXP_STATUS_FAILED, RXP_ERROR_BACKEND_FAILED, 6},
+    {RXP_STATUS_TIMED_OUT, RXP_ERROR_POLL_TIMEOUT, 4},
+    {RXP_STATUS_REJECTED, RXP_ERROR_MISSING_METADATA, 2},
+};
+
+static void check_ends(void)
+{
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        unsigned cell = metrics_run_cell(ends[i].status, ends[i].error);
+        unsigned origin_cell = metrics_origin_cell(metrics, NULL, ends[i].status);
+        ck_assert_int_eq(metrics_runs(metrics, ends[i].status), ends[i].n);
+        ck_assert_int_eq(metrics_read(metrics, METRIC_RUNS_TOTAL, cell), ends[i].n);
+        ck_assert_int_eq(metrics_read(metrics, METRIC_RUNS_BY_ORIGIN_TOTAL, origin_cell), ends[i].n);
+    }
+}
+
 START_TEST(ends_are_counted_once_acknowledged)
 {
     open_stage((struct stage_wish){.max_in_flight = 1000});
     stage_submit(&stage, 200, NULL);
     stage_await_results(&stage, 200);
     struct worker_counts counts = stage_stop(&stage);
-    ck_assert_int_eq(metrics_runs(metrics, RXP_STATUS_SUCCEEDED), 188);
-    ck_assert_int_eq(metrics_runs(metrics, RXP_STATUS_FAILED), 6);
-    ck_assert_int_eq(metrics_runs(metrics, RXP_STATUS_TIMED_OUT), 4);
-    ck_assert_int_eq(metrics_runs(metrics, RXP_STATUS_REJECTED), 2);
+    check_ends();
     ck_assert_int_eq(metrics_sum(metrics, METRIC_RUNS_TOTAL), 200);
     ck_assert_int_eq(metrics_sum(metrics, METRIC_RUNS_BY_ORIGIN_TOTAL), 200);
     ck_assert_int_eq(metrics_sum(metrics, METRIC_RESULT_SECONDS), 200);
+    ck_assert(read_sample("rxp_result_latency_seconds_sum") > 0);
+    ck_assert(read_sample("rxp_result_latency_seconds_sum") < 200 * PATIENCE_MS / 1000.0);
+    ck_assert_int_eq(metrics_sum(metrics, METRIC_QUEUE_AGE_SECONDS), 198); /* all but the rejected */
+    ck_assert(read_sample("rxp_queue_age_seconds_sum") > 0);
+    ck_assert(read_sample("rxp_queue_age_seconds_sum") < 198 * PATIENCE_MS / 1000.0);
     ck_assert_int_eq(metrics_sum(metrics, METRIC_INVOCATIONS_TOTAL), (int64_t)counts.flight.taken);
     ck_assert_int_eq(metrics_sum(metrics, METRIC_RUNS_IN_FLIGHT), 0);
     ck_assert_int_eq(metrics_read(metrics, METRIC_REBALANCES_TOTAL, METRIC_REBALANCE_ASSIGNED), 3);

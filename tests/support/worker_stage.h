@@ -39,6 +39,7 @@ struct stage {
 
 /* What a test wants otherwise; 0: as the others. */
 struct stage_wish {
+    int threads;
     size_t max_in_flight;
     size_t max_bytes;
     int64_t drain_ms;
@@ -79,7 +80,7 @@ static inline void stage_init_wish(struct stage *stage, const struct stage_wish 
         .topics = topics,
         .n_topics = 1,
         .settle = {.worker_id = "w", .results_topic = RESULTS},
-        .pool = {.threads = 2,
+        .pool = {.threads = wish->threads > 0 ? wish->threads : 2,
                  .max_run_ms = 86400000,
                  .connect_timeout_ms = 10000,
                  .poll_timeout_ms = 30000,

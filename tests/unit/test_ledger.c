@@ -1,3 +1,4 @@
+#include "ops/metrics.h"
 #include "support/ledger_stage.h"
 
 static struct assignment *assignment;
@@ -684,6 +685,34 @@ static void add_parking(TCase *tcase)
     tcase_add_test(tcase, a_parked_run_whose_input_was_done_elsewhere_is_dropped);
 }
 
+/* ---- what came since ---- */
+
+static const struct ledger_counts before = {.written = 5, .erased = 6, .restored = 7, .resumed = 8, .stale = 9, .gone = 10,
+                                            .unreadable = 11, .given_up = 12};
+static const struct ledger_counts after = {.outstanding = 70, .outstanding_bytes = 700, .waiting = 7000, .parked = 800,
+                                           .written = 6, .erased = 9, .restored = 12, .resumed = 15, .stale = 18, .gone = 21,
+                                           .unreadable = 24, .given_up = 27};
+static const struct {
+    enum metric_checkpoint event;
+    int64_t n;
+} grown[] = {
+    {METRIC_CHECKPOINT_WRITTEN, 1},  {METRIC_CHECKPOINT_ERASED, 3}, {METRIC_CHECKPOINT_RESTORED, 5},    {METRIC_CHECKPOINT_RESUMED, 7},
+    {METRIC_CHECKPOINT_STALE, 9},    {METRIC_CHECKPOINT_GONE, 11},  {METRIC_CHECKPOINT_UNREADABLE, 13}, {METRIC_CHECKPOINT_GIVEN_UP, 15},
+};
+
+START_TEST(what_came_since_is_counted_each_by_its_name)
+{
+    struct metrics *metrics = metrics_new(NULL, 0);
+    struct metrics_shard *shard = metrics_shard_new(metrics);
+    ledger_count_growth(&before, &after, shard);
+    for (size_t i = 0; i < METRIC_CHECKPOINT_N; i++)
+        ck_assert_int_eq(metrics_read(metrics, METRIC_CHECKPOINTS_TOTAL, grown[i].event), grown[i].n);
+    ledger_count_growth(&after, &after, shard);
+    ck_assert_int_eq(metrics_sum(metrics, METRIC_CHECKPOINTS_TOTAL), 64);
+    metrics_free(metrics);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("ledger");
@@ -715,6 +744,9 @@ Suite *test_suite(void)
                         (int)(sizeof races / sizeof *races));
     tcase_add_test(on, a_parked_run_wins_over_a_record_that_cannot_be_read);
     suite_add_tcase(suite, on);
+    TCase *counting = tcase_create("counts");
+    tcase_add_test(counting, what_came_since_is_counted_each_by_its_name);
+    suite_add_tcase(suite, counting);
     TCase *strict = tcase_create("at most once");
     tcase_add_checked_fixture(strict, open_strict, close_stage);
     tcase_add_test(strict, an_unreadable_record_counts_as_an_intent_where_kickoffs_go_at_most_once);

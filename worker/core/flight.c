@@ -200,26 +200,10 @@ size_t flight_notes(const struct flight *flight)
 void flight_count_checkpoints(struct flight *flight)
 {
     struct ledger_counts now;
-    struct metrics_shard *shard = flight->config.shard;
-    const struct ledger_counts *was = &flight->counted;
-    if (shard == NULL)
+    if (flight->config.shard == NULL)
         return;
     ledger_read_counts(flight->ledger, &now);
-    const struct {
-        enum metric_checkpoint event;
-        uint64_t n;
-    } grown[] = {
-        {METRIC_CHECKPOINT_WRITTEN, now.written - was->written},
-        {METRIC_CHECKPOINT_ERASED, now.erased - was->erased},
-        {METRIC_CHECKPOINT_RESTORED, now.restored - was->restored},
-        {METRIC_CHECKPOINT_RESUMED, now.resumed - was->resumed},
-        {METRIC_CHECKPOINT_STALE, now.stale - was->stale},
-        {METRIC_CHECKPOINT_GONE, now.gone - was->gone},
-        {METRIC_CHECKPOINT_UNREADABLE, now.unreadable - was->unreadable},
-        {METRIC_CHECKPOINT_GIVEN_UP, now.given_up - was->given_up},
-    };
-    for (size_t i = 0; i < sizeof grown / sizeof *grown; i++)
-        metrics_add(shard, METRIC_CHECKPOINTS_TOTAL, grown[i].event, (int64_t)grown[i].n);
+    ledger_count_growth(&flight->counted, &now, flight->config.shard);
     flight->counted = now;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "ops/log.h"
+#include "ops/metrics.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -212,6 +213,25 @@ void ledger_read_counts(const struct ledger *ledger, struct ledger_counts *out)
         .gone = atomic_load_explicit(&ledger->gone, memory_order_relaxed),
         .unreadable = atomic_load_explicit(&ledger->unreadable, memory_order_relaxed),
     };
+}
+
+void ledger_count_growth(const struct ledger_counts *was, const struct ledger_counts *now, struct metrics_shard *shard)
+{
+    const struct {
+        enum metric_checkpoint event;
+        uint64_t n;
+    } grown[] = {
+        {METRIC_CHECKPOINT_WRITTEN, now->written - was->written},
+        {METRIC_CHECKPOINT_ERASED, now->erased - was->erased},
+        {METRIC_CHECKPOINT_RESTORED, now->restored - was->restored},
+        {METRIC_CHECKPOINT_RESUMED, now->resumed - was->resumed},
+        {METRIC_CHECKPOINT_STALE, now->stale - was->stale},
+        {METRIC_CHECKPOINT_GONE, now->gone - was->gone},
+        {METRIC_CHECKPOINT_UNREADABLE, now->unreadable - was->unreadable},
+        {METRIC_CHECKPOINT_GIVEN_UP, now->given_up - was->given_up},
+    };
+    for (size_t i = 0; i < sizeof grown / sizeof *grown; i++)
+        metrics_add(shard, METRIC_CHECKPOINTS_TOTAL, grown[i].event, (int64_t)grown[i].n);
 }
 
 /* ---- life ---- */

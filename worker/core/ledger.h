@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 struct ledger;
+struct metrics_shard;
 
 /* The strings must outlive the ledger. */
 struct ledger_config {
@@ -131,5 +132,7 @@ struct ledger_counts {
 };
 /* Any thread; a snapshot. */
 void ledger_read_counts(const struct ledger *ledger, struct ledger_counts *out);
+/* What came since, into METRIC_CHECKPOINTS_TOTAL. */
+void ledger_count_growth(const struct ledger_counts *was, const struct ledger_counts *now, struct metrics_shard *shard);
 
 #endif
