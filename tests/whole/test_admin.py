@@ -44,7 +44,8 @@ def wait_ready(admin, seconds=60):
 @test("a worker lives and is ready, and its metrics tell of its runs")
 def _():
     with Scene(partitions=3) as scene:
-        worker = scene.worker(admin_listen=ANY)
+        here = f"127.0.0.1:{scene.backend.port}"
+        worker = scene.worker(admin_listen=ANY, egress_allow=here)
         admin = Admin(worker)
         wait_ready(admin)
         equal(admin.get("/livez").json(), {"alive": True})
@@ -58,12 +59,16 @@ def _():
         expected = {
             'rxp_runs_total{outcome="succeeded",code="none"}': 20,
             'rxp_runs_total{outcome="rejected",code="invalid_invocation"}': 1,
-            'rxp_runs_by_origin_total{origin="other",outcome="succeeded"}': 20,
+            f'rxp_runs_by_origin_total{{origin="{here}",outcome="succeeded"}}': 20,
+            'rxp_runs_by_origin_total{origin="other",outcome="succeeded"}': 0,
+            'rxp_runs_by_origin_total{origin="other",outcome="rejected"}': 1,
             "rxp_invocations_total": 21,
             'rxp_requests_total{call="kickoff"}': 20,
             "rxp_kickoff_duration_seconds_count": 20,
             "rxp_queue_age_seconds_count": 20,
             "rxp_result_latency_seconds_count": 21,
+            'rxp_checkpoints_total{event="given_up"}': 0,
+            'rxp_transactions_total{outcome="committed"}': 0,
             "rxp_assigned_partitions": 3,
             "rxp_waiting_invocations": 0,
             "rxp_draining": 0,

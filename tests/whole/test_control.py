@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 import time
 
+from admin import Admin
 from broker import Broker, Unavailable
 from child import wait_until
 from cluster import Message
@@ -56,7 +57,8 @@ def statuses(results):
 def _():
     with recorded_scene(partitions=3) as (scene, cancelled):
         topic = with_control(scene, 3)
-        workers = [scene.worker(name=name, control_topic=topic, log_level="debug") for name in ("one", "two")]
+        workers = [scene.worker(name=name, control_topic=topic, log_level="debug", admin_listen="127.0.0.1:0")
+                   for name in ("one", "two")]
         where = scene.produce([Message(long_run(f"run-{n}", scene), key=f"k{n}") for n in range(12)])
         wait_for_kickoffs(scene, 12)
         done = run_command("cancel", "--bootstrap-servers", scene.kafka.bootstrap, "--control-topic", topic,
@@ -74,6 +76,10 @@ def _():
         run_command("cancel", "--bootstrap-servers", scene.kafka.bootstrap, "--control-topic", topic, "run-11")
         once_each(where, scene.wait_for_results(12))
         scene.wait_for_commit()
+        counted = [Admin(worker).family("rxp_cancels_total") for worker in workers]
+        equal([one['{event="control"}'] for one in counted], [12, 12], "cancels that each has read")
+        equal([one['{event="admin"}'] for one in counted], [0, 0])
+        equal(sum(one['{event="hit"}'] for one in counted), 12, "runs that they hit")
         equal([worker.stop() for worker in workers], [0, 0])
 
 

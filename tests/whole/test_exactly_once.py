@@ -3,6 +3,7 @@
 import collections
 import re
 
+from admin import Admin
 from broker import Broker
 from child import wait_until
 from cluster import Message
@@ -63,7 +64,7 @@ def _():
 def _():
     count = 1000
     with Scene(partitions=3, max_message_bytes=20000) as scene:
-        worker = scene.worker(log_level="debug", **EXACTLY)
+        worker = scene.worker(log_level="debug", admin_listen="127.0.0.1:0", **EXACTLY)
         large = {"seconds": "0.1", "result_bytes": "100000"}
         where = scene.produce([invocation(f"run-{n}", scene.backend, large if n % 10 == 3 else {"seconds": "0.1"},
                                           http_result_path="result") for n in range(count)])
@@ -83,6 +84,9 @@ def _():
         assert "timed out" not in worker.output(), "results waited for their time-out"
         assert "transaction_aborted" not in worker.output(), worker.tail()
         scene.wait_for_commit()
+        counted = Admin(worker).family("rxp_transactions_total")
+        equal(counted['{outcome="aborted"}'], len(re.findall("a transaction was aborted", worker.output())), "aborted ones")
+        assert 1 <= counted['{outcome="committed"}'] <= count, counted
         equal(worker.stop(), 0)
 
 

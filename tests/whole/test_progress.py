@@ -9,6 +9,7 @@ import time
 
 import jsonschema
 
+from admin import Admin
 from broker import Broker, Unavailable
 from child import ROOT, plain_environment, wait_until
 from cluster import Message
@@ -39,7 +40,7 @@ def _():
     stage.on("/status", *[says("queued")] * 4, *[says("running")] * 5, *[says("saving")] * 5, says("completed"))
     with Scene(partitions=1) as scene:
         topic = scene.kafka.create_topic("progress", 2)
-        worker = scene.worker(progress_topic=topic, worker_id="w1")
+        worker = scene.worker(progress_topic=topic, worker_id="w1", admin_listen="127.0.0.1:0")
         scene.produce([Message(staged("run", stage, join="me"), key="the-key", headers=[("a", b"\0\1"), ("rxp-status", b"mine")])])
         result = scene.wait_for_results(1)[0].json()
         equal(result["status"], "succeeded")
@@ -60,6 +61,7 @@ def _():
         told = [report.json()["finished_at"] for report in reports]
         equal(told, sorted(told))
         assert told[1] < told[2] < told[3], told
+        equal(Admin(worker).family("rxp_progress_reports_total"), {'{outcome="sent"}': 4, '{outcome="dropped"}': 0})
         equal(worker.stop(), 0)
 
 
@@ -102,12 +104,14 @@ def _():
     with Scene(partitions=2) as scene:
         tight = scene.kafka.create_topic("tight", 1, max_message_bytes=200)
         for topic in ("not-there", tight):
-            worker = scene.worker(progress_topic=topic, name=topic)
+            worker = scene.worker(progress_topic=topic, name=topic, admin_listen="127.0.0.1:0")
             where = scene.produce([invocation(f"{topic}-{n}", scene.backend, {"seconds": "1-2"}) for n in range(50)])
             begin = time.monotonic()
             scene.wait_for_results(len(where))
             assert time.monotonic() - begin < 20
             worker.wait_for("progress_dropped", 30)
+            counted = Admin(worker).family("rxp_progress_reports_total")
+            assert counted['{outcome="sent"}'] == 0 < counted['{outcome="dropped"}'], counted
             begin = time.monotonic()
             equal(worker.stop(), 0)
             assert time.monotonic() - begin < 10

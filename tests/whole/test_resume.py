@@ -2,9 +2,11 @@
 """Runs that outlive their worker: checkpoints, written, read back, and erased."""
 import collections
 import json
+import re
 import signal
 import time
 
+from admin import Admin
 from child import wait_until
 from cluster import Message
 from confluent_kafka.admin import AdminClient, NewPartitions
@@ -22,23 +24,32 @@ def kickoffs(scene):
     return stats["kickoffs"], stats["idempotency_keys"]["repeated"]
 
 
+def checkpoints(worker):
+    """What the worker's metrics say became of them: {event: number}, without zeros."""
+    found = Admin(worker).family("rxp_checkpoints_total")
+    return {re.search('event="([a-z_]+)"', labels).group(1): number for labels, number in found.items() if number > 0}
+
+
 @test("runs of a worker that was killed are polled on by the next, and none is started twice")
 def _():
     with Scene(partitions=3) as scene:
-        first = scene.worker(name="first", arguments=QUICK)
+        first = scene.worker(name="first", arguments=QUICK, admin_listen="127.0.0.1:0")
         count = 300
         where = scene.produce([Message(invocation(f"run-{n}", scene.backend, {"seconds": "8-14"}), key=f"k{n}")
                                for n in range(count)])
         scene.wait_for_checkpoints(count)
         equal(kickoffs(scene), (count, 0))
+        wait_until(lambda: checkpoints(first) == {"written": count}, 30, "300 checkpoints to be counted")
         first.kill()
-        scene.worker(name="second", arguments=QUICK)
+        second = scene.worker(name="second", arguments=QUICK, admin_listen="127.0.0.1:0")
         results = once_each(where, scene.wait_for_results(count))
         equal(kickoffs(scene), (count, 0), "kickoffs, and of them repeated ones")
         for result in results.values():
             equal((result["status"], result["metadata"].get("resumed")), ("succeeded", "true"))
         scene.wait_for_commit()
         scene.wait_for_checkpoints(0)
+        wait_until(lambda: checkpoints(second) == {"restored": count, "resumed": count, "erased": count}, 30,
+                   "what became of the checkpoints to be counted")
 
 
 @test("a worker that is stopped amid hour-long runs ends within seconds, and its heir polls them on")
