@@ -153,6 +153,30 @@ START_TEST(without_brokers_what_was_known_stays_and_it_ends_in_time)
 }
 END_TEST
 
+START_TEST(what_is_missing_has_no_end_until_it_is_there_and_spoils_no_other)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 2);
+    stage_fill(&stage, 2, MESSAGES, 20);
+    rd_kafka_mock_topic_set_error(stage.cluster, STAGE_TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    struct ends *ends = open_ends(EVERY_MS);
+    await_answer_after(ends, 0);
+    int64_t before_ms = ends_answered_ms(ends);
+    ask(ends, 3, 0);
+    poll(NULL, 0, 1000); /* several questions */
+    ck_assert_int_eq(read_end(ends, 0), ENDS_UNKNOWN);
+    ck_assert_int_eq(ends_answered_ms(ends), before_ms); /* that nothing is known is no answer */
+    rd_kafka_mock_topic_set_error(stage.cluster, STAGE_TOPIC, RD_KAFKA_RESP_ERR_NO_ERROR);
+    await_end(ends, 0, MESSAGES);
+    await_end(ends, 1, MESSAGES);
+    ck_assert_int_eq(read_end(ends, 2), ENDS_UNKNOWN); /* there is no such partition */
+    stage_fill(&stage, 1, 12, 20);
+    await_end(ends, 0, MESSAGES + 12);
+    ends_free(ends);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(ends_at_once_before_it_has_asked)
 {
     stage_open(&stage);
@@ -173,6 +197,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, knows_where_a_log_begins_if_asked);
     tcase_add_test(tcase, asks_at_once_when_other_partitions_are_wanted);
     tcase_add_test(tcase, without_brokers_what_was_known_stays_and_it_ends_in_time);
+    tcase_add_test(tcase, what_is_missing_has_no_end_until_it_is_there_and_spoils_no_other);
     tcase_add_test(tcase, ends_at_once_before_it_has_asked);
     suite_add_tcase(suite, tcase);
     return suite;

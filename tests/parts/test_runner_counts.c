@@ -63,7 +63,14 @@ static void with_all_calls(struct rxp_http_plan *plan)
     plan->result_states = (struct rxp_words){completed, 1};
 }
 
-/* Each call in its turn fails once, and goes again. */
+/* Each call in its turn fails once, and goes again: the phase before it leaves, under way, and before it goes again. */
+static const enum metric_phase phases[METRIC_CALL_N][3] = {
+    {METRIC_PHASE_QUEUED, METRIC_PHASE_PREPARE, METRIC_PHASE_PREPARE},
+    {METRIC_PHASE_QUEUED, METRIC_PHASE_KICKOFF, METRIC_PHASE_KICKOFF},
+    {METRIC_PHASE_POLL, METRIC_PHASE_POLL, METRIC_PHASE_WAIT},
+    {METRIC_PHASE_FETCH, METRIC_PHASE_FETCH, METRIC_PHASE_FETCH},
+};
+
 START_TEST(each_call_and_each_retry_counts_by_its_name)
 {
     static const char *const answers[METRIC_CALL_N] = {"{\"id\":\"s1\"}", "{\"id\":\"r1\"}", "{\"status\":\"completed\"}",
@@ -75,12 +82,16 @@ START_TEST(each_call_and_each_retry_counts_by_its_name)
     submit(subject);
     turn();
     for (unsigned call = 0; call < METRIC_CALL_N; call++) {
+        ck_assert_int_eq(in_phase(phases[call][0]), 1);
         begin(last());
+        ck_assert_int_eq(in_phase(phases[call][1]), 1);
         ck_assert_int_eq(read_cell(METRIC_REQUESTS_TOTAL, call), 1);
         ck_assert_int_eq(read_cell(METRIC_RETRIES_TOTAL, call), 0);
         break_off(last(), TRANSPORT_CONNECT, false);
+        ck_assert_int_eq(in_phase(phases[call][2]), 1);
         turn_at(now_ms + 60000);
         begin(last());
+        ck_assert_int_eq(in_phase(phases[call][1]), 1);
         ck_assert_int_eq(read_cell(METRIC_REQUESTS_TOTAL, call), 2);
         ck_assert_int_eq(read_cell(METRIC_RETRIES_TOTAL, call), 1);
         ck_assert_int_eq(sum(METRIC_REQUESTS_TOTAL), 2 * (call + 1));
@@ -186,6 +197,19 @@ START_TEST(an_errand_counts_by_what_came_of_it_and_the_last_one_is_told_of)
 }
 END_TEST
 
+START_TEST(a_refusal_of_an_errand_counts_as_one)
+{
+    struct subject *subject = subject_new();
+    subject->metadata = errands[0].metadata;
+    kick_off(subject);
+    runner_command(&runner, RUNNER_CANCEL, now_ms);
+    turn();
+    break_off(last(), TRANSPORT_EGRESS, false);
+    ck_assert_int_eq(sum(METRIC_EGRESS_REFUSALS_TOTAL), 1);
+    ck_assert_int_eq(read_cell(METRIC_ERRANDS_TOTAL, METRIC_ERRAND_CANCEL_FAILED), 1);
+}
+END_TEST
+
 START_TEST(the_first_kickoff_is_told_of_as_it_leaves_and_no_other)
 {
     struct subject *subject = subject_new();
@@ -270,6 +294,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_run_is_timed_from_its_kickoff_to_its_outcome);
     tcase_add_test(tcase, what_was_refused_or_abandoned_has_no_duration);
     tcase_add_loop_test(tcase, an_errand_counts_by_what_came_of_it_and_the_last_one_is_told_of, 0, COUNT(errands));
+    tcase_add_test(tcase, a_refusal_of_an_errand_counts_as_one);
     tcase_add_test(tcase, the_first_kickoff_is_told_of_as_it_leaves_and_no_other);
     tcase_add_test(tcase, what_is_new_of_an_accepted_run_is_told);
     tcase_add_test(tcase, what_was_put_off_is_told_with_the_next_answer);
