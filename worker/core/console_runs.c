@@ -213,6 +213,7 @@ static void set_state(struct ask *ask, enum ask_state state)
     pthread_mutex_unlock(&ask->console->lock);
 }
 
+/* Not of a free one, which a thread of the admin server may just be filling. */
 static void serve(struct console *console, struct ask *ask, enum ask_state state, bool is_leaving, int64_t now_mono_ms)
 {
     bool must_end = is_leaving || now_mono_ms >= ask->give_up_mono_ms;
@@ -247,7 +248,9 @@ void console_serve_asks(struct console *console, int64_t now_mono_ms)
         enum ask_state state = ask->state;
         bool is_leaving = console->worker == NULL;
         pthread_mutex_unlock(&console->lock);
-        serve(console, ask, state, is_leaving, now_mono_ms);
+        if (state != ASK_FREE) {
+            serve(console, ask, state, is_leaving, now_mono_ms);
+        }
     }
 }
 
