@@ -161,6 +161,6 @@ void lookout_free(struct lookout *lookout)
     cancels_free(lookout->cancels);
     standing_free(lookout->standing);
     metrics_free(lookout->metrics);
-    memset(lookout->token, 0, sizeof lookout->token);
+    explicit_bzero(lookout->token, sizeof lookout->token); /* a memset would be left out */
     free(lookout);
 }
