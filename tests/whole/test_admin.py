@@ -12,10 +12,10 @@ import tempfile
 
 from admin import Admin
 from broker import Broker, Unavailable
-from child import wait_until
+from child import Child, wait_until
 from scene import Scene
 from tap import equal, holds, lacks, run_all, skip, test
-from worker import Worker, invocation, run_command
+from worker import PROGRAM, Worker, invocation, run_command
 
 ANY = "127.0.0.1:0"
 TOKEN = "a-token-of-the-test"
@@ -263,6 +263,16 @@ def _():
         worker.wait_for("worker_starting")
         equal([admin.get("/runs").code, admin.get("/runs", Authorization=f"Bearer {TOKEN}").code], [401, 200])
         lacks(worker.output(), "admin_closed", TOKEN)
+
+
+@test("fewer files than its connections may need are warned of")
+def _():
+    command = [PROGRAM, "run", "--bootstrap-servers", "127.0.0.1:1", "--egress-allow", "*", "--admin-listen", ANY]
+    with Child(["prlimit", "--nofile=200:200", *command], "few") as worker:
+        worker.wait_for('"warn","event":"files_few".*200 files open, fewer than 256.*ulimit')
+    with Child(["prlimit", "--nofile=100:256", *command], "enough") as worker:
+        worker.wait_for("worker_starting")
+        lacks(worker.output(), "files_few")
 
 
 @test("a token comes from a file, without its line end")

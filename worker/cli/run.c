@@ -10,7 +10,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* Some seventy of its own, 64 connections of the admin server's, and as many for a backend. */
+#define FEW_FILES 256
 
 /* What the signal handler needs: the worker to stop, and how often it was asked. */
 static struct worker *_Atomic signalled_worker;
@@ -72,6 +76,17 @@ static void tell_unknown(const struct secret_view *view, void *opaque)
               "secrets-dir, and no variable RXP_SECRET_%s", view->name, view->name);
 }
 
+/* Once the pool has taken all that the process may have. */
+static void tell_few_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FEW_FILES) {
+        log_event(LOG_WARN, "files_few", "this process may have %llu files open, fewer than %d: connections to backends and brokers "
+                  "may fail for that; raise the limit (ulimit -n, LimitNOFILE, --ulimit nofile)",
+                  (unsigned long long)files.rlim_cur, FEW_FILES);
+    }
+}
+
 static void tell_start(const struct worker_config *config, const struct options *options)
 {
     if (options_source(options, "egress-allow") == OPTION_DEFAULT) {
@@ -81,6 +96,7 @@ static void tell_start(const struct worker_config *config, const struct options 
                       ? "host with a public address"
                       : "host but loopback, link-local and metadata addresses, private networks among them");
     }
+    tell_few_files();
     secrets_view_unknown(config->pool.secrets, tell_unknown, NULL);
     size_t n = 0;
     struct profile_set *set = profiles_hold(config->profiles);
@@ -189,6 +205,7 @@ static int run_main(const struct options *options)
     const char **topics = NULL;
     const char **replies = NULL;
     int status = EXIT_USAGE;
+    catch_signals(); /* a SIGHUP while files are being read must not end it */
     if (settings_kafka(options, &config.kafka, why) != 0) {
         goto out;
     }
@@ -219,7 +236,6 @@ static int run_main(const struct options *options)
         goto out;
     }
     take_numbers(options, &config);
-    catch_signals();
     if (start_log(options) != 0) {
         snprintf(why, sizeof why, "the log could not be started");
         goto out;
