@@ -1,6 +1,7 @@
 #include "cli/letters.h"
 
 #include "base/clock.h"
+#include "kafka/log_range.h"
 #include "kafka/topic.h"
 #include "kafka/tracker.h"
 
@@ -35,11 +36,10 @@ static int remaining_ms(int64_t until_ms)
 static int open_pile(struct letters *letters, const rd_kafka_topic_partition_t *at, bool anew, int64_t until_ms, char *why)
 {
     struct pile *pile = &letters->piles[at->partition];
-    int64_t low = 0;
+    struct log_range log = {0, 0};
     rd_kafka_resp_err_t error = at->err;
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        error = rd_kafka_query_watermark_offsets(letters->client, letters->topic, at->partition, &low, &pile->end,
-                                                 remaining_ms(until_ms));
+        error = log_range_read(letters->client, letters->topic, at->partition, remaining_ms(until_ms), &log);
     }
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         snprintf(why, LETTERS_WHY_BYTES, "topic '%s' [%" PRId32 "] cannot be read: %s", letters->topic, at->partition,
@@ -48,7 +48,8 @@ static int open_pile(struct letters *letters, const rd_kafka_topic_partition_t *
     }
     pile->committed = at->offset >= 0 ? at->offset : -1;
     bool goes_on = !anew && pile->committed >= 0;
-    pile->begin = goes_on && pile->committed > low ? pile->committed : low;
+    pile->begin = goes_on && pile->committed > log.low ? pile->committed : log.low;
+    pile->end = log.high;
     pile->read = pile->begin >= pile->end;
     size_t map_bytes = at->metadata != NULL ? strnlen(at->metadata, at->metadata_size) : 0;
     pile->tracker = tracker_new(goes_on ? pile->committed : -1, goes_on ? at->metadata : NULL, goes_on ? map_bytes : 0);

@@ -3,6 +3,7 @@
 #include "cli/live_runs.h"
 #include "cli/settings.h"
 #include "kafka/client_conf.h"
+#include "kafka/log_range.h"
 #include "kafka/offset_map.h"
 #include "kafka/topic.h"
 
@@ -117,8 +118,10 @@ static int read_position(rd_kafka_t *client, const rd_kafka_topic_partition_t *c
         snprintf(why, SETTINGS_WHY_BYTES, "out of memory");
         return -1;
     }
-    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(client, committed->topic, committed->partition,
-                                                                 &position->low, &position->end, BROKER_TIMEOUT_MS);
+    struct log_range log = {0, 0};
+    rd_kafka_resp_err_t error = log_range_read(client, committed->topic, committed->partition, BROKER_TIMEOUT_MS, &log);
+    position->low = log.low;
+    position->end = log.high;
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         snprintf(why, SETTINGS_WHY_BYTES, "%s [%" PRId32 "]: %s", committed->topic, committed->partition,
                  rd_kafka_err2str(error));

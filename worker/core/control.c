@@ -4,6 +4,7 @@
 #include "core/cancels.h"
 #include "engine/pool.h"
 #include "kafka/client_end.h"
+#include "kafka/log_range.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
 #include "protocol/control.h"
@@ -17,7 +18,8 @@
 
 #define TURN_MS 200
 #define BATCH 1000 /* messages, after which runs are asked, however many more there are */
-#define ASK_MS 1000
+#define ASK_FIRST_MS 2000 /* doubled for slow brokers */
+#define ASK_MOST_MS 4000
 #define AGAIN_MS 1000     /* after a question that was not answered, and for a topic that is not there */
 #define LOOK_MS 10000     /* for new partitions */
 #define TOLD_MS 600000    /* a fault that lasts */
@@ -43,6 +45,7 @@ struct control {
     int n_places;
     int64_t began_ms;
     int64_t look_at_ms;
+    int ask_ms; /* so long an answer is waited for */
     int64_t fault_told_ms; /* CLOCK_NEVER: not since all was well */
     int64_t garbage_told_ms;
     size_t garbage_untold;
@@ -110,7 +113,7 @@ static bool is_missing(rd_kafka_resp_err_t error)
 static int count_partitions(struct control *control, rd_kafka_resp_err_t *error)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    *error = rd_kafka_metadata(control->client, 0, control->handle, &metadata, ASK_MS);
+    *error = rd_kafka_metadata(control->client, 0, control->handle, &metadata, control->ask_ms);
     if (*error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return -1;
     }
@@ -123,20 +126,19 @@ static int count_partitions(struct control *control, rd_kafka_resp_err_t *error)
 /* Where the hour begins, and where the log ended before that was asked: what comes in between must not be missed. */
 static rd_kafka_resp_err_t find_place(struct control *control, int32_t partition, struct place *place)
 {
-    int64_t low = 0;
-    int64_t high = 0;
+    struct log_range log;
     const char *topic = control->config.topic;
-    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(control->client, topic, partition, &low, &high, ASK_MS);
+    rd_kafka_resp_err_t error = log_range_read(control->client, topic, partition, control->ask_ms, &log);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return error;
     }
     rd_kafka_topic_partition_list_t *times = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *time = rd_kafka_topic_partition_list_add(times, topic, partition);
     time->offset = clock_wall_ms() - CANCELS_KEPT_MS;
-    error = rd_kafka_offsets_for_times(control->client, times, ASK_MS);
+    error = rd_kafka_offsets_for_times(control->client, times, control->ask_ms);
     error = error == RD_KAFKA_RESP_ERR_NO_ERROR ? time->err : error;
     /* A negative one: nothing is as young as that. */
-    *place = (struct place){.next = time->offset >= 0 && time->offset < high ? time->offset : high, .end = high};
+    *place = (struct place){.next = time->offset >= 0 && time->offset < log.high ? time->offset : log.high, .end = log.high};
     rd_kafka_topic_partition_list_destroy(times);
     return error;
 }
@@ -203,9 +205,11 @@ static void look(struct control *control, int64_t now_ms)
     control->look_at_ms = now_ms + LOOK_MS;
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         control->fault_told_ms = CLOCK_NEVER;
+        control->ask_ms = ASK_FIRST_MS;
         return;
     }
-    control->look_at_ms = now_ms + AGAIN_MS;
+    control->look_at_ms = clock_mono_ms() + AGAIN_MS;
+    control->ask_ms = error == RD_KAFKA_RESP_ERR__TIMED_OUT ? ASK_MOST_MS : ASK_FIRST_MS;
     if (is_missing(error) || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         drop_partitions(control); /* should it come, it is another */
         tell_fault(control, error);
@@ -361,6 +365,7 @@ struct control *control_new(const struct control_config *config, char *why, size
         return NULL;
     }
     control->config = *config;
+    control->ask_ms = ASK_FIRST_MS;
     control->fault_told_ms = CLOCK_NEVER;
     control->garbage_told_ms = CLOCK_NEVER;
     if (connect_client(control, why, why_bytes) != 0) {

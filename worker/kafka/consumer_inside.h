@@ -163,6 +163,7 @@ struct consumer {
         int64_t ask_ms; /* no log's ends are asked for before */
         int64_t backoff_ms;
         int timeout_ms;
+        int ask_timeout_ms; /* of a question where a log ends */
         int64_t warned_ms;
     } read;
 

@@ -1,6 +1,7 @@
 #include "kafka/reader.h"
 
 #include "base/clock.h"
+#include "kafka/log_range.h"
 #include "kafka/topic.h"
 
 #include <stdio.h>
@@ -26,14 +27,12 @@ static int start_partitions(struct reader *reader, const char *topic, enum reade
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)reader->n_partitions);
     rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
     for (size_t i = 0; i < reader->n_partitions && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        int64_t low = 0;
-        int64_t high = 0;
-        error = rd_kafka_query_watermark_offsets(reader->client, topic, (int32_t)i, &low, &high,
-                                                 remaining_ms(until_ms));
-        bool empty = from == READER_END || low == high;
-        reader->end[i] = empty ? -1 : high;
+        struct log_range log = {0, 0};
+        error = log_range_read(reader->client, topic, (int32_t)i, remaining_ms(until_ms), &log);
+        bool empty = from == READER_END || log.low == log.high;
+        reader->end[i] = empty ? -1 : log.high;
         reader->n_open += !empty;
-        rd_kafka_topic_partition_list_add(list, topic, (int32_t)i)->offset = from == READER_END ? high : low;
+        rd_kafka_topic_partition_list_add(list, topic, (int32_t)i)->offset = from == READER_END ? log.high : log.low;
     }
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         error = rd_kafka_assign(reader->client, list);

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "kafka/consumer_inside.h"
+#include "kafka/log_range.h"
 #include "kafka/offset_fetch.h"
 #include "ops/log.h"
 
@@ -14,9 +15,10 @@ enum {
     MOST_BACKOFF_MS = 5000,
     SEEK_AGAIN_MS = 20,
     STUCK_MS = 5000,
-    ASK_TIMEOUT_MS = 300, /* waited for: the broker has answered a moment ago, or the group is in trouble anyway */
+    FIRST_ASK_MS = 1000, /* waited for: the broker has answered a moment ago, or the group is in trouble anyway; doubled the same */
+    MOST_ASK_MS = 8000,
     ASK_AGAIN_MS = 1000,
-    RESTARTS_A_TURN = 20,
+    RESTARTS_A_TURN = 10, /* each may wait behind two fetches */
     WARN_EVERY_MS = 30000,
 };
 
@@ -93,27 +95,29 @@ static void take_new_log(struct consumer *consumer, struct consumer_partition *p
 /* Where in the log does it go on? -1 where nobody can tell now. */
 static int find_place(struct consumer *consumer, struct consumer_partition *partition)
 {
-    int64_t low = 0;
-    int64_t high = 0;
+    struct log_range log;
     const char *topic = partition->topic->name;
     int32_t number = partition->assignment->partition;
-    rd_kafka_resp_err_t err =
-        rd_kafka_query_watermark_offsets(consumer->rk, topic, number, &low, &high, ASK_TIMEOUT_MS);
+    rd_kafka_resp_err_t err = log_range_read(consumer->rk, topic, number, consumer->read.ask_timeout_ms, &log);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        consumer->read.ask_timeout_ms = FIRST_ASK_MS;
+    else if (err == RD_KAFKA_RESP_ERR__TIMED_OUT && consumer->read.ask_timeout_ms < MOST_ASK_MS)
+        consumer->read.ask_timeout_ms *= 2;
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         log_event(LOG_DEBUG, "log_ends_unread", "%s [%" PRId32 "]: %s", topic, number, rd_kafka_err2str(err));
         return -1;
     }
     if (partition->position == OFFSET_NONE)
         return 0;
-    if (partition->position > high) {
-        take_new_log(consumer, partition, low, high);
+    if (partition->position > log.high) {
+        take_new_log(consumer, partition, log.low, log.high);
         if (consumer->fatal)
             return -1;
-    } else if (partition->position < low) {
+    } else if (partition->position < log.low) {
         log_event(LOG_WARN, "messages_gone", "%s [%" PRId32 "]: offsets %" PRId64 " to %" PRId64 " are gone from the log "
-                  "(retention) before they were read", topic, number, partition->position, low - 1);
-        tracker_reach(partition->tracker, low);
-        partition->position = low;
+                  "(retention) before they were read", topic, number, partition->position, log.low - 1);
+        tracker_reach(partition->tracker, log.low);
+        partition->position = log.low;
     }
     return 0;
 }
@@ -127,7 +131,7 @@ static void fill_restarts(struct consumer *consumer, rd_kafka_topic_partition_li
         if (list->cnt == RESTARTS_A_TURN)
             return;
         if (find_place(consumer, partition) != 0) {
-            consumer->read.ask_ms = consumer->now_ms + ASK_AGAIN_MS;
+            consumer->read.ask_ms = clock_mono_ms() + ASK_AGAIN_MS;
             return;
         }
         if (partition->phase != PARTITION_RUNNING)
@@ -176,6 +180,7 @@ void restore_init(struct consumer *consumer)
 {
     consumer->read.backoff_ms = FIRST_BACKOFF_MS;
     consumer->read.timeout_ms = FIRST_TIMEOUT_MS;
+    consumer->read.ask_timeout_ms = FIRST_ASK_MS;
 }
 
 static void read_again_later(struct consumer *consumer, const char *reason)
