@@ -146,28 +146,49 @@ static int commit(struct redrive *redrive)
     return letters_commit(redrive->letters, redrive->why);
 }
 
+/* Waits while the client's queue is full of others. 0, or -1 with why. */
+static int produce(struct redrive *redrive, const rd_kafka_message_t *message, const char *topic, rd_kafka_headers_t *headers,
+                   struct passage *passage)
+{
+    for (;;) {
+        rd_kafka_resp_err_t error = rd_kafka_producev(
+            redrive->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(message->key, message->key_len),
+            RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_OPAQUE(passage), RD_KAFKA_V_END);
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return 0;
+        }
+        if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL || redrive->outstanding == 0) {
+            snprintf(redrive->why, sizeof redrive->why, "topic '%s': %s", topic, rd_kafka_err2str(error));
+            return -1;
+        }
+        if (settle_down(redrive, redrive->outstanding / 2) != 0) {
+            return -1;
+        }
+    }
+}
+
 static int send_letter(struct redrive *redrive, const struct letter *letter, const char *topic)
 {
     const rd_kafka_message_t *message = letter->message;
     struct passage *passage = malloc(sizeof *passage);
     rd_kafka_headers_t *headers = letter_headers(letter);
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
-    if (passage != NULL && headers != NULL) {
-        *passage = (struct passage){message->partition, message->offset};
-        error = rd_kafka_producev(redrive->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(message->key, message->key_len),
-                                  RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_HEADERS(headers),
-                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(passage), RD_KAFKA_V_END);
+    if (passage == NULL || headers == NULL) {
+        snprintf(redrive->why, sizeof redrive->why, "out of memory");
+        goto fail;
     }
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (headers != NULL) {
-            rd_kafka_headers_destroy(headers);
-        }
-        free(passage);
-        snprintf(redrive->why, sizeof redrive->why, "topic '%s': %s", topic, rd_kafka_err2str(error));
-        return -1;
+    *passage = (struct passage){message->partition, message->offset};
+    if (produce(redrive, message, topic, headers, passage) != 0) {
+        goto fail;
     }
     redrive->outstanding++;
     return 0;
+fail:
+    if (headers != NULL) {
+        rd_kafka_headers_destroy(headers);
+    }
+    free(passage);
+    return -1;
 }
 
 static int take_letter(struct redrive *redrive, const rd_kafka_message_t *message)
