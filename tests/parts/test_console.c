@@ -294,6 +294,20 @@ START_TEST(a_cancel_is_entered_once_its_runs_were_looked_for)
 }
 END_TEST
 
+START_TEST(a_cancel_hits_the_runs_that_are_there_though_their_inputs_are_from_the_future)
+{
+    struct call call;
+    rows[0].input_ms = clock_wall_ms() + 5000000; /* a producer whose clock goes wrong */
+    begin(&call, "POST", "/runs/one/cancel", TOKEN);
+    end(wait_for_query(), true);
+    finish(&call);
+    assert_holds(&call, 202, "\"runs\":1");
+    ck_assert(cancels_hit(cancels, "one", rows[0].input_ms));
+    ck_assert(!cancels_hit(cancels, "one", rows[0].input_ms + 1));
+    forget(&call);
+}
+END_TEST
+
 START_TEST(a_cancel_of_no_run_stays_in_force)
 {
     answers_at_once = true;
@@ -450,6 +464,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_run_is_found_by_its_id_decoded);
     tcase_add_test(tc, a_cancel_wants_the_token);
     tcase_add_test(tc, a_cancel_is_entered_once_its_runs_were_looked_for);
+    tcase_add_test(tc, a_cancel_hits_the_runs_that_are_there_though_their_inputs_are_from_the_future);
     tcase_add_test(tc, a_cancel_of_no_run_stays_in_force);
     tcase_add_test(tc, without_a_worker_questions_are_refused_and_those_under_way_answered);
     tcase_add_test(tc, it_comes_and_goes_while_many_ask);

@@ -37,6 +37,7 @@ class Message:
     key: object = None
     headers: list = dataclasses.field(default_factory=list)  # pairs of text and bytes
     partition: int = -1  # the partitioner's choice
+    timestamp_ms: int = 0  # now
 
 
 @dataclasses.dataclass
@@ -142,7 +143,7 @@ class Cluster:
             while True:
                 try:
                     producer.produce(topic, as_bytes(message.value), key=as_bytes(message.key),
-                                     headers=message.headers or None,
+                                     headers=message.headers or None, timestamp=message.timestamp_ms,
                                      on_delivery=lambda error, sent, index=index: delivered(index, error, sent),
                                      **arguments)
                     break

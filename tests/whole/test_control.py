@@ -7,6 +7,7 @@ import tempfile
 import time
 
 from admin import Admin
+from admin import Admin
 from broker import Broker, Unavailable
 from child import wait_until
 from cluster import Message
@@ -210,6 +211,18 @@ def _():
         scene.kafka.produce(topic, [control("run")])
         equal(scene.wait_for_results(1)[0].json()["invocation_id"], "run")
         equal(worker.stop(), 0)
+
+
+@test("the admin server cancels a run that is there, though its input claims to come from the future")
+def _():
+    token = "sixteen-letters-long"
+    with Scene(partitions=1) as scene:
+        worker = scene.worker(admin_listen="127.0.0.1:0", admin_token=token)
+        scene.produce([Message(long_run("run", scene), timestamp_ms=int(time.time() + 3000) * 1000)])
+        wait_for_kickoffs(scene, 1)
+        asked = Admin(worker).ask("POST", "/runs/run/cancel", {"Authorization": "Bearer " + token}, b"")
+        equal(asked.code, 202)
+        equal([record.json()["status"] for record in scene.wait_for_results(1)], ["cancelled"])
 
 
 @test("cancel says what is wrong with its words")

@@ -16,6 +16,7 @@
 #define ROWS_MAX_BYTES ((size_t)512 << 10)
 #define RUNS_PATH "/runs/"
 #define CANCEL_END "/cancel"
+#define CANCEL_ROWS 100 /* of the runs of one id so many are asked when their inputs were written */
 
 static bool is_too_long(const char *text)
 {
@@ -126,28 +127,38 @@ static void answer_rows(struct ask *ask, const struct query_answer *answer)
     free(text);
 }
 
+/* A run that is here was enqueued before, whatever the clock said that its input was stamped by. */
+static int64_t asked_at(const struct query_row *rows, size_t n, int64_t now_ms)
+{
+    int64_t asked_ms = now_ms;
+    for (size_t i = 0; i < n; i++) {
+        asked_ms = rows[i].input_ms > asked_ms ? rows[i].input_ms : asked_ms;
+    }
+    return asked_ms;
+}
+
 /* The runs were looked for before the cancel is entered: it could end them before they are found. */
-static void cancel(struct ask *ask, size_t matching, bool complete)
+static void cancel(struct ask *ask, const struct query_answer *answer)
 {
     struct console *console = ask->console;
     int64_t now_ms = clock_wall_ms();
     metrics_add_shared(console->config.metrics, METRIC_CANCELS_TOTAL, METRIC_CANCEL_ADMIN, 1);
-    if (cancels_add(console->config.cancels, ask->id, now_ms, now_ms)) {
+    if (cancels_add(console->config.cancels, ask->id, asked_at(answer->rows, answer->n, now_ms), now_ms)) {
         pool_ask(ask->pool);
     }
-    if (matching == 0) {
+    if (answer->matching == 0) {
         char sentence[320];
         snprintf(sentence, sizeof sentence, "%s '%.80s'; the cancel stays in force for an hour for an input that was enqueued "
-                 "before it", complete ? "no run here has invocation_id" : "the loops did not say in time whether a run has "
+                 "before it", answer->complete ? "no run here has invocation_id" : "the loops did not say in time whether a run has "
                  "invocation_id", ask->id);
-        admin_refuse(ask->exchange, complete ? 404 : 503, sentence);
+        admin_refuse(ask->exchange, answer->complete ? 404 : 503, sentence);
         return;
     }
     struct json_writer out;
     json_writer_init(&out, 256);
     put_text(&out, "{\"invocation_id\":", ask->id);
     json_put(&out, ",\"runs\":");
-    json_put_int(&out, (int64_t)matching);
+    json_put_int(&out, (int64_t)answer->matching);
     json_put(&out, "}");
     size_t bytes = 0;
     char *text = json_writer_take(&out, &bytes);
@@ -189,7 +200,7 @@ static void answer(struct console *console, struct ask *ask)
         answer_rows(ask, &answer);
         break;
     case ASK_CANCEL:
-        cancel(ask, answer.matching, answer.complete);
+        cancel(ask, &answer);
         break;
     }
     query_release(ask->query);
@@ -416,7 +427,7 @@ void console_serve_cancel(struct http_exchange *exchange, void *opaque)
     struct runs_filter filter;
     runs_filter_init(&filter);
     filter.query.invocation_id = whole;
-    filter.query.limit = 1;
+    filter.query.limit = CANCEL_ROWS;
     put_question(opaque, exchange, ASK_CANCEL, &filter.query);
     free(whole);
 }

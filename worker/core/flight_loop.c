@@ -118,6 +118,7 @@ static void on_describe(struct run *run, struct query_row *row, void *opaque)
     row->key.topic = job->ref.assignment->topic;
     row->key.partition = job->ref.assignment->partition;
     row->key.offset = job->ref.offset;
+    row->input_ms = job->message_ms;
 }
 
 static void return_job(struct flight *flight, struct job *job, enum job_return returned)

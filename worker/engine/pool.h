@@ -89,8 +89,8 @@ struct pool_hooks {
     /* On the loop thread, of each run there, after pool_ask; and of each that was just prepared, a resumed one among them. True:
      * it is cancelled. NULL: never. */
     bool (*is_cancelled)(struct run *run, void *opaque);
-    /* On the loop thread: fills what the owner alone knows of it: key.topic, key.partition, key.offset, and phase PUBLISH
-     * never. The strings hold until it returns to the loop. NULL: nothing is known. */
+    /* On the loop thread: fills what the owner alone knows of it: key.topic, key.partition, key.offset, input_ms, and phase
+     * PUBLISH never. The strings hold until it returns to the loop. NULL: nothing is known. */
     void (*describe)(struct run *run, struct query_row *row, void *opaque);
     /* On the loop thread: an exchange of the run, or (run NULL) one after its end, goes on (trace.h). NULL: not wanted. */
     void (*trace)(struct run *run, const struct trace *trace, void *opaque);

@@ -34,6 +34,7 @@ struct query_row {
     enum metric_phase phase;
     int polls;
     bool resumed;
+    int64_t input_ms;    /* its input's own timestamp, by whichever clock; less than 1: it has none */
     int64_t next_ms;     /* Unix time of its next step, where it waits; -1 */
     int64_t deadline_ms; /* Unix time; -1: it has not begun */
 };
