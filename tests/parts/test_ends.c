@@ -153,7 +153,7 @@ START_TEST(without_brokers_what_was_known_stays_and_it_ends_in_time)
 }
 END_TEST
 
-START_TEST(what_is_missing_has_no_end_until_it_is_there_and_spoils_no_other)
+START_TEST(what_is_missing_has_no_end_until_it_is_there)
 {
     stage_open(&stage);
     stage_make_topic(&stage, 2);
@@ -170,6 +170,27 @@ START_TEST(what_is_missing_has_no_end_until_it_is_there_and_spoils_no_other)
     await_end(ends, 0, MESSAGES);
     await_end(ends, 1, MESSAGES);
     ck_assert_int_eq(read_end(ends, 2), ENDS_UNKNOWN); /* there is no such partition */
+    stage_fill(&stage, 1, 12, 20);
+    await_end(ends, 0, MESSAGES + 12);
+    ends_free(ends);
+    stage_close(&stage);
+}
+END_TEST
+
+/* The topic is there, beside one that is not. */
+START_TEST(a_topic_that_is_missing_spoils_no_other)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 2);
+    stage_fill(&stage, 2, MESSAGES, 20);
+    rd_kafka_mock_topic_set_error(stage.cluster, "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    struct ends *ends = open_ends(EVERY_MS);
+    rd_kafka_topic_partition_list_t *list = list_of(2, ENDS_UNKNOWN);
+    rd_kafka_topic_partition_list_add(list, "gone", 0)->offset = ENDS_UNKNOWN;
+    ends_ask(ends, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    await_end(ends, 1, MESSAGES);
+    ck_assert_int_eq(read_beginning(ends, 1), 0);
     stage_fill(&stage, 1, 12, 20);
     await_end(ends, 0, MESSAGES + 12);
     ends_free(ends);
@@ -197,7 +218,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, knows_where_a_log_begins_if_asked);
     tcase_add_test(tcase, asks_at_once_when_other_partitions_are_wanted);
     tcase_add_test(tcase, without_brokers_what_was_known_stays_and_it_ends_in_time);
-    tcase_add_test(tcase, what_is_missing_has_no_end_until_it_is_there_and_spoils_no_other);
+    tcase_add_test(tcase, what_is_missing_has_no_end_until_it_is_there);
+    tcase_add_test(tcase, a_topic_that_is_missing_spoils_no_other);
     tcase_add_test(tcase, ends_at_once_before_it_has_asked);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -13,6 +13,8 @@ import tempfile
 from admin import Admin
 from broker import Broker, Unavailable
 from child import Child, wait_until
+from cluster import Message
+from confluent_kafka.admin import AdminClient, NewPartitions
 from scene import Scene
 from tap import equal, holds, lacks, run_all, skip, test
 from worker import PROGRAM, Worker, invocation, run_command
@@ -100,6 +102,27 @@ def _():
                metrics['rxp_paused_partitions{reason="limit"}']), (12, 5, 1))
         assert admin.family("rxp_partition_frontier_age_seconds").popitem()[1] > 0
         worker.kill()
+
+
+@test("what waits in a partition that its topic got later is counted soon")
+def _():
+    with Scene(partitions=1) as scene:
+        admin = Admin(scene.worker(admin_listen=ANY, max_in_flight=5))
+        wait_ready(admin)
+        scene.produce([Message(invocation("run", scene.backend, {"seconds": "60"}), partition=0)])
+        wait_until(lambda: list(admin.family("rxp_partition_lag").values()) == [1], 30, "the first partition's end")
+        broker = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
+        broker.create_partitions([NewPartitions(scene.invocations, 2)], operation_timeout=30)[scene.invocations].result(30)
+        other = scene.worker(name="other")  # its coming and going makes the group look
+        wait_until(lambda: "partition_assigned" in other.output(), 60, "a partition at the other")
+        equal(other.stop(), 0)
+        wait_until(lambda: admin.metrics()["rxp_assigned_partitions"] == 2, 60, "two partitions")
+        scene.produce([Message(invocation(f"run-{n}", scene.backend, {"seconds": "60"}), partition=1) for n in range(11)])
+
+        def settled():
+            metrics = admin.metrics()
+            return sum(admin.family("rxp_runs_in_flight").values()) == 5 and metrics["rxp_waiting_invocations"] == 7
+        wait_until(settled, 60, "5 in flight and 7 that wait")
 
 
 @test("with its broker gone a worker lives, and says why it is not ready; with the broker back it is ready again")

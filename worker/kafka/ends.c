@@ -112,53 +112,30 @@ static bool is_missing(rd_kafka_resp_err_t err)
            err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
-/* As the broker says; INT32_MAX where it does not say. */
-static int32_t count_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms)
+static void learn_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    int32_t n = INT32_MAX;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
     if (handle == NULL)
-        return n;
-    if (rd_kafka_metadata(rk, 0, handle, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
-        rd_kafka_resp_err_t err = metadata->topics[0].err;
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-            n = metadata->topics[0].partition_cnt;
-        else if (is_missing(err))
-            n = 0;
-    }
+        return;
+    rd_kafka_metadata(rk, 0, handle, &metadata, timeout_ms);
     if (metadata != NULL)
         rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(handle);
-    return n;
 }
 
-static void leave_out_missing(rd_kafka_t *rk, rd_kafka_topic_partition_list_t **list, int timeout_ms)
+/* What librdkafka was told of a topic it goes by for minutes, and so it may know nothing of partitions that came later. Once it
+ * has asked anew it knows them at the next question. */
+static void learn_missing(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *asked, rd_kafka_resp_err_t err, int timeout_ms)
 {
-    rd_kafka_topic_partition_list_t *there = rd_kafka_topic_partition_list_new((*list)->cnt);
-    int32_t n = 0;
-    for (int i = 0; i < (*list)->cnt; i++) {
-        const rd_kafka_topic_partition_t *at = &(*list)->elems[i];
-        if (i == 0 || strcmp((*list)->elems[i - 1].topic, at->topic) != 0)
-            n = count_partitions(rk, at->topic, timeout_ms);
-        if (at->partition < n)
-            rd_kafka_topic_partition_list_add(there, at->topic, at->partition);
+    const char *learned = "";
+    for (int i = 0; i < asked->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &asked->elems[i];
+        if ((is_missing(err) || is_missing(at->err)) && strcmp(at->topic, learned) != 0) {
+            learn_partitions(rk, at->topic, timeout_ms);
+            learned = at->topic;
+        }
     }
-    rd_kafka_topic_partition_list_destroy(*list);
-    *list = there;
-}
-
-/* What librdkafka was told of a topic it goes by for minutes: it knows nothing of partitions that came later, and because of
- * one that it does not know it answers for none. So the broker is asked which there are. */
-static rd_kafka_resp_err_t ask_for_ends(rd_kafka_t *rk, rd_kafka_topic_partition_list_t **asked,
-                                        rd_kafka_topic_partition_list_t **beginnings, int timeout_ms)
-{
-    rd_kafka_resp_err_t err = ask(rk, *asked, RD_KAFKA_OFFSET_END, timeout_ms);
-    if (!is_missing(err))
-        return err;
-    leave_out_missing(rk, asked, timeout_ms);
-    leave_out_missing(rk, beginnings, timeout_ms);
-    return ask(rk, *asked, RD_KAFKA_OFFSET_END, timeout_ms);
 }
 
 /* Takes `asked`. */
@@ -166,8 +143,8 @@ static void serve_question(struct ends *ends, rd_kafka_topic_partition_list_t *a
 {
     rd_kafka_topic_partition_list_t *beginnings = without_place(asked);
     bool is_sign = asked->cnt == 0;
-    rd_kafka_resp_err_t err =
-        is_sign ? ask_for_sign(ends->rk, *timeout_ms) : ask_for_ends(ends->rk, &asked, &beginnings, *timeout_ms);
+    rd_kafka_resp_err_t err = is_sign ? ask_for_sign(ends->rk, *timeout_ms) : ask(ends->rk, asked, RD_KAFKA_OFFSET_END, *timeout_ms);
+    learn_missing(ends->rk, asked, err, *timeout_ms);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         ask(ends->rk, beginnings, RD_KAFKA_OFFSET_BEGINNING, *timeout_ms);
     rd_kafka_poll(ends->rk, 0); /* errors, which are nobody's: the consumer tells of them */
