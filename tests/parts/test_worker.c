@@ -140,12 +140,8 @@ static struct hold {
 } hold;
 
 /* On the loop. */
-static void stand_still(const struct query_row *rows, size_t n, size_t matching, bool complete, void *opaque)
+static void stand_still(void *opaque)
 {
-    (void)rows;
-    (void)n;
-    (void)matching;
-    (void)complete;
     (void)opaque;
     sem_post(&hold.stands);
     sem_wait(&hold.goes_on);
