@@ -109,7 +109,7 @@ START_TEST(asks_at_once_when_other_partitions_are_wanted)
     stage_open(&stage);
     stage_make_topic(&stage, 2);
     stage_fill(&stage, 2, MESSAGES, 20);
-    struct ends *ends = open_ends(3600 * 1000);
+    struct ends *ends = open_ends(3600000);
     await_answer_after(ends, 0); /* asked for nothing: a sign of life alone */
     ck_assert_int_eq(read_end(ends, 0), ENDS_UNKNOWN);
     ask(ends, 1, 0);
@@ -209,6 +209,24 @@ START_TEST(ends_at_once_before_it_has_asked)
 }
 END_TEST
 
+START_TEST(leaves_no_thread_behind)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    int before = rd_kafka_thread_cnt();
+    for (int i = 0; i < 10; i++) {
+        struct ends *ends = open_ends(EVERY_MS);
+        if (i % 2 == 0) {
+            ask(ends, 1, 0);
+            await_answer_after(ends, 0);
+        }
+        ends_free(ends);
+        ck_assert_int_eq(rd_kafka_thread_cnt(), before);
+    }
+    stage_close(&stage);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("ends");
@@ -221,6 +239,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, what_is_missing_has_no_end_until_it_is_there);
     tcase_add_test(tcase, a_topic_that_is_missing_spoils_no_other);
     tcase_add_test(tcase, ends_at_once_before_it_has_asked);
+    tcase_add_test(tcase, leaves_no_thread_behind);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -105,7 +105,7 @@ static void setup(void)
         .max_run_ms = 86400000,
         .connect_timeout_ms = 5000,
         .poll_timeout_ms = 30000,
-        .max_response_bytes = 64 * 1024,
+        .max_response_bytes = 65536,
         .max_result_bytes = 1024,
         .origin_max_connections = 2 * THREADS,
         .egress = egress,

@@ -348,8 +348,8 @@ START_TEST(an_old_generation_is_not_tried_again_without_a_rest)
     commit_one(&fixture);
     ck_assert_uint_eq(fixture.old, TRIES);
     ck_assert_uint_eq(fixture.committed, 2);
-    ck_assert_int_ge(clock_mono_ms() - began_ms, TRIES * 100); /* and not longer each time */
-    ck_assert_int_lt(clock_mono_ms() - began_ms, TRIES * 2000);
+    ck_assert_int_ge(clock_mono_ms() - began_ms, TRIES * INT64_C(100)); /* and not longer each time */
+    ck_assert_int_lt(clock_mono_ms() - began_ms, TRIES * INT64_C(2000));
     fixture_stop(&fixture);
 }
 END_TEST

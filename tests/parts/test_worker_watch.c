@@ -84,7 +84,7 @@ static struct standing_whole look_whole(void)
 typedef bool (*until_fn)(void);
 static void await(until_fn is_so, const char *what)
 {
-    int64_t give_up_ms = clock_mono_ms() + 2 * PATIENCE_MS;
+    int64_t give_up_ms = clock_mono_ms() + INT64_C(2) * PATIENCE_MS;
     while (!is_so()) {
         struct sum sum = look();
         struct standing_whole whole = look_whole();
@@ -133,7 +133,7 @@ START_TEST(what_waits_is_known_while_nothing_is_taken)
     ck_assert_uint_eq(sum.with_cells, 0);
     struct standing_whole whole = look_whole();
     ck_assert_uint_eq(whole.in_flight, LIMIT);
-    ck_assert_uint_gt(whole.in_flight_bytes, LIMIT * 100);
+    ck_assert_uint_gt(whole.in_flight_bytes, LIMIT * UINT64_C(100));
     ck_assert(!whole.draining);
     ck_assert_str_eq(whole.trouble, "");
     ck_assert_int_gt(whole.broker_seen_mono_ms, 0);

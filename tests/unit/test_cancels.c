@@ -64,7 +64,7 @@ START_TEST(one_is_kept_for_an_hour)
     cancels_expire(cancels, NOW_MS + CANCELS_KEPT_MS + 1);
     ck_assert(!cancels_hit(cancels, "a", NOW_MS));
     ck_assert(cancels_hit(cancels, "b", NOW_MS));
-    cancels_add(cancels, "c", NOW_MS + 2 * CANCELS_KEPT_MS + 1, NOW_MS + 2 * CANCELS_KEPT_MS + 1);
+    cancels_add(cancels, "c", NOW_MS + INT64_C(2) * CANCELS_KEPT_MS + 1, NOW_MS + INT64_C(2) * CANCELS_KEPT_MS + 1);
     ck_assert(!cancels_hit(cancels, "b", NOW_MS));
     ck_assert_uint_eq(cancels_count(cancels), 1);
 }

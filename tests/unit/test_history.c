@@ -57,7 +57,7 @@ static void assert_lacks(const char *part)
 /* `n` of everything. */
 static void happen(int n)
 {
-    metrics_add(shard, METRIC_INVOCATIONS_TOTAL, 0, n * 3);
+    metrics_add(shard, METRIC_INVOCATIONS_TOTAL, 0, (int64_t)n * 3);
     metrics_add(shard, METRIC_RUNS_TOTAL, metrics_run_cell(RXP_STATUS_SUCCEEDED, RXP_OK), n);
     metrics_add(shard, METRIC_RUNS_TOTAL, metrics_run_cell(RXP_STATUS_FAILED, RXP_ERROR_POLL_NETWORK), n);
     metrics_add(shard, METRIC_RUNS_TOTAL, metrics_run_cell(RXP_STATUS_REJECTED, RXP_ERROR_INVALID_JSON), n);
@@ -108,7 +108,7 @@ START_TEST(fifteen_minutes_are_kept)
     tick(0);
     for (int i = 1; i <= HISTORY_STEPS + 2; i++) {
         metrics_add(shard, METRIC_INVOCATIONS_TOTAL, 0, i);
-        tick(i * HISTORY_STEP_MS);
+        tick((int64_t)i * HISTORY_STEP_MS);
     }
     assert_holds("\"taken\":[3,4,5,");
     assert_holds(",180,181,182],\"succeeded\"");

@@ -404,7 +404,7 @@ START_TEST(a_batch_that_was_cut_leaves_fewer_to_go_alone_and_each_commit_one_mor
     for (int i = 0; i < 5; i++)
         fit_note_cut(&fit);
     ck_assert_uint_eq(fit.alone_most, 1);
-    for (size_t i = 0; i < 2 * FIT_ALONE; i++)
+    for (size_t i = 0; i < (size_t)2 * FIT_ALONE; i++)
         fit_note_committed(&fit);
     ck_assert_uint_eq(fit.alone_most, FIT_ALONE);
 }

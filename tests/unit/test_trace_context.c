@@ -111,7 +111,7 @@ START_TEST(a_tracestate_has_limits)
     for (size_t members = TRACE_STATE_MAX_MEMBERS; members <= TRACE_STATE_MAX_MEMBERS + 1; members++) {
         char many[256] = "";
         for (size_t i = 0; i < members; i++) {
-            strcat(many, "a=1,");
+            memcpy(many + strlen(many), "a=1,", sizeof "a=1,");
         }
         context = read_text(parents[0].text, many);
         ck_assert_str_eq(context->tracestate, members == TRACE_STATE_MAX_MEMBERS ? many : "");

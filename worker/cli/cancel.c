@@ -78,7 +78,8 @@ static void tell(const struct sender *sender, const char *topic, const char *con
 
 static int cancel_main(const struct options *options)
 {
-    char why[SETTINGS_WHY_BYTES > SENDER_WHY_BYTES ? SETTINGS_WHY_BYTES : SENDER_WHY_BYTES] = "";
+    char why[SETTINGS_WHY_BYTES] = "";
+    _Static_assert(SETTINGS_WHY_BYTES >= SENDER_WHY_BYTES, "either sentence fits");
     struct kafka_settings settings;
     size_t n;
     const char *const *ids = options_positionals(options, &n);

@@ -44,7 +44,7 @@ static void put_theirs(const struct watch *watch, struct buf *line, const char *
         return;
     }
     for (size_t i = 0; i < seen; i++) {
-        copy[i] = text[i] != '\0' ? text[i] : '\x01'; /* no end of the text, nor anything that is printed */
+        copy[i] = (char)(text[i] != '\0' ? text[i] : '\x01'); /* no end of the text, nor anything that is printed */
     }
     copy[seen] = '\0';
     sending_mask(watch->known, copy, is_cut);

@@ -20,14 +20,14 @@ static bool sort(struct list *batch)
     size_t n = 0;
     for (struct list *node = batch->next; node != batch; node = node->next)
         n++;
-    struct job **jobs = malloc((n > 0 ? n : 1) * sizeof *jobs);
+    struct job **jobs = malloc((n > 0 ? n : 1) * sizeof *jobs); // NOLINT(bugprone-sizeof-expression): of pointers
     if (jobs == NULL)
         return false;
     n = 0;
     struct list *node;
     while ((node = list_shift(batch)) != NULL)
         jobs[n++] = list_entry(node, struct job, node);
-    qsort(jobs, n, sizeof *jobs, by_size);
+    qsort(jobs, n, sizeof *jobs, by_size); // NOLINT(bugprone-sizeof-expression): of pointers
     for (size_t i = 0; i < n; i++)
         list_push(batch, &jobs[i]->node);
     free(jobs);

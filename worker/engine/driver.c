@@ -121,11 +121,11 @@ void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms)
 
 static void finish(struct run *run, enum cycle_finish how, const struct verdict *verdict, int64_t now_ms)
 {
+    assert(how != CYCLE_FINISH_VERDICT || verdict != NULL);
     /* The backend said so itself, now or before its result was to be fetched. */
     bool is_terminal = outcome_is_kept(run) || (how == CYCLE_FINISH_VERDICT && verdict->kind == VERDICT_DONE);
     switch (how) {
     case CYCLE_FINISH_VERDICT:
-        assert(verdict != NULL);
         if (run->cycle.ended_in == CYCLE_FETCH) {
             outcome_of_fetch(run, verdict, now_ms);
         } else {

@@ -30,6 +30,7 @@ struct ends {
     int64_t answered_ms;
     bool in_haste;
     bool is_stopped;
+    bool is_ending; /* no question is under way any more: what follows is over within CLIENT_END_MS */
     bool is_over;
     bool is_left; /* nobody waits: the thread frees it */
 };
@@ -194,6 +195,9 @@ static void *ends_main(void *opaque)
         asked_ms = clock_mono_ms();
         serve_question(ends, asked, &timeout_ms);
     }
+    pthread_mutex_lock(&ends->lock);
+    ends->is_ending = true;
+    pthread_mutex_unlock(&ends->lock);
     client_end(ends->rk, clock_mono_ms() + CLIENT_END_MS);
     pthread_mutex_lock(&ends->lock);
     bool is_left = ends->is_left;
@@ -371,8 +375,11 @@ void ends_free(struct ends *ends)
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     ends_stop(ends);
     pthread_mutex_lock(&ends->lock);
-    while (!ends->is_over && pthread_cond_timedwait(&ends->changed, &ends->lock, &until) != ETIMEDOUT)
+    while (!ends->is_ending && pthread_cond_timedwait(&ends->changed, &ends->lock, &until) != ETIMEDOUT)
         continue;
+    /* Librdkafka's threads sometimes sleep through the end for a second or two; client_end has the bound. */
+    while (ends->is_ending && !ends->is_over)
+        pthread_cond_wait(&ends->changed, &ends->lock);
     bool is_over = ends->is_over;
     ends->is_left = !is_over;
     pthread_t thread = ends->thread;

@@ -26,8 +26,8 @@ struct ends;
 struct ends *ends_new(const struct kafka_settings *settings, int64_t every_ms, char *why, size_t why_bytes);
 /* No more questions. Without it ends_free begins with that. */
 void ends_stop(struct ends *ends);
-/* Waits for a question under way, and for its client's end, for a second at most: then they are left behind. NULL is
- * harmless. */
+/* Waits for a question under way, for a second at most: then it is left behind, with its client. Otherwise waits for the
+ * client's end (client_end.h, CLIENT_END_MS). NULL is harmless. */
 void ends_free(struct ends *ends);
 
 /* What to ask for from now on, sorted (rd_kafka_topic_partition_list_sort). Where `offset` is negative the log's beginning is

@@ -35,7 +35,7 @@ static int topic_grow(struct consumer_topic *topic, int32_t number)
     int32_t n = topic->n_partitions > 0 ? topic->n_partitions : 16;
     while (n <= number)
         n *= 2;
-    struct consumer_partition **grown = realloc(topic->partitions, (size_t)n * sizeof *grown);
+    struct consumer_partition **grown = realloc(topic->partitions, (size_t)n * sizeof *grown); // NOLINT(bugprone-sizeof-expression): of pointers
     if (grown == NULL)
         return -1;
     for (int32_t i = topic->n_partitions; i < n; i++)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FREE_MS = 1800, LEFT_END_MS = 600 };
+enum { FREE_MS = 1800 };
 
 /* Under lock, since the eventfd may be closed once the owner is gone. */
 static void wake_owner(const struct transaction *transaction)
@@ -114,9 +114,13 @@ static void *transaction_main(void *opaque)
         wake_owner(transaction);
         pthread_mutex_unlock(&transaction->lock);
     }
-    producer_drop(transaction, LEFT_END_MS);
-    if (transaction->reader != NULL)
-        client_end(transaction->reader, clock_mono_ms() + LEFT_END_MS);
+    pthread_mutex_lock(&transaction->lock);
+    transaction->is_ending = true;
+    pthread_mutex_unlock(&transaction->lock);
+    struct client_ending *reader = transaction->reader != NULL ? client_end_begin(transaction->reader) : NULL;
+    int64_t until_ms = clock_mono_ms() + CLIENT_END_MS;
+    producer_drop(transaction, CLIENT_END_MS);
+    client_end_await(reader, until_ms);
     pthread_mutex_lock(&transaction->lock);
     transaction->thread_is_over = true;
     bool is_left = transaction->is_left;
@@ -204,7 +208,7 @@ struct transaction *transaction_new(const struct transaction_config *config, con
     if (start_thread(transaction) == 0)
         return transaction;
     snprintf(why, why_bytes, "no thread could be started for transactions");
-    producer_drop(transaction, LEFT_END_MS);
+    producer_drop(transaction, CLIENT_END_MS);
 out:
     destroy(transaction);
     return NULL;
@@ -277,12 +281,13 @@ void transaction_turn(struct transaction *transaction)
     }
 }
 
-/* False where the thread sits in librdkafka for longer. Never while hooks.produce runs, which looks at `stop`. */
+/* False where the thread sits in librdkafka for longer. Never while hooks.produce runs, which looks at `stop`, nor while the
+ * clients end, for which client_end has the bound. */
 static bool await_thread(struct transaction *transaction)
 {
     struct timespec until = moment(clock_mono_ms() + FREE_MS);
     int error = 0;
-    while (!transaction->thread_is_over && (error != ETIMEDOUT || transaction->is_producing)) {
+    while (!transaction->thread_is_over && (error != ETIMEDOUT || transaction->is_producing || transaction->is_ending)) {
         if (error == ETIMEDOUT)
             until = moment(clock_mono_ms() + FREE_MS);
         error = pthread_cond_timedwait(&transaction->changed, &transaction->lock, &until);

@@ -88,6 +88,7 @@ struct transaction {
     enum batch_place place;
     bool failed;
     char failed_why[TRANSACTION_WHY_BYTES];
+    bool is_ending; /* no batch is under way any more: what follows is over within CLIENT_END_MS */
     bool thread_is_over;
     bool is_left; /* the owner is gone: the thread frees what is left */
     bool is_producing; /* hooks.produce is running */

@@ -89,7 +89,9 @@ int metrics_origins_init(struct metrics_origins *origins, const char *const *wor
     origins->words = calloc(n + 1, sizeof *origins->words);
     origins->parts = calloc(n + 1, sizeof *origins->parts);
     if (origins->words == NULL || origins->parts == NULL) {
-        metrics_origins_deinit(origins);
+        free(origins->words);
+        free(origins->parts);
+        *origins = (struct metrics_origins){0};
         return -1;
     }
     struct origin_parts parts;
