@@ -63,6 +63,21 @@ can_be_root() {
     sudo -n true 2>/dev/null || [[ -t 0 ]]
 }
 
+# Debian starts the service of a package that it installs: Prometheus would listen on 0.0.0.0:9090 from then on, and after each
+# start of the machine. The tests want its program alone, so what was not there before does not stay up. In containers there is
+# no systemd, and nothing starts. The other packages have no services.
+quiet_services() {
+    local log=$1 package
+    shift
+    [[ -d /run/systemd/system ]] || return 0
+    for package in "$@"; do
+        case $package in
+            prometheus) run_as_root systemctl disable --now --quiet prometheus.service >>"$log" 2>&1 ||
+                say "prometheus.service could not be stopped; please run: systemctl disable --now prometheus.service" ;;
+        esac
+    done
+}
+
 # install_packages LOG PACKAGE…: makes sure that they are there; touches neither apt nor the network when they are.
 install_packages() {
     local log=$1 missing=() attempt
@@ -83,6 +98,7 @@ install_packages() {
         if run_as_root apt-get -q update >"$log" 2>&1 &&
             run_as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 \
                 install --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+            quiet_services "$log" "${missing[@]}"
             return 0
         fi
         ((attempt < 3)) && say "apt-get failed, trying again in 5 s" && sleep 5

@@ -1,5 +1,6 @@
 #include "kafka/tracker.h"
 #include "ops/metrics.h"
+#include "kafka/consumer_inside.h"
 #include "support/consumer_stage.h"
 
 static struct stage stage;
@@ -225,6 +226,23 @@ START_TEST(a_broker_that_is_away_is_told_until_one_answers)
 }
 END_TEST
 
+/* Librdkafka tells the reason apart, sometimes later. */
+START_TEST(an_answer_from_before_the_brokers_went_is_none_even_while_no_reason_is_known)
+{
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    struct consumer *consumer = side_open(&stage, 0, &plain)->consumer;
+    TURN_UNTIL(&stage, nothing_is_told);
+    trouble_error_callback(NULL, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down", consumer);
+    ck_assert(no_broker_is_told(&stage));
+    consumer_broker_answered(consumer, consumer->now_ms - 1);
+    ck_assert(no_broker_is_told(&stage));
+    consumer_broker_answered(consumer, consumer->now_ms + 1);
+    ck_assert(nothing_is_told(&stage));
+    stage_close(&stage);
+}
+END_TEST
+
 static bool commit_trouble_is_told(struct stage *s)
 {
     read_trouble(s);
@@ -368,6 +386,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, tells_why_a_partition_is_paused);
     tcase_add_test(tcase, what_waits_for_room_in_the_window_is_not_taken);
     tcase_add_test(tcase, a_broker_that_is_away_is_told_until_one_answers);
+    tcase_add_test(tcase, an_answer_from_before_the_brokers_went_is_none_even_while_no_reason_is_known);
     tcase_add_test(tcase, a_commit_that_fails_is_told_until_one_is_accepted);
     tcase_add_test(tcase, a_topic_that_is_missing_is_told_until_it_is_there);
     tcase_add_test(tcase, partitions_and_commits_are_counted);

@@ -46,12 +46,13 @@ def run_command(*arguments, given=None, seconds=60, environment=None, folder=Non
 
 class Worker(Child):
     """`rxp-worker run`. Options are its flags with _ for -; `arguments` come behind them, as they are. Loopback is allowed,
-    since the backends of the tests live there."""
+    since the backends of the tests live there. The admin server's port is any free one, since many workers run at a time;
+    admin_listen=None leaves the option out."""
 
     def __init__(self, cluster, invocations, results, group, arguments=(), environment=None, name="worker", **options):
         settings = {"bootstrap_servers": cluster if isinstance(cluster, str) else cluster.bootstrap,
                     "invocations_topics": invocations, "results_topic": results, "group_id": group,
-                    "egress_allow": "*,127.0.0.0/8"}
+                    "egress_allow": "*,127.0.0.0/8", "admin_listen": "127.0.0.1:0"}
         settings.update(options)
         super().__init__([PROGRAM, "run", *flags(settings), *arguments], name=name, environment=environment)
 

@@ -151,6 +151,7 @@ void trouble_error_callback(rd_kafka_t *rk, int err, const char *reason, void *o
             consumer->trouble.no_broker_said = false;
             consumer->trouble.no_broker_said_ms = consumer->now_ms;
         }
+        consumer->trouble.last_ms = consumer->now_ms; /* the reason may come later: an answer from before is none */
         reset_missing(consumer);
         break;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
