@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from admin import Admin
 from broker import Broker, Unavailable
@@ -235,12 +236,16 @@ def _():
             done = run_command("health", environment={"RXP_ADMIN_LISTEN": listen})
             equal((done.returncode, done.stdout, done.stderr), (0, f"the worker at {listen} lives\n", ""))
         listen = f"127.0.0.1:{admin.port}"
+        done = run_command("health", "--ready", "--admin-listen", listen)
+        equal((done.returncode, done.stdout), (1, ""))
+        holds(done.stderr, f"the worker at {listen} is not ready: no broker of 127.0.0.1:1 has answered yet")
         equal(worker.stop(), 0)
         done = run_command("health", "--admin-listen", listen)
         equal((done.returncode, done.stderr),
               (1, f"rxp-worker health: no worker answers at {listen}: Connection refused\n"))
     done = run_command("health", "--admin-listen", "")
     equal(done.returncode, 2)
+    holds(done.stderr, "admin-listen is empty")
     done = run_command("health", "--admin-listen", "nothing")
     equal(done.returncode, 1)
     holds(done.stderr, "'nothing'")
@@ -252,6 +257,18 @@ def _():
         done = run_command("health", "--admin-listen", f"127.0.0.1:{deaf.getsockname()[1]}", seconds=20)
         equal(done.returncode, 1)
         holds(done.stderr, "does not answer: ", "timed out")
+    for said, sentence in [(b"HTTP/1.1 404 Not Found\r\n\r\n", "no worker's admin server: HTTP 404\n"),
+                           (b"220 mail.example\r\n", "no worker's admin server\n")]:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            def greet(other=other, said=said):
+                peer, _ = other.accept()
+                with peer:
+                    peer.recv(1000)
+                    peer.sendall(said)
+            threading.Thread(target=greet, daemon=True).start()
+            done = run_command("health", "--admin-listen", f"127.0.0.1:{other.getsockname()[1]}", seconds=20)
+            equal((done.returncode, done.stdout), (1, ""))
+            holds(done.stderr, sentence)
 
 
 @test("an admin-listen that is taken ends the start; the default one is gone without")
