@@ -263,14 +263,18 @@ rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *rk, int all, rd_kafka_topic_t 
     return RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
-rd_kafka_resp_err_t rd_kafka_query_watermark_offsets(rd_kafka_t *rk, const char *topic, int32_t partition, int64_t *low,
-                                                     int64_t *high, int timeout_ms)
+/* Where logs begin and end; nobody asks for another time. */
+rd_kafka_resp_err_t rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *offsets, int timeout_ms)
 {
     (void)timeout_ms;
     if (!client_reaches(rk, false))
         return RD_KAFKA_RESP_ERR__TIMED_OUT;
-    *low = 0;
-    *high = broker_log(topic_by_name(topic), partition)->end;
+    for (int i = 0; i < offsets->cnt; i++) {
+        rd_kafka_topic_partition_t *at = &offsets->elems[i];
+        assert(at->offset == RD_KAFKA_OFFSET_BEGINNING || at->offset == RD_KAFKA_OFFSET_END);
+        int64_t end = broker_log(topic_by_name(at->topic), at->partition)->end;
+        at->offset = at->offset == RD_KAFKA_OFFSET_END ? end : 0;
+    }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
