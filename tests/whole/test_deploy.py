@@ -232,5 +232,16 @@ def _():
     equal(run_command("validate", DEPLOY / "rehearsal.json").returncode, 0)
 
 
+@test("whom the network policy lets through is not asked for the workers' own label, which kustomize adds to matchLabels")
+def _():
+    equal([labels["includeSelectors"] for labels in read("kubernetes/kustomization.yaml")["labels"]], [True])
+    rule = read("kubernetes/network-policy.yaml")["spec"]
+    peers = [peer for way in rule["ingress"] for peer in way.get("from", [])] + \
+        [peer for way in rule["egress"] for peer in way.get("to", [])]
+    pods = [peer["podSelector"] for peer in peers if "podSelector" in peer]
+    equal([bool(pod.get("matchExpressions")) and "matchLabels" not in pod for pod in pods], [True] * len(pods))
+    assert pods, "no peer is chosen by its pods"
+
+
 if __name__ == "__main__":
     run_all()

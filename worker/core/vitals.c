@@ -18,6 +18,7 @@
 
 struct vitals {
     struct vitals_config config;
+    double started_seconds; /* process_metrics.h */
     pthread_mutex_t lock; /* held while somebody looks at the worker */
     struct worker *worker;
 };
@@ -27,6 +28,7 @@ struct vitals *vitals_new(const struct vitals_config *config)
     struct vitals *vitals = calloc(1, sizeof *vitals);
     if (vitals != NULL) {
         vitals->config = *config;
+        vitals->started_seconds = process_started_seconds();
         pthread_mutex_init(&vitals->lock, NULL);
     }
     return vitals;
@@ -154,7 +156,7 @@ static void write_page(struct vitals *vitals, struct buf *out)
     vitals_gauges_of_pool(out, vitals->worker != NULL ? worker_pool(vitals->worker) : NULL,
                           config->worker_config->max_in_flight / 2);
     pthread_mutex_unlock(&vitals->lock);
-    process_metrics_write(out);
+    process_metrics_write(out, vitals->started_seconds);
 }
 
 static void serve_metrics(struct http_exchange *exchange, void *opaque)

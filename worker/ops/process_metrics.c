@@ -3,6 +3,7 @@
 #include "ops/metrics.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,30 +37,46 @@ static double boot_seconds(void)
     return at != NULL ? strtod(at + 7, NULL) : 0;
 }
 
-/* proc(5): the name of the program, in brackets, may hold anything; what follows it is numbers. */
-static void write_stat(struct buf *out)
-{
-    char text[2048];
+struct stat_numbers {
     unsigned long utime;
     unsigned long stime;
     long threads;
-    unsigned long long start;
+    unsigned long long start; /* in ticks since the machine began */
     unsigned long virtual_bytes;
     long resident_pages;
+};
+
+/* proc(5): the name of the program, in brackets, may hold anything; what follows it is numbers. */
+static bool read_stat(struct stat_numbers *n)
+{
+    char text[2048];
     read_file("/proc/self/stat", text, sizeof text);
     const char *at = strrchr(text, ')');
-    if (at == NULL || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %ld %*d %llu %lu %ld",
-                             &utime, &stime, &threads, &start, &virtual_bytes, &resident_pages) != 6)
-        return;
-    double ticks = (double)sysconf(_SC_CLK_TCK);
+    return at != NULL &&
+           sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %ld %*d %llu %lu %ld", &n->utime,
+                  &n->stime, &n->threads, &n->start, &n->virtual_bytes, &n->resident_pages) == 6;
+}
+
+double process_started_seconds(void)
+{
+    struct stat_numbers n;
     double booted = boot_seconds();
-    one(out, "process_cpu_seconds_total", "counter", "CPU time used, user and system.", (double)(utime + stime) / ticks);
+    return booted > 0 && read_stat(&n) ? booted + (double)n.start / (double)sysconf(_SC_CLK_TCK) : 0;
+}
+
+static void write_stat(struct buf *out, double started_seconds)
+{
+    struct stat_numbers n;
+    if (!read_stat(&n))
+        return;
+    one(out, "process_cpu_seconds_total", "counter", "CPU time used, user and system.",
+        (double)(n.utime + n.stime) / (double)sysconf(_SC_CLK_TCK));
     one(out, "process_resident_memory_bytes", "gauge", "Memory in use.",
-        (double)resident_pages * (double)sysconf(_SC_PAGESIZE));
-    one(out, "process_virtual_memory_bytes", "gauge", "Address space in use.", (double)virtual_bytes);
-    one(out, "process_threads", "gauge", "Threads.", (double)threads);
-    if (booted > 0)
-        one(out, "process_start_time_seconds", "gauge", "When the process began, Unix time.", booted + (double)start / ticks);
+        (double)n.resident_pages * (double)sysconf(_SC_PAGESIZE));
+    one(out, "process_virtual_memory_bytes", "gauge", "Address space in use.", (double)n.virtual_bytes);
+    one(out, "process_threads", "gauge", "Threads.", (double)n.threads);
+    if (started_seconds > 0)
+        one(out, "process_start_time_seconds", "gauge", "When the process began, Unix time.", started_seconds);
 }
 
 static void write_files(struct buf *out)
@@ -77,8 +94,8 @@ static void write_files(struct buf *out)
         one(out, "process_max_fds", "gauge", "Open file descriptors at most.", (double)limit.rlim_cur);
 }
 
-void process_metrics_write(struct buf *out)
+void process_metrics_write(struct buf *out, double started_seconds)
 {
-    write_stat(out);
+    write_stat(out, started_seconds);
     write_files(out);
 }

@@ -6,6 +6,11 @@
 
 #include "base/buf.h"
 
-void process_metrics_write(struct buf *out);
+/* Unix time; 0: not known. To be asked once: the kernel reckons it from the wall clock, and each step of that would look like a
+ * restart. */
+double process_started_seconds(void);
+
+/* started_seconds: of process_started_seconds. */
+void process_metrics_write(struct buf *out, double started_seconds);
 
 #endif
