@@ -26,7 +26,6 @@ struct fixture {
     size_t aborted;
     size_t lost;
     size_t old;     /* of the aborted: for an old generation */
-    size_t late;    /* of the aborted: some message had waited for its time-out */
     size_t cut;
     size_t refused; /* messages, all in all */
     size_t parted;  /* of the aborted */
@@ -86,7 +85,6 @@ static void on_settled(void *batch, const struct transaction_settled *settled, v
     snprintf(fixture->last_reason, sizeof fixture->last_reason, "%s", settled->reason);
     fixture->settled++;
     fixture->old += settled->generation_old;
-    fixture->late += strstr(settled->reason, "timed out") != NULL || strstr(settled->reason, "have not taken") != NULL;
     fixture->cut += settled->is_cut;
     fixture->refused += settled->n_refused;
     fixture->parted += settled->is_parted;
@@ -426,7 +424,14 @@ END_TEST
 
 #define TRANSACTION_MS 3000 /* after which what librdkafka keeps is late */
 
-/* Twice, since with each refusal less goes together, until 20,000 messages one by one would themselves be late. How often it
+/* So many that some are not sent yet when others are refused, but under TSan, where they would themselves take too long. */
+#ifdef __SANITIZE_THREAD__
+#define MANY_MESSAGES 6000
+#else
+#define MANY_MESSAGES 20000
+#endif
+
+/* Twice a producer, since after each refusal less goes together, until messages one by one would themselves be late. How often it
  * took as long as a transaction may. */
 static int count_waits(void)
 {
@@ -436,7 +441,7 @@ static int count_waits(void)
     ck_assert_int_eq(rd_kafka_mock_topic_create(fixture.cluster, "wide", 3, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     fixture.topic = "wide";
     fixture.n_partitions = 3;
-    fixture.n_messages = 20000;
+    fixture.n_messages = MANY_MESSAGES;
     commit_one(&fixture);
     for (int round = 0; round < 2; round++) {
         rd_kafka_mock_push_request_errors(fixture.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
@@ -445,7 +450,6 @@ static int count_waits(void)
         waits += clock_mono_ms() - began_ms >= TRANSACTION_MS;
     }
     ck_assert_uint_gt(fixture.refused, 0);
-    ck_assert_uint_eq(fixture.late, 0);
     fixture_stop(&fixture);
     return waits;
 }
