@@ -11,6 +11,7 @@ import urllib.request
 
 from admin import Admin
 from child import Child, wait_until
+from cluster import Message
 from scene import Scene
 from tap import equal, run_all, skip, test
 from worker import invocation
@@ -62,7 +63,9 @@ def _():
             wait_until(lambda: prometheus.query("sum(rate(rxp_runs_total[1m])) > 0") != [], 60, "a rate")
             wait_until(lambda: prometheus.query("histogram_quantile(0.9, sum by (le) (rate(rxp_kickoff_duration_seconds_bucket[1m])))"
                                                 " > 0") != [], 60, "a quantile")
-            scene.produce([invocation(f"long-{n}", scene.backend, {"seconds": "120"}) for n in range(30)])
+            # In each partition, which the partitioner need not give.
+            scene.produce([Message(invocation(f"long-{n}", scene.backend, {"seconds": "120"}), partition=n % 6)
+                           for n in range(30)])
             wait_until(lambda: prometheus.query("sum(rxp_runs_in_flight)") == [6], 60, "six runs in flight")
             wait_until(lambda: prometheus.query("sum(rxp_pending_invocations)") == [30], 60, "thirty that are due")
             equal(prometheus.query("count(rxp_build_info)"), [3])
