@@ -51,6 +51,8 @@ START_TEST(each_role_gets_what_the_guarantees_need)
         {CLIENT_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
         {CLIENT_CONSUMER, "enable.partition.eof", "true"},
         {CLIENT_CONSUMER, "queued.min.messages", "1000"},
+        {CLIENT_CONSUMER, "fetch.wait.max.ms", "50"},
+        {CLIENT_READER, "fetch.wait.max.ms", "50"},
         {CLIENT_CONSUMER, "socket.nagle.disable", "true"},
         {CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
         {CLIENT_CONSUMER, "check.crcs", "true"},
@@ -106,8 +108,10 @@ START_TEST(librdkafka_takes_every_role_without_a_warning)
     assert_value(conf, "socket.timeout.ms", "5000");
     if (_i == CLIENT_PRODUCER)
         assert_value(conf, "linger.ms", "7");
-    if (_i == CLIENT_CONSUMER)
+    if (_i == CLIENT_CONSUMER) {
         assert_value(conf, "session.timeout.ms", "20000");
+        assert_value(conf, "fetch.wait.max.ms", "10");
+    }
     rd_kafka_conf_set_log_cb(conf, count_warning);
     rd_kafka_t *rk = rd_kafka_new(types[_i], conf, why, sizeof why);
     ck_assert_msg(rk != NULL, "%s", why);
@@ -359,7 +363,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("client_conf");
     TCase *tcase = tcase_create("client_conf");
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, each_role_gets_what_the_guarantees_need, 0, 22);
+    tcase_add_loop_test(tcase, each_role_gets_what_the_guarantees_need, 0, 24);
     tcase_add_loop_test(tcase, librdkafka_takes_every_role_without_a_warning, 0, 4);
     tcase_add_loop_test(tcase, what_would_break_the_guarantees_is_refused_by_name_and_only_that, 0,
                         sizeof guarded / sizeof *guarded);

@@ -15,7 +15,7 @@ struct log_range {
 };
 
 /* Two questions, each of which blocks for at most timeout_ms. Where the client reads from that broker, each waits behind a fetch
- * (fetch.wait.max.ms, 500 by default), so give it more than that. On an error *out is not touched. */
+ * (fetch.wait.max.ms), so give it more than that. On an error *out is not touched. */
 rd_kafka_resp_err_t log_range_read(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms,
                                    struct log_range *out);
 
