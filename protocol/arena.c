@@ -12,6 +12,18 @@ struct chunk {
     max_align_t memory[];
 };
 
+void arena_init(struct arena *arena, void *room, size_t bytes)
+{
+    const size_t align = _Alignof(max_align_t);
+    size_t skipped = room == NULL ? bytes : (align - (uintptr_t)room % align) % align;
+
+    *arena = (struct arena){.chunks = NULL};
+    if (skipped < bytes) {
+        arena->at = (char *)room + skipped;
+        arena->left_bytes = bytes - skipped;
+    }
+}
+
 void *arena_take(struct arena *arena, size_t bytes)
 {
     const size_t align = _Alignof(max_align_t);

@@ -10,9 +10,11 @@ struct arena {
     void *chunks; /* all memory, for arena_free */
     char *at;     /* what is left of the newest */
     size_t left_bytes;
-    size_t bytes; /* of all chunks */
+    size_t bytes; /* of all chunks; a room is none */
 };
 
+/* An empty one that first takes of room[0..bytes), which its owner keeps: what is in there needs no arena_free. */
+void arena_init(struct arena *arena, void *room, size_t bytes);
 /* Fit for any type; NULL for want of memory. What was taken stays where it is. */
 void *arena_take(struct arena *arena, size_t bytes);
 /* text[0..bytes) and a NUL. */

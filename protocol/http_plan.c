@@ -377,12 +377,9 @@ static int read_plan(struct plan_source *source, struct rxp_http_plan *plan)
     return take_named(source, plan);
 }
 
-int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
-                       struct rxp_http_plan *out, struct rxp_refusal *why)
+static struct rxp_http_plan empty_plan(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults)
 {
-    struct plan_source source;
-
-    *out = (struct rxp_http_plan){
+    return (struct rxp_http_plan){
         .polls = invocation->kind == RXP_KIND_HTTP_ASYNC,
         .start_before_ms = INT64_MAX,
         .accept_codes = {default_accept_codes, 2},
@@ -392,28 +389,47 @@ int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp
         .poll_backoff_factor = 1.0,
         .poll_max_interval_ms = DEFAULT_POLL_MAX_INTERVAL_MS,
         .poll_max_failures = -1,
+        .kickoffs_per_second = defaults == NULL ? 0 : defaults->kickoffs_per_second,
+        .secret_bindings = defaults == NULL ? NULL : defaults->secret_bindings,
+        .n_secret_bindings = defaults == NULL ? 0 : defaults->n_secret_bindings,
     };
-    if (invocation->kind != RXP_KIND_HTTP_ASYNC && invocation->kind != RXP_KIND_HTTP) {
-        rxp_refuse(why, RXP_ERROR_UNSUPPORTED_KIND,
-                   "runtime_kind '%s' is not run here: this worker runs http_async and http",
-                   rxp_kind_name(invocation->kind));
-        rxp_http_plan_deinit(out);
-        return -1;
+}
+
+/* From a source of that status. */
+static int make(struct plan_source *source, int status, struct rxp_http_plan *out)
+{
+    if (status == 0) {
+        *out = empty_plan(source->invocation, source->defaults);
+        status = read_plan(source, out);
     }
-    if (defaults != NULL) {
-        out->kickoffs_per_second = defaults->kickoffs_per_second;
-        out->secret_bindings = defaults->secret_bindings;
-        out->n_secret_bindings = defaults->n_secret_bindings;
-    }
-    int status = plan_source_init(&source, invocation, defaults, why);
-    if (status == 0)
-        status = read_plan(&source, out);
-    out->owned = source.arena.chunks;
-    out->owned_bytes = source.arena.bytes;
-    plan_source_deinit(&source);
+    out->owned = source->arena.chunks;
+    out->owned_bytes = source->arena.bytes;
+    plan_source_deinit(source);
     if (status != 0)
         rxp_http_plan_deinit(out);
     return status;
+}
+
+int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
+                       struct rxp_http_plan *out, struct rxp_refusal *why)
+{
+    struct plan_source source;
+
+    if (invocation->kind != RXP_KIND_HTTP_ASYNC && invocation->kind != RXP_KIND_HTTP) {
+        *out = (struct rxp_http_plan){.owned = NULL};
+        return rxp_refuse(why, RXP_ERROR_UNSUPPORTED_KIND,
+                          "runtime_kind '%s' is not run here: this worker runs http_async and http",
+                          rxp_kind_name(invocation->kind));
+    }
+    return make(&source, plan_source_init(&source, invocation, defaults, why), out);
+}
+
+int rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
+                             size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why)
+{
+    struct plan_source source;
+
+    return make(&source, plan_source_init_later(&source, invocation, defaults, room, room_bytes, why), out);
 }
 
 void rxp_http_plan_deinit(struct rxp_http_plan *plan)

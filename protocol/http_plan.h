@@ -99,7 +99,7 @@ struct rxp_http_plan {
     struct rxp_words result_states; /* after which the result call is made, where there is one */
     struct rxp_words after_states;
     void *owned; /* memory of the plan */
-    size_t owned_bytes;
+    size_t owned_bytes; /* of that; without the room of rxp_http_plan_make_later */
 };
 
 /* For an invocation that rxp_invocation_parse accepted; defaults NULL: none. Returns 0, or -1 with *why filled
@@ -108,6 +108,13 @@ struct rxp_http_plan {
  * known by now ({var.NAME}, {invocation_id}) are filled; {run_id} and {prepared_id} are left. */
 int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
                        struct rxp_http_plan *out, struct rxp_refusal *why);
+/* The plan once more, for a run whose kickoff was accepted, of an invocation that lacks what is of no use to it any more
+ * (packed.h), and of the same defaults. Kickoff and prepare call have URLs only, and `idempotency_header`, `accept_codes`,
+ * `kickoff_max_retries` and `start_before_ms` are as if nothing were said; all else is as it was. What the plan owns begins
+ * in room[0..room_bytes), which outlives it; memory is asked for only where that does not do (a kibibyte is more than most
+ * need). Of an invocation and defaults that once made a plan it returns -1 only for want of memory. */
+int rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
+                             size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why);
 void rxp_http_plan_deinit(struct rxp_http_plan *plan);
 
 /* May this header, one of plan->headers, go with a request to this URL? It may where the URL's origin is one that the

@@ -188,9 +188,10 @@ static int read_body(struct plan_source *source, const struct plan_call_rules *r
     /* As a form, each byte may become three. */
     if ((filled | later) != 0 && bytes > PLAN_BODY_MAX_BYTES / (rules->body_is_form ? 3 : 1))
         return refuse_about(source, rules->body, "could become longer than 8 MiB with its placeholders filled");
-    /* A small message that repeats a variable must not take much memory for as long as its run waits. */
+    /* A small message that repeats a variable must not take much memory for as long as its run waits. (Later, what was said
+     * is not all there any more; but all bodies are among those that were held against it.) */
     source->filled_bytes += n_filled > 0 ? bytes : 0;
-    if (source->filled_bytes > FILLED_FREE_BYTES + FILLED_FACTOR * source->said_bytes)
+    if (!source->is_later && source->filled_bytes > FILLED_FREE_BYTES + FILLED_FACTOR * source->said_bytes)
         return refuse_about(source, rules->body,
                             "repeats variables too often: filled, the bodies of a run may have 64 KiB and four times "
                             "what message and profile hold");

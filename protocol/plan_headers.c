@@ -135,7 +135,7 @@ int plan_headers_read(struct plan_source *source, struct rxp_http_plan *out)
     size_t n = 0;
     size_t n_sent = 0;
 
-    if (read_idempotency_header(source, out) < 0)
+    if (!source->is_later && read_idempotency_header(source, out) < 0)
         return -1;
     if (defaults != NULL && add_headers(source, defaults->metadata, defaults->n_metadata, true, list, &n) < 0)
         return -1;

@@ -14,20 +14,21 @@ enum plan_key_trait {
     PLAN_URL = 4,
     PLAN_OWN = 8,         /* a message may say it even where it must leave the rest to its profile (profiles=only) */
     PLAN_NO_DEFAULT = 16, /* a profile may not say it */
+    PLAN_START = 32,      /* of no use once the kickoff was accepted */
 };
 
 #define PLAN_KEY_TABLE(X) \
     X(URL, "http.url", PLAN_URL) \
-    X(METHOD, "http.method", 0) \
-    X(BODY, "http.body", PLAN_OWN) \
-    X(BODY_FORMAT, "http.body_format", 0) \
-    X(IDEMPOTENCY_HEADER, "http.idempotency_header", 0) \
-    X(KICKOFF_ACCEPT_CODES, "http.kickoff_accept_codes", PLAN_POLLS) \
-    X(KICKOFF_MAX_RETRIES, "http.kickoff_max_retries", 0) \
+    X(METHOD, "http.method", PLAN_START) \
+    X(BODY, "http.body", PLAN_OWN | PLAN_START) \
+    X(BODY_FORMAT, "http.body_format", PLAN_START) \
+    X(IDEMPOTENCY_HEADER, "http.idempotency_header", PLAN_START) \
+    X(KICKOFF_ACCEPT_CODES, "http.kickoff_accept_codes", PLAN_POLLS | PLAN_START) \
+    X(KICKOFF_MAX_RETRIES, "http.kickoff_max_retries", PLAN_START) \
     X(HEADER, "http.header.NAME", PLAN_FAMILY) \
     X(PREPARE_URL, "http.prepare_url", PLAN_URL) \
-    X(PREPARE_METHOD, "http.prepare_method", 0) \
-    X(PREPARE_BODY, "http.prepare_body", 0) \
+    X(PREPARE_METHOD, "http.prepare_method", PLAN_START) \
+    X(PREPARE_BODY, "http.prepare_body", PLAN_START) \
     X(PREPARE_ID_PATH, "http.prepare_id_path", 0) \
     X(POLL_URL_TEMPLATE, "http.poll_url_template", PLAN_POLLS | PLAN_URL) \
     X(POLL_URL_HEADER, "http.poll_url_header", PLAN_POLLS) \
@@ -56,7 +57,7 @@ enum plan_key_trait {
     X(AFTER_BODY, "http.after_body", PLAN_POLLS) \
     X(AFTER_STATES, "http.after_states", PLAN_POLLS) \
     X(VAR, "var.NAME", PLAN_FAMILY | PLAN_OWN) \
-    X(START_BEFORE, "rxp.start_before", PLAN_OWN | PLAN_NO_DEFAULT)
+    X(START_BEFORE, "rxp.start_before", PLAN_OWN | PLAN_NO_DEFAULT | PLAN_START)
 
 enum plan_key {
 #define PLAN_KEY_ENUM(key, name, traits) KEY_##key,

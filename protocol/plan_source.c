@@ -1,5 +1,6 @@
 #include "protocol/plan_source.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,8 @@ static int read_pair(struct plan_source *source, const struct rxp_pair *pair, bo
     if (!plan_key_find(pair->key, &key, &name))
         return rxp_refuse_unknown(source->why, RXP_ERROR_INVALID_METADATA, "metadata key", pair->key, plan_key_names(),
                                   PLAN_KEYS);
+    if (source->is_later && plan_key_is(key, PLAN_START))
+        return 0;
     if (from_defaults && plan_key_is(key, PLAN_NO_DEFAULT))
         return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA, "%s is for a message to say, and no default",
                           pair->key);
@@ -130,22 +133,22 @@ static int read_defaults(struct plan_source *source)
     return 0;
 }
 
-int plan_source_init(struct plan_source *source, const struct rxp_invocation *invocation,
-                     const struct rxp_defaults *defaults, struct rxp_refusal *why)
+static int read_all(struct plan_source *source, const struct rxp_invocation *invocation,
+                    const struct rxp_defaults *defaults, struct rxp_refusal *why)
 {
     size_t n = count_variables(invocation->metadata, invocation->n_metadata);
 
-    *source = (struct plan_source){.invocation = invocation, .defaults = defaults, .why = why};
+    source->invocation = invocation;
+    source->defaults = defaults;
+    source->why = why;
     source->said_bytes = count_bytes(invocation->metadata, invocation->n_metadata);
     if (defaults != NULL) {
         n += count_variables(defaults->metadata, defaults->n_metadata);
         source->said_bytes += count_bytes(defaults->metadata, defaults->n_metadata);
     }
-    if (n > 0) {
-        source->variables = malloc(n * sizeof(*source->variables));
-        if (source->variables == NULL)
-            return plan_source_no_memory(source);
-    }
+    source->variables = n <= PLAN_SOURCE_FEW ? source->few : malloc(n * sizeof(*source->variables));
+    if (source->variables == NULL)
+        return plan_source_no_memory(source);
     /* First the defaults: the message's word is the last. */
     if (defaults != NULL && read_defaults(source) < 0)
         return -1;
@@ -153,14 +156,37 @@ int plan_source_init(struct plan_source *source, const struct rxp_invocation *in
         if (read_pair(source, &invocation->metadata[i], false) < 0)
             return -1;
     }
-    if (n > 0)
+    if (n > 1)
         qsort(source->variables, source->n_variables, sizeof(*source->variables), compare_variables);
     return 0;
 }
 
+/* All but the room for variables, which is written before it is read. */
+static void clear(struct plan_source *source)
+{
+    memset(source, 0, offsetof(struct plan_source, few));
+}
+
+int plan_source_init(struct plan_source *source, const struct rxp_invocation *invocation,
+                     const struct rxp_defaults *defaults, struct rxp_refusal *why)
+{
+    clear(source);
+    return read_all(source, invocation, defaults, why);
+}
+
+int plan_source_init_later(struct plan_source *source, const struct rxp_invocation *invocation,
+                           const struct rxp_defaults *defaults, void *room, size_t room_bytes, struct rxp_refusal *why)
+{
+    clear(source);
+    source->is_later = true;
+    arena_init(&source->arena, room, room_bytes);
+    return read_all(source, invocation, defaults, why);
+}
+
 void plan_source_deinit(struct plan_source *source)
 {
-    free(source->variables);
+    if (source->variables != source->few)
+        free(source->variables);
     source->variables = NULL;
 }
 

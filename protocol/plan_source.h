@@ -22,22 +22,29 @@ struct plan_variable {
     bool from_defaults;
 };
 
+#define PLAN_SOURCE_FEW 8
+
 struct plan_source {
     const struct rxp_invocation *invocation;
     const struct rxp_defaults *defaults; /* NULL: none */
     struct rxp_refusal *why;
+    bool is_later; /* of a run whose kickoff was accepted: keys that are PLAN_START are not looked at */
     struct plan_value value[PLAN_KEYS]; /* empty for families */
     struct plan_variable *variables;    /* by name; of two with one name the message's is first */
     size_t n_variables;
     size_t said_bytes;   /* of the metadata of both */
     size_t filled_bytes; /* of bodies that variables were filled into */
     struct arena arena; /* whose chunks the plan takes over */
+    struct plan_variable few[PLAN_SOURCE_FEW]; /* room for as many variables as most have */
 };
 
 /* Reads all keys. Returns 0, or -1 with *why: a key that there is not, or that its maker may not say. To be
  * deinitialised in both cases; that leaves the arena. */
 int plan_source_init(struct plan_source *source, const struct rxp_invocation *invocation,
                      const struct rxp_defaults *defaults, struct rxp_refusal *why);
+/* The same with is_later; the arena begins with room[0..room_bytes). */
+int plan_source_init_later(struct plan_source *source, const struct rxp_invocation *invocation,
+                           const struct rxp_defaults *defaults, void *room, size_t room_bytes, struct rxp_refusal *why);
 void plan_source_deinit(struct plan_source *source);
 
 /* What is required must not be empty either. */

@@ -1,7 +1,9 @@
 /* The bytes of an input: refused with a sentence, or an invocation that is written and read as the same one, and a plan of
- * which the rest of the worker may believe what http_plan.h says. Whatever it is, its result is a RuntimeResult. */
+ * which the rest of the worker may believe what http_plan.h says; what is left of it while its run sleeps makes the same plan
+ * for what is still to come, and the same result. Whatever it is, its result is a RuntimeResult. */
 #include "fuzz/fuzz.h"
 #include "fuzz/plan_facts.h"
+#include "support/later_plan.h"
 
 #include "core/answer.h"
 #include "core/intake.h"
@@ -67,6 +69,41 @@ static void must_round_trip(const struct rxp_invocation *invocation, const struc
     free(text_again);
 }
 
+/* The result of a run that slept is that of one that did not. */
+static void must_echo_alike(const struct rxp_invocation *invocation)
+{
+    const struct answer_context context = {.worker_id = "w", .source = {"in", 0, 1}};
+    char *packed = malloc(rxp_packed_bytes(invocation));
+    size_t packed_bytes = rxp_packed_write(packed, invocation);
+    must(packed_bytes == rxp_packed_bytes(invocation));
+    struct rxp_pair *pairs = calloc(rxp_packed_pairs(packed) + 1, sizeof *pairs);
+    struct rxp_invocation again;
+    struct run run;
+    size_t bytes;
+    size_t bytes_again;
+    rxp_packed_read(packed, pairs, &again);
+    run_init(&run);
+    run.invocation = invocation;
+    char *text = answer_write(&run, &context, &bytes);
+    run.invocation = &again;
+    char *text_again = answer_write(&run, &context, &bytes_again);
+    must(text != NULL && text_again != NULL && bytes == bytes_again && memcmp(text, text_again, bytes) == 0);
+    free(text);
+    free(text_again);
+    run_deinit(&run);
+    free(pairs);
+    free(packed);
+}
+
+static void must_sleep(const struct rxp_invocation *invocation, const struct rxp_http_plan *plan)
+{
+    const char *fault = later_fault(invocation, NULL, plan);
+    if (fault != NULL)
+        fprintf(stderr, "%s\n", fault);
+    must(fault == NULL);
+    must_echo_alike(invocation);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     char *text = fuzz_bytes((struct fuzz_part){(const char *)data, bytes});
@@ -80,8 +117,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     must(invocation != NULL);
     int planned = parsed == 0 ? rxp_http_plan_make(invocation, NULL, &plan, &why) : -1;
     run.invocation = invocation;
-    if (parsed == 0)
+    if (parsed == 0) {
         must_round_trip(invocation, planned == 0 ? &plan : NULL);
+        must_sleep(invocation, planned == 0 ? &plan : NULL);
+    }
     if (planned == 0) {
         must_be_plan(&plan);
         run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};

@@ -3,6 +3,7 @@
  * secret. */
 #include "fuzz/fuzz.h"
 #include "fuzz/plan_facts.h"
+#include "support/later_plan.h"
 
 #include "engine/oauth_grant.h"
 #include "engine/profile_file.h"
@@ -45,6 +46,7 @@ static void try_plan(const struct rxp_defaults *defaults, struct fuzz_part messa
         } else {
             must_be_plan(&plan);
             must_keep_headers(&plan, defaults);
+            must(later_fault(invocation, defaults, &plan) == NULL);
             must(plan.kickoffs_per_second == defaults->kickoffs_per_second);
             must(plan.n_secret_bindings == defaults->n_secret_bindings);
         }

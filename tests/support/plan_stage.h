@@ -4,6 +4,7 @@
 
 #include "protocol/http_plan.h"
 #include "support/check_main.h"
+#include "support/later_plan.h"
 
 #include <string.h>
 
@@ -86,6 +87,9 @@ static inline void assert_made(const struct sample *sample, struct rxp_http_plan
     struct rxp_refusal why;
 
     ck_assert_msg(sample_make(sample, plan, &why) == 0, "%s", why.text);
+    /* As well as when it is made once more, after its run has slept. */
+    const char *fault = later_fault(&sample->invocation, sample->has_defaults ? &sample->defaults : NULL, plan);
+    ck_assert_msg(fault == NULL, "%s", fault);
 }
 
 static inline void assert_refused(const struct sample *sample, enum rxp_error error, const char *sentence)

@@ -9,6 +9,7 @@
 #include "engine/secrets.h"
 #include "engine/verdict.h"
 #include "protocol/http_plan.h"
+#include "protocol/packed.h"
 #include "protocol/result.h"
 
 #include <limits.h>
@@ -72,6 +73,42 @@ static void read_invocation(long n, long failures)
 START_TEST(an_invocation_is_read_whole_or_not_judged)
 {
     ck_assert_int_gt(scarce_try(read_invocation), 0);
+}
+END_TEST
+
+/* A room that is too small for the whole, so that memory is asked for beside it. */
+static void wake(long n, long failures)
+{
+    struct rxp_refusal why = {RXP_ERROR_INVALID_JSON, ""};
+    struct rxp_invocation *invocation = NULL;
+    struct rxp_invocation again;
+    struct rxp_http_plan plan;
+    char room[64];
+    ck_assert_int_eq(rxp_invocation_parse(message, sizeof message - 1, 1 << 20, &invocation, &why), 0);
+    char *packed = malloc(rxp_packed_bytes(invocation));
+    rxp_packed_write(packed, invocation);
+    struct rxp_pair *pairs = calloc(rxp_packed_pairs(packed), sizeof *pairs);
+    scarce_begin(n, failures);
+    rxp_packed_read(packed, pairs, &again);
+    int planned = rxp_http_plan_make_later(&again, &defaults, room, sizeof room, &plan, &why);
+    bool failed = scarce_end();
+    ck_assert_int_eq(planned, failed ? -1 : 0);
+    if (failed) {
+        ck_assert_msg(says_memory(why.text) && rxp_lacked_memory(&why), "%d %s", (int)why.error, why.text);
+        ck_assert_ptr_null(plan.owned);
+    } else {
+        ck_assert_str_eq(plan.kickoff.url, "http://h/assist%20me/run");
+        ck_assert_uint_eq(plan.error_paths.n, 2);
+    }
+    rxp_http_plan_deinit(&plan);
+    free(pairs);
+    free(packed);
+    rxp_invocation_free(invocation);
+}
+
+START_TEST(a_run_that_wakes_has_its_plan_whole_or_sleeps_on)
+{
+    ck_assert_int_gt(scarce_try(wake), 0);
 }
 END_TEST
 
@@ -352,6 +389,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("scarcity");
     TCase *tcase = tcase_create("pure");
     tcase_add_test(tcase, an_invocation_is_read_whole_or_not_judged);
+    tcase_add_test(tcase, a_run_that_wakes_has_its_plan_whole_or_sleeps_on);
     tcase_add_test(tcase, a_url_and_a_body_are_filled_whole_or_not_at_all);
     tcase_add_test(tcase, a_result_is_written_whole_or_not_at_all);
     tcase_add_test(tcase, a_result_is_read_whole_or_refused_for_want_of_memory);
