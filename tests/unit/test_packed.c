@@ -255,29 +255,54 @@ START_TEST(a_plan_that_fits_into_its_room_asks_for_no_memory)
 }
 END_TEST
 
-static const size_t rooms[] = {0, 1, 15, 16, 17, 31, 64, 200};
+static const size_t rooms[] = {0, 1, 15, 16, 17, 31, 32, 48, 64, 200};
 
+/* Nor is anything before or behind it touched, wherever it begins. */
 START_TEST(a_room_that_is_too_small_is_made_up_for)
 {
+    enum { GUARD = 32 };
     struct sample sample;
     struct rxp_http_plan whole;
     struct rxp_http_plan later;
     struct rxp_refusal why;
+    _Alignas(16) char around[GUARD + 200 + 2 * GUARD];
+    const size_t bytes = rooms[_i];
 
     sample_init(&sample, RXP_KIND_HTTP_ASYNC);
     set(&sample, "http.header.X-A", "a");
     set(&sample, "http.poll_error_path", "e,f,g,h");
     assert_made(&sample, &whole);
-    char *room = malloc(rooms[_i] + 1);
-    room[rooms[_i]] = 'x';
-    ck_assert_int_eq(
-        rxp_http_plan_make_later(&sample.invocation, NULL, rooms[_i] == 0 ? NULL : room, rooms[_i], &later, &why), 0);
-    ck_assert_ptr_nonnull(later.owned);
-    ck_assert_ptr_null(later_plan_difference(&whole, &later));
-    ck_assert_int_eq(room[rooms[_i]], 'x');
-    rxp_http_plan_deinit(&later);
+    for (size_t skipped = 0; skipped < 17; skipped++) {
+        char *room = around + GUARD + skipped;
+        memset(around, 0x55, sizeof(around));
+        ck_assert_int_eq(
+            rxp_http_plan_make_later(&sample.invocation, NULL, bytes == 0 ? NULL : room, bytes, &later, &why), 0);
+        ck_assert_ptr_nonnull(later.owned);
+        ck_assert_ptr_null(later_plan_difference(&whole, &later));
+        for (char *at = around; at < around + sizeof(around); at++)
+            ck_assert((at >= room && at < room + bytes) || *at == 0x55);
+        rxp_http_plan_deinit(&later);
+    }
     rxp_http_plan_deinit(&whole);
-    free(room);
+}
+END_TEST
+
+START_TEST(many_variables_are_as_good_as_few)
+{
+    enum { MANY = 70 };
+    static char names[MANY][16];
+    struct sample sample;
+    struct rxp_http_plan plan;
+
+    sample_init(&sample, RXP_KIND_HTTP_ASYNC);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "var.n%zu", MANY - i);
+        set(&sample, names[i], names[i]);
+        set(&sample, "http.cancel_url_template", "https://api.example/{var.n70}/cancel");
+        assert_made(&sample, &plan);
+        ck_assert_str_eq(plan.cancel.url, "https://api.example/var.n70/cancel");
+        rxp_http_plan_deinit(&plan);
+    }
 }
 END_TEST
 
@@ -314,6 +339,7 @@ Suite *test_suite(void)
     tcase_add_test(later, bodies_that_repeat_a_variable_are_not_refused_the_second_time);
     tcase_add_test(later, a_plan_that_fits_into_its_room_asks_for_no_memory);
     tcase_add_loop_test(later, a_room_that_is_too_small_is_made_up_for, 0, ROWS(rooms));
+    tcase_add_test(later, many_variables_are_as_good_as_few);
     tcase_add_test(later, what_never_made_a_plan_makes_none_later);
     suite_add_tcase(suite, kept);
     suite_add_tcase(suite, later);

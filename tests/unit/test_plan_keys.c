@@ -3,6 +3,7 @@
 #include "support/check_main.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
@@ -39,6 +40,24 @@ START_TEST(a_key_is_found_by_its_name_or_family)
     ck_assert_ptr_nonnull(keys[_i].found);
     ck_assert_str_eq(plan_key_name(key), keys[_i].found);
     ck_assert_pstr_eq(name, keys[_i].name);
+}
+END_TEST
+
+/* As long as a byte can count, and so much longer than a key of the table. */
+START_TEST(a_long_key_is_none_of_the_table)
+{
+    for (size_t bytes = 200; bytes < 600; bytes++) {
+        enum plan_key key;
+        const char *name;
+        char *text = malloc(bytes + 1);
+        memset(text, 'x', bytes);
+        memcpy(text, "http.url", strlen("http.url"));
+        text[bytes] = '\0';
+        ck_assert(!plan_key_find(text, &key, &name));
+        memcpy(text, "http.header.", strlen("http.header."));
+        ck_assert(plan_key_find(text, &key, &name) && key == KEY_HEADER && name == text + strlen("http.header."));
+        free(text);
+    }
 }
 END_TEST
 
@@ -91,6 +110,7 @@ Suite *test_suite(void)
     TCase *tcase = tcase_create("plan_keys");
 
     tcase_add_loop_test(tcase, a_key_is_found_by_its_name_or_family, 0, ROWS(keys));
+    tcase_add_test(tcase, a_long_key_is_none_of_the_table);
     tcase_add_test(tcase, what_begins_with_ours_must_be_known);
     tcase_add_test(tcase, a_family_ends_with_NAME_and_nothing_else_does);
     tcase_add_test(tcase, the_table_of_keys_in_the_readme_is_the_one_of_the_program);
