@@ -204,6 +204,35 @@ START_TEST(fails_the_first_polls_or_a_part_of_them)
 }
 END_TEST
 
+START_TEST(ends_with_the_poll_that_it_is_told_to)
+{
+    char first[512];
+    char second[520];
+    ask("POST", "/runs?polls=3&seconds=0");
+    expect(202, "queued");
+    snprintf(first, sizeof(first), "%s", poll_target());
+    ask("POST", "/runs?polls=1&result=7");
+    snprintf(second, sizeof(second), "%s", poll_target());
+    for (int i = 0; i < 4; i++) {
+        ask("GET", first);
+        expect(200, i < 2 ? "running" : "completed");
+    }
+    ask("GET", second);
+    expect(200, "completed");
+    ck_assert_ptr_nonnull(strstr(reply.body, "\"result\":7"));
+    /* Cancelled before its poll came, it ends as cancelled. */
+    ask("POST", "/runs?polls=2&seconds=0");
+    snprintf(first, sizeof(first), "%s", poll_target());
+    snprintf(second, sizeof(second), "%s/cancel", first);
+    ask("POST", second);
+    expect(200, "cancelled");
+    for (int i = 0; i < 2; i++) {
+        ask("GET", first);
+        expect(200, "cancelled");
+    }
+}
+END_TEST
+
 START_TEST(misbehaves_where_it_is_told_to)
 {
     static const struct {
@@ -474,6 +503,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, delays_answers);
     tcase_add_test(tests, chooses_a_length_from_a_range_by_the_key);
     tcase_add_test(tests, fails_the_first_polls_or_a_part_of_them);
+    tcase_add_test(tests, ends_with_the_poll_that_it_is_told_to);
     tcase_add_loop_test(tests, misbehaves_where_it_is_told_to, 0, 8);
     tcase_add_loop_test(tests, adds_headers_of_the_size_asked_for, 0, 4);
     tcase_add_loop_test(tests, gives_the_ids_that_it_is_told_to, 0, 15);

@@ -7,6 +7,7 @@ START_TEST(carries_every_parameter_of_polls_in_the_id)
 {
     static const char *const values[][2] = {
         {"seconds", "12.345"},
+        {"polls", "2"},
         {"outcome", "a.b-c ~%/\"\xc3\xa9"},
         {"running", "x"},
         {"bare", "true"},

@@ -21,6 +21,7 @@
 #define MAX_BODY_BYTES ((size_t)16 << 20)
 #define MAX_ID_BYTES 300 /* longer ones are remembered under a short name */
 #define MAX_COURSE_BYTES 300000
+#define NEVER_MS 31536000000 /* the most that `seconds` may be */
 
 struct backend {
     struct http_server *server;
@@ -198,15 +199,15 @@ static void begin_workflow(struct backend *backend, struct asked *asked, const s
 
 /* --- poll --- */
 
+/* before: how often the run was polled before, where its course asks for that. */
 static bool poll_goes_wrong(struct backend *backend, const struct asked *asked, const struct course *course,
-                            const char *id)
+                            uint64_t before)
 {
     const int64_t *number = course->number;
     if (!script_can_fail(course)) {
         return false;
     }
-    if (number[COURSE_POLL_FAIL_COUNT] &&
-        seen_poll(backend->seen, id) >= (uint64_t)number[COURSE_POLL_FAIL_COUNT]) {
+    if (number[COURSE_POLL_FAIL_COUNT] && before >= (uint64_t)number[COURSE_POLL_FAIL_COUNT]) {
         return false;
     }
     if (number[COURSE_POLL_FAIL_SECONDS] && asked->wall_ms - course->start_ms >= number[COURSE_POLL_FAIL_SECONDS]) {
@@ -227,6 +228,9 @@ static bool recall(struct backend *backend, const char *id, struct course *cours
     bool known = course_read(course, remembered ? remembered : id);
     free(remembered);
     shape_apply(course);
+    if (course->number[COURSE_POLLS]) {
+        course->number[COURSE_SECONDS] = NEVER_MS; /* unless this is the poll that ends it */
+    }
     return known;
 }
 
@@ -236,6 +240,7 @@ static void cancel_run(struct backend *backend, struct asked *asked, struct cour
     int64_t age_ms = asked->wall_ms - course->start_ms;
     if (age_ms < course->number[COURSE_SECONDS]) {
         course->number[COURSE_SECONDS] = age_ms > 0 ? age_ms : 0;
+        course->number[COURSE_POLLS] = 0;
         course->number[COURSE_BARE] = 0;
         (void)course_set(course, "outcome", "cancelled", why);
         free(course->text[COURSE_RESULT]);
@@ -259,6 +264,9 @@ static bool act_on_run(struct backend *backend, struct asked *asked, const char 
     if (known && cancels) {
         cancel_run(backend, asked, &course, id);
     } else if (known && outputs) {
+        if (course.number[COURSE_POLLS]) {
+            course.number[COURSE_SECONDS] = 0; /* it is asked for by those who were told of the end */
+        }
         script_output(asked, &course);
     } else if (known) {
         script_state(asked, &course, id);
@@ -274,7 +282,13 @@ static void poll_run(struct backend *backend, struct asked *asked, const char *i
     course_init(&course);
     if (recall(backend, id, &course)) {
         atomic_fetch_add(&backend->polls, 1);
-        script_poll(asked, &course, id, poll_goes_wrong(backend, asked, &course, id));
+        int64_t *number = course.number;
+        bool counts = number[COURSE_POLLS] || (number[COURSE_POLL_FAIL_COUNT] && script_can_fail(&course));
+        uint64_t before = counts ? seen_poll(backend->seen, id) : 0;
+        if (number[COURSE_POLLS] && before + 1 >= (uint64_t)number[COURSE_POLLS]) {
+            number[COURSE_SECONDS] = 0;
+        }
+        script_poll(asked, &course, id, poll_goes_wrong(backend, asked, &course, before));
     } else if (!act_on_run(backend, asked, id)) {
         atomic_fetch_add(&backend->polls, 1);
         answer_error(asked, 404, "no run '%s' is known here", id);

@@ -36,6 +36,8 @@ enum course_id_kind { ID_STRING, ID_NUMBER, ID_BOOL, ID_NULL, ID_OBJECT, ID_ARRA
     X(KICKOFF_DELAY, "", "kickoff_delay", VALUE_SECONDS, 0, 86400000, 0, "SECONDS", "answer the kickoff so late")     \
     X(SECONDS, "rw", "seconds", VALUE_SPAN, 0, 31536000000, 1000, "S or S-S",                                         \
       "how long the run takes (1); of a range, each run takes its own part")                                           \
+    X(POLLS, "np", "polls", VALUE_NUMBER, 0, 1000000, 0, "N",                                                         \
+      "the run ends with its Nth poll instead, whenever that comes")                                                   \
     X(OUTCOME, "ro", "outcome", VALUE_TEXT, 0, 200, 0, "WORD", "status at the end (completed): failed, cancelled, …") \
     X(RUNNING, "rr", "running", VALUE_TEXT, 0, 200, 0, "WORD", "status until then (running)")                         \
     X(BARE, "rb", "bare", VALUE_SWITCH, 0, 1, 0, "1",                                                                 \
@@ -99,7 +101,7 @@ enum course_parameter { COURSE_PARAMETERS(COURSE_MEMBER) COURSE_N };
     "\n"                                                                                                               \
     "A run's id holds its course, so a million runs cost no memory, and a restarted backend knows them still. Only\n"  \
     "runs whose id was chosen or would be over 300 bytes, that were cancelled or are found by a conversation are\n"    \
-    "remembered, the newest 4,096; poll_fail_count keeps a counter for the newest 65,536 or so.\n"
+    "remembered, the newest 4,096; polls and poll_fail_count keep a counter for the newest 65,536 or so.\n"
 
 struct course {
     int64_t start_ms; /* Unix time of the kickoff */
