@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""with_broker: starts a Kafka broker, runs a command with its address in RXP_TEST_BROKER, and stops it.
+"""with_broker: starts a Kafka broker, runs a command with its address in RXP_TEST_BROKER and its process id in
+RXP_TEST_BROKER_PID, and stops it.
 
     tests/whole/with_broker.py COMMAND [ARGUMENT]...     ends as the command does
     tests/whole/with_broker.py --fetch-only              fetches Kafka and what else the tests run in Java, for later
@@ -47,6 +48,7 @@ def main():
             if not environment.get("RXP_TEST_BROKER_MISSING"):
                 broker = Broker()
                 environment["RXP_TEST_BROKER"] = broker.bootstrap
+                environment["RXP_TEST_BROKER_PID"] = str(broker.child.pid)
         except Unavailable as reason:
             print(reason, file=sys.stderr)
             environment["RXP_TEST_BROKER_MISSING"] = str(reason).removeprefix("no Kafka broker: ").splitlines()[0]
