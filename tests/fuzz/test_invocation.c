@@ -7,6 +7,7 @@
 
 #include "core/answer.h"
 #include "core/intake.h"
+#include "engine/awake.h"
 #include "protocol/invocation.h"
 #include "protocol/result.h"
 
@@ -83,9 +84,10 @@ static void must_echo_alike(const struct rxp_invocation *invocation)
     size_t bytes_again;
     rxp_packed_read(packed, pairs, &again);
     run_init(&run);
-    run.invocation = invocation;
+    must(awake_new(&run) != NULL);
+    run.awake->invocation = invocation;
     char *text = answer_write(&run, &context, &bytes);
-    run.invocation = &again;
+    run.awake->invocation = &again;
     char *text_again = answer_write(&run, &context, &bytes_again);
     must(text != NULL && text_again != NULL && bytes == bytes_again && memcmp(text, text_again, bytes) == 0);
     free(text);
@@ -112,18 +114,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     struct rxp_invocation *invocation = NULL;
     struct rxp_http_plan plan = {0};
     run_init(&run);
+    must(awake_new(&run) != NULL);
     int parsed = rxp_invocation_parse(text, bytes, MESSAGE_MAX_BYTES, &invocation, &why);
     free(text); /* nothing may point into it */
     must(invocation != NULL);
     int planned = parsed == 0 ? rxp_http_plan_make(invocation, NULL, &plan, &why) : -1;
-    run.invocation = invocation;
+    run.awake->invocation = invocation;
     if (parsed == 0) {
         must_round_trip(invocation, planned == 0 ? &plan : NULL);
         must_sleep(invocation, planned == 0 ? &plan : NULL);
     }
     if (planned == 0) {
         must_be_plan(&plan);
-        run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
+        run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
     } else {
         must_be_refusal(&why);
         intake_reject(&run, &why);

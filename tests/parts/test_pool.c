@@ -1,5 +1,6 @@
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/pool.h"
 #include "support/check_main.h"
 #include "support/rude_server.h"
@@ -18,8 +19,6 @@
 struct job {
     struct run run;
     char *text;
-    struct rxp_invocation *invocation;
-    struct rxp_http_plan plan;
     atomic_int tenure;
     bool accepted;
     struct run_resume resume; /* poll_url NULL: none */
@@ -46,15 +45,15 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
     struct job *job = list_entry(run, struct job, run);
     struct rxp_refusal why = {0};
     (void)opaque;
-    if (rxp_invocation_parse(job->text, strlen(job->text), 1 << 20, &job->invocation, &why) != 0 ||
-        rxp_http_plan_make(job->invocation, NULL, &job->plan, &why) != 0) {
-        run->outcome = (struct outcome){
+    if (rxp_invocation_parse(job->text, strlen(job->text), 1 << 20, &run->awake->parsed, &why) != 0 ||
+        rxp_http_plan_make(run->awake->parsed, NULL, &run->awake->made, &why) != 0) {
+        run->awake->outcome = (struct outcome){
             .status = RXP_STATUS_REJECTED, .error = why.error, .summary = strdup(why.text)};
         return -1;
     }
-    run->invocation = job->invocation;
-    run->plan = &job->plan;
-    run->resume = job->resume.poll_url != NULL ? &job->resume : NULL;
+    run->awake->invocation = run->awake->parsed;
+    run->awake->plan = &run->awake->made;
+    run->awake->resume = job->resume.poll_url != NULL ? &job->resume : NULL;
     return 0;
 }
 
@@ -181,8 +180,6 @@ static void teardown(void)
     ck_assert_uint_eq(n_ended, n_jobs);
     for (size_t i = 0; i < n_jobs; i++) {
         run_deinit(&jobs[i].run);
-        rxp_http_plan_deinit(&jobs[i].plan);
-        rxp_invocation_free(jobs[i].invocation);
         free(jobs[i].text);
     }
     free(jobs);
@@ -258,10 +255,10 @@ START_TEST(two_thousand_runs_at_once_all_end)
     await_ended(N);
     size_t succeeded = 0;
     for (int i = 0; i < N; i++) {
-        const struct outcome *outcome = &jobs[i].run.outcome;
+        const struct outcome *outcome = &jobs[i].run.awake->outcome;
         ck_assert_msg(outcome->status == (i % 10 == 0 ? RXP_STATUS_FAILED : RXP_STATUS_SUCCEEDED), "%s",
                       outcome->summary);
-        ck_assert_int_ge(outcome->finished_at_ms - outcome->started_at_ms, 90);
+        ck_assert_int_ge(outcome->finished_at_ms - jobs[i].run.started_at_ms, 90);
         ck_assert(jobs[i].accepted);
         succeeded += outcome->status == RXP_STATUS_SUCCEEDED;
     }
@@ -313,7 +310,7 @@ START_TEST(runs_may_come_from_several_threads)
     }
     await_ended(N);
     for (size_t i = 0; i < N; i++) {
-        ck_assert_int_eq(jobs[i].run.outcome.error, RXP_ERROR_INVALID_JSON);
+        ck_assert_int_eq(jobs[i].run.awake->outcome.error, RXP_ERROR_INVALID_JSON);
     }
     ck_assert_uint_eq(counts_of_backend().requests, 0);
 }
@@ -366,17 +363,17 @@ START_TEST(a_run_ends_as_its_backend_has_it)
     make_jobs(1);
     const struct job *job = submit(courses[_i].course, courses[_i].timeout, courses[_i].interval);
     await_ended(1);
-    const struct outcome *outcome = &job->run.outcome;
+    const struct outcome *outcome = &job->run.awake->outcome;
     const char *summary = outcome->summary != NULL ? outcome->summary : "(none)";
     ck_assert_msg(outcome->status == courses[_i].status, "%s: %s", rxp_status_name(outcome->status), summary);
     ck_assert_msg(outcome->error == courses[_i].error, "%s: %s", rxp_error_name(outcome->error), summary);
-    ck_assert(!outcome->abandoned);
+    ck_assert(!job->run.abandoned);
     ck_assert_msg(courses[_i].summary == NULL ? outcome->summary == NULL : strstr(summary, courses[_i].summary) != NULL,
                   "%s", summary);
     if (courses[_i].kickoffs > 0) {
         ck_assert_uint_eq(counts_of_backend().kickoffs, courses[_i].kickoffs);
     }
-    int64_t took_ms = outcome->finished_at_ms - outcome->started_at_ms;
+    int64_t took_ms = outcome->finished_at_ms - job->run.started_at_ms;
     if (outcome->status == RXP_STATUS_TIMED_OUT) {
         ck_assert_int_ge(took_ms, 1000);
         ck_assert_int_lt(took_ms, 5000);
@@ -395,7 +392,7 @@ START_TEST(a_kickoff_is_counted_once_however_the_connection_ends)
     }
     await_ended(N);
     for (int i = 0; i < N; i++) {
-        ck_assert_int_eq(jobs[i].run.outcome.error, RXP_ERROR_KICKOFF_NETWORK);
+        ck_assert_int_eq(jobs[i].run.awake->outcome.error, RXP_ERROR_KICKOFF_NETWORK);
     }
     struct rude_counts counts;
     rude_server_counts(server, &counts);
@@ -410,7 +407,7 @@ START_TEST(headers_without_end_are_cut_off)
     server = rude_server_start(RUDE_WHOLE_SERVER, steps, 1);
     const struct job *job = submit_to(rude_server_url(server), rude_server_url(server), "30", "0.02");
     await_ended(1);
-    ck_assert_int_eq(job->run.outcome.error, RXP_ERROR_RESPONSE_TOO_LARGE);
+    ck_assert_int_eq(job->run.awake->outcome.error, RXP_ERROR_RESPONSE_TOO_LARGE);
 }
 END_TEST
 
@@ -431,10 +428,10 @@ START_TEST(loopback_is_refused_before_a_connection_is_made)
     snprintf(url, sizeof url, "http://%s:%d/", loopbacks[_i], rude_server_port(server));
     const struct job *job = submit_to(url, url, "30", "0.02");
     await_ended(1);
-    const struct outcome *outcome = &job->run.outcome;
+    const struct outcome *outcome = &job->run.awake->outcome;
     ck_assert_msg(outcome->status == RXP_STATUS_REJECTED, "%s: %s", rxp_status_name(outcome->status), outcome->summary);
     ck_assert_int_eq(outcome->error, RXP_ERROR_EGRESS_DENIED);
-    ck_assert_int_eq(outcome->started_at_ms, outcome->finished_at_ms);
+    ck_assert_int_eq(job->run.started_at_ms, outcome->finished_at_ms);
     struct rude_counts counts;
     rude_server_counts(server, &counts);
     ck_assert_uint_eq(counts.connections, 0);
@@ -459,7 +456,7 @@ START_TEST(an_origin_that_stalls_does_not_hinder_another)
     }
     await_ended(N);
     for (int i = STALLED; i < STALLED + N; i++) {
-        ck_assert_int_eq(jobs[i].run.outcome.status, RXP_STATUS_SUCCEEDED);
+        ck_assert_int_eq(jobs[i].run.awake->outcome.status, RXP_STATUS_SUCCEEDED);
     }
     struct rude_counts counts;
     rude_server_counts(server, &counts);
@@ -483,7 +480,7 @@ START_TEST(polls_get_through_where_kickoffs_stall)
         submit("stall=kickoff", "600", "0.02");
     }
     await_ended(1);
-    ck_assert_int_eq(job->run.outcome.status, RXP_STATUS_SUCCEEDED);
+    ck_assert_int_eq(job->run.awake->outcome.status, RXP_STATUS_SUCCEEDED);
 }
 END_TEST
 
@@ -507,7 +504,7 @@ START_TEST(a_parked_pool_ends_what_was_not_sent_and_leaves_the_rest)
     ck_assert_uint_eq(count_ended(), N - sent + 1);
     for (size_t i = 0; i < n_jobs; i++) {
         if (jobs[i].ended) {
-            ck_assert(jobs[i].run.outcome.abandoned);
+            ck_assert(jobs[i].run.abandoned);
         }
     }
     ck_assert_uint_eq(counts_of_backend().requests, 0);
@@ -515,7 +512,7 @@ START_TEST(a_parked_pool_ends_what_was_not_sent_and_leaves_the_rest)
     await_ended(N + 1);
     size_t cancelled = 0;
     for (size_t i = 0; i < n_jobs; i++) {
-        cancelled += !jobs[i].run.outcome.abandoned && jobs[i].run.outcome.status == RXP_STATUS_CANCELLED;
+        cancelled += !jobs[i].run.abandoned && jobs[i].run.awake->outcome.status == RXP_STATUS_CANCELLED;
     }
     ck_assert_uint_eq(cancelled, sent);
 }
@@ -538,11 +535,11 @@ START_TEST(a_sweep_ends_only_those_that_are_gone)
     await_ended(N / 2);
     ck_assert_uint_eq(count_ended(), N / 2);
     for (int i = 0; i < N; i += 2) {
-        ck_assert(jobs[i].run.outcome.abandoned);
+        ck_assert(jobs[i].run.abandoned);
     }
     pool_abandon_all(pool);
     await_ended(N);
-    ck_assert(jobs[1].run.outcome.abandoned);
+    ck_assert(jobs[1].run.abandoned);
 }
 END_TEST
 
@@ -561,7 +558,7 @@ START_TEST(a_pool_that_is_freed_hands_its_runs_back)
     close_pool();
     ck_assert_uint_eq(count_ended(), N);
     for (int i = 0; i < N; i++) {
-        ck_assert(jobs[i].run.outcome.abandoned);
+        ck_assert(jobs[i].run.abandoned);
     }
 }
 END_TEST
@@ -602,7 +599,7 @@ START_TEST(a_cancel_call_goes_on_when_its_run_has_ended)
     }
     pool_cancel_all(pool);
     await_ended(1);
-    ck_assert_int_eq(job->run.outcome.status, RXP_STATUS_CANCELLED);
+    ck_assert_int_eq(job->run.awake->outcome.status, RXP_STATUS_CANCELLED);
     if (_i == 1) {
         ck_assert_uint_eq(count_errands(), 1);
     }
@@ -670,7 +667,7 @@ START_TEST(kickoffs_go_as_they_are_permitted_and_each_once)
     }
     await_ended(N);
     for (int i = 0; i < N; i++) {
-        ck_assert_msg(jobs[i].run.outcome.status == RXP_STATUS_SUCCEEDED, "%s", jobs[i].run.outcome.summary);
+        ck_assert_msg(jobs[i].run.awake->outcome.status == RXP_STATUS_SUCCEEDED, "%s", jobs[i].run.awake->outcome.summary);
     }
     ck_assert_uint_eq(n_asked, N);
     ck_assert_uint_eq(counts_of_backend().kickoffs, N);
@@ -696,7 +693,7 @@ START_TEST(held_kickoffs_end_with_their_pool)
     close_pool();
     ck_assert_uint_eq(n_ended, N);
     for (int i = 1; i < N; i += 2) {
-        ck_assert(jobs[i].run.outcome.abandoned && !run_was_begun(&jobs[i].run));
+        ck_assert(jobs[i].run.abandoned && !run_was_begun(&jobs[i].run));
     }
 }
 END_TEST
@@ -735,7 +732,7 @@ START_TEST(parked_runs_go_on_in_another_pool_without_a_second_kickoff)
     open_pool(&config, "*", true);
     size_t n_resumed = 0;
     for (size_t i = 0; i < N; i++) {
-        if (jobs[i].run.outcome.abandoned) {
+        if (jobs[i].run.abandoned) {
             ck_assert_int_eq(jobs[i].run.cycle.accepted, run_was_begun(&jobs[i].run));
             ck_assert_int_eq(jobs[i].accepted, jobs[i].run.cycle.accepted);
             n_resumed += jobs[i].accepted;
@@ -745,7 +742,7 @@ START_TEST(parked_runs_go_on_in_another_pool_without_a_second_kickoff)
     ck_assert_uint_gt(n_resumed, 0);
     await_ended(n_jobs);
     for (size_t i = N; i < n_jobs; i++) {
-        ck_assert_msg(jobs[i].run.outcome.status == RXP_STATUS_SUCCEEDED, "%s", jobs[i].run.outcome.summary);
+        ck_assert_msg(jobs[i].run.awake->outcome.status == RXP_STATUS_SUCCEEDED, "%s", jobs[i].run.awake->outcome.summary);
         ck_assert_int_eq(jobs[i].run.resumed, jobs[i].resume.poll_url != NULL);
         ck_assert_int_eq(jobs[i].accepted, !jobs[i].run.resumed);
     }

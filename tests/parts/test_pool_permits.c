@@ -2,6 +2,7 @@
  * and which partition ends is drawn from a fixed seed. ThreadSanitizer and AddressSanitizer see the rest. */
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/pool.h"
 #include "support/check_main.h"
 
@@ -27,8 +28,6 @@ struct job {
     struct run run;
     size_t index;
     struct partition *partition;
-    struct rxp_invocation *invocation;
-    struct rxp_http_plan plan;
     bool held;      /* hooks.permit said so; the owner's once it has seen the job in `asked` or `ended` */
     bool permitted; /* the owner's, like the next */
     bool permitted_too_late; /* its tenure was at an end before */
@@ -81,11 +80,11 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
                          "\"http.poll_terminal_states\":\"completed,failed\",\"http.poll_interval_seconds\":\"0.02\"}}",
                          job->index, backend_port(backend), backend_port(backend));
     ck_assert_int_gt(bytes, 0);
-    ck_assert_int_eq(rxp_invocation_parse(text, (size_t)bytes, 1 << 20, &job->invocation, &why), 0);
-    ck_assert_int_eq(rxp_http_plan_make(job->invocation, NULL, &job->plan, &why), 0);
+    ck_assert_int_eq(rxp_invocation_parse(text, (size_t)bytes, 1 << 20, &run->awake->parsed, &why), 0);
+    ck_assert_int_eq(rxp_http_plan_make(run->awake->parsed, NULL, &run->awake->made, &why), 0);
     free(text);
-    run->invocation = job->invocation;
-    run->plan = &job->plan;
+    run->awake->invocation = run->awake->parsed;
+    run->awake->plan = &run->awake->made;
     return 0;
 }
 
@@ -143,14 +142,14 @@ static void settle(struct job *job)
 {
     const struct run *run = &job->run;
     bool kept = tenure_read(&job->partition->tenure) == TENURE_HELD;
-    if (run->outcome.abandoned) {
+    if (run->abandoned) {
         ck_assert(!kept);
         n_abandoned++;
         n_held += job->held && !run_was_begun(run);
         n_in_spite += job->permitted && !run_was_begun(run);
         n_too_late += job->permitted_too_late;
     } else {
-        ck_assert_msg(run->outcome.status == RXP_STATUS_SUCCEEDED, "%s", run->outcome.summary);
+        ck_assert_msg(run->awake->outcome.status == RXP_STATUS_SUCCEEDED, "%s", run->awake->outcome.summary);
         n_succeeded++;
     }
     if (run_was_begun(run)) {
@@ -159,8 +158,6 @@ static void settle(struct job *job)
     }
     jobs[job->index] = NULL;
     run_deinit(&job->run);
-    rxp_http_plan_deinit(&job->plan);
-    rxp_invocation_free(job->invocation);
     free(job);
     n_freed++;
 }

@@ -1,6 +1,7 @@
 /* Who watches a pool, or cancels a run of it, beside loops that are at work. The runs' requests never leave: no kickoff is
  * permitted. */
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/pool.h"
 #include "engine/query.h"
 #include "support/check_main.h"
@@ -19,8 +20,6 @@
 struct job {
     struct run run;
     char *text;
-    struct rxp_invocation *invocation;
-    struct rxp_http_plan plan;
     atomic_bool is_cancelled;
     bool ended; /* under the lock */
 };
@@ -40,10 +39,10 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
     struct job *job = list_entry(run, struct job, run);
     struct rxp_refusal why;
     (void)opaque;
-    ck_assert_int_eq(rxp_invocation_parse(job->text, strlen(job->text), 1 << 20, &job->invocation, &why), 0);
-    ck_assert_int_eq(rxp_http_plan_make(job->invocation, NULL, &job->plan, &why), 0);
-    run->invocation = job->invocation;
-    run->plan = &job->plan;
+    ck_assert_int_eq(rxp_invocation_parse(job->text, strlen(job->text), 1 << 20, &run->awake->parsed, &why), 0);
+    ck_assert_int_eq(rxp_http_plan_make(run->awake->parsed, NULL, &run->awake->made, &why), 0);
+    run->awake->invocation = run->awake->parsed;
+    run->awake->plan = &run->awake->made;
     return POOL_PREPARED;
 }
 
@@ -132,8 +131,6 @@ static void teardown(void)
     pool = NULL;
     for (size_t i = 0; i < JOBS; i++) {
         run_deinit(&jobs[i].run);
-        rxp_http_plan_deinit(&jobs[i].plan);
-        rxp_invocation_free(jobs[i].invocation);
         free(jobs[i].text);
     }
     free(jobs);
@@ -244,7 +241,7 @@ START_TEST(questions_cancels_and_ends_go_on_beside_each_other)
     pool_ask(pool);
     await(&n_ended, JOBS);
     for (size_t i = 0; i < JOBS; i++) {
-        ck_assert_int_eq(jobs[i].run.outcome.status, RXP_STATUS_CANCELLED);
+        ck_assert_int_eq(jobs[i].run.awake->outcome.status, RXP_STATUS_CANCELLED);
     }
     ck_assert_int_eq(metrics_read(metrics, METRIC_RUNS_IN_FLIGHT, METRIC_PHASE_PUBLISH), JOBS);
     ck_assert_int_eq(metrics_sum(metrics, METRIC_RUNS_IN_FLIGHT), JOBS);

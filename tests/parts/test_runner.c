@@ -1,4 +1,5 @@
 #include "support/runner_stage.h"
+#include "engine/awake.h"
 
 /* ---- the way of a run ---- */
 
@@ -32,7 +33,7 @@ START_TEST(a_run_is_kicked_off_polled_and_ends)
     ck_assert_int_eq(last()->timeout_ms, 3000);
     begin(last());
     answer(last(), 200, "{\"status\":\"running\"}");
-    ck_assert_ptr_null(subject->run->transfer);
+    ck_assert_ptr_null(subject->run->awake->transfer);
     turn_at(now_ms + 1999);
     ck_assert_uint_eq(n_transfers, 2);
     turn_at(now_ms + 1);
@@ -50,7 +51,7 @@ START_TEST(a_run_is_kicked_off_polled_and_ends)
     ck_assert_str_eq(subject->state, "completed");
     ck_assert_str_eq(subject->result, "[1, 2]");
     ck_assert_int_eq(subject->polls, 2);
-    ck_assert_int_eq(subject->outcome.finished_at_ms - subject->outcome.started_at_ms, 2050);
+    ck_assert_int_eq(subject->outcome.finished_at_ms - subject->started_at_ms, 2050);
     ck_assert_int_eq(atomic_load(&runner.in_flight), 0);
     ck_assert_int_eq(atomic_load(&runner.in_requests), 0);
 }
@@ -159,7 +160,7 @@ START_TEST(a_kickoff_that_the_policy_refuses_is_a_rejection)
     break_off(last(), TRANSPORT_EGRESS, false);
     ck_assert_int_eq(subject->outcome.status, RXP_STATUS_REJECTED);
     ck_assert_int_eq(subject->outcome.error, RXP_ERROR_EGRESS_DENIED);
-    ck_assert_int_eq(subject->outcome.started_at_ms, subject->outcome.finished_at_ms);
+    ck_assert_int_eq(subject->started_at_ms, subject->outcome.finished_at_ms);
 }
 END_TEST
 
@@ -299,7 +300,7 @@ START_TEST(the_deadline_cuts_a_kickoff)
     ck_assert_int_eq(subject->outcome.error, RXP_ERROR_KICKOFF_TIMEOUT);
     ck_assert_str_eq(subject->summary, timeouts[_i].kickoff);
     ck_assert(!subject->outcome.has_exit_code);
-    ck_assert_int_eq(subject->outcome.finished_at_ms - subject->outcome.started_at_ms, timeouts[_i].ms);
+    ck_assert_int_eq(subject->outcome.finished_at_ms - subject->started_at_ms, timeouts[_i].ms);
 }
 END_TEST
 

@@ -28,7 +28,7 @@ START_TEST(a_prepare_call_goes_before_the_kickoff)
     ck_assert_uint_eq(last()->n_headers, 0); /* the idempotency header is the kickoff's */
     ck_assert_int_eq(subject->permits_asked, 0);
     ck_assert(!run_was_begun(subject->run));
-    int64_t submitted_ms = subject->run->outcome.started_at_ms;
+    int64_t submitted_ms = subject->run->started_at_ms;
     turn_at(now_ms + 20000); /* it has no deadline yet */
     answer(last(), 201, "{\"id\":\"s 1\"}");
     ck_assert_uint_eq(n_transfers, 2);
@@ -37,7 +37,7 @@ START_TEST(a_prepare_call_goes_before_the_kickoff)
     ck_assert_uint_eq(last()->n_headers, 1);
     ck_assert_int_eq(subject->permits_asked, 1);
     ck_assert(run_was_begun(subject->run));
-    ck_assert_int_ge(subject->run->outcome.started_at_ms, submitted_ms);
+    ck_assert_int_ge(subject->run->started_at_ms, submitted_ms);
     turn_at(now_ms + 9999);
     answer(last(), 202, "{\"id\":\"r1\"}");
     ck_assert_str_eq(subject->note_prepared_id, "s 1");
@@ -104,7 +104,7 @@ START_TEST(a_run_that_leaves_does_not_wait_for_its_prepare_call)
     tenure_set(&subject->tenure, TENURE_ENDING);
     runner_command(&runner, RUNNER_SWEEP, now_ms);
     turn();
-    ck_assert(subject->outcome.abandoned);
+    ck_assert(subject->abandoned);
     ck_assert(!subject->was_begun);
     ck_assert(last()->cancelled);
 }
@@ -189,7 +189,7 @@ START_TEST(a_run_that_waits_to_be_kicked_off_again_leaves_as_one_that_never_bega
     tenure_set(&subject->tenure, TENURE_ENDING);
     runner_command(&runner, RUNNER_SWEEP, now_ms);
     turn();
-    ck_assert(subject->outcome.abandoned);
+    ck_assert(subject->abandoned);
     ck_assert(!subject->was_begun);
 }
 END_TEST
@@ -215,7 +215,7 @@ START_TEST(a_run_that_is_not_kicked_off_in_time_is_not_started)
         ck_assert_uint_eq(n_transfers, 1);
         ck_assert_int_eq(subject->ended, 0);
         now_ms += 61000;
-        subject->plan.start_before_ms = clock_wall_ms() - 1000; /* as if the wall clock had gone on as well */
+        subject->run->awake->made.start_before_ms = clock_wall_ms() - 1000; /* as if the wall clock had gone on as well */
         if (_i == 1) {
             turn();
             ck_assert(last()->cancelled && !last()->is_late);
@@ -299,7 +299,7 @@ START_TEST(what_is_new_is_told_before_a_run_is_abandoned)
     tenure_set(&subject->tenure, _i == 0 ? TENURE_ENDING : TENURE_OVER);
     runner_command(&runner, RUNNER_SWEEP, now_ms);
     turn();
-    ck_assert(subject->outcome.abandoned);
+    ck_assert(subject->abandoned);
     ck_assert_int_eq(subject->noted, _i == 0);
 }
 END_TEST

@@ -30,7 +30,7 @@ START_TEST(an_abandoned_run_ends_without_a_result_wherever_it_is)
     runner_command(&runner, RUNNER_ABANDON, now_ms);
     turn();
     ck_assert_int_eq(subject->ended, 1);
-    ck_assert(subject->outcome.abandoned);
+    ck_assert(subject->abandoned);
     ck_assert_int_eq(subject->prepared, _i == SUBMITTED ? 0 : 1);
     if (_i != SUBMITTED) {
         ck_assert_int_eq(last()->cancelled, _i != RESTING);
@@ -45,7 +45,7 @@ START_TEST(a_cancelled_run_ends_with_a_result_wherever_it_is)
     runner_command(&runner, RUNNER_CANCEL, now_ms);
     turn();
     ck_assert_int_eq(subject->ended, 1);
-    ck_assert(!subject->outcome.abandoned);
+    ck_assert(!subject->abandoned);
     ck_assert_int_eq(subject->outcome.status, RXP_STATUS_CANCELLED);
     ck_assert_int_eq(subject->outcome.error, RXP_ERROR_CANCELLED);
     ck_assert_str_ne(subject->summary, "");
@@ -77,7 +77,7 @@ START_TEST(a_sweep_ends_those_whose_partition_has_gone)
     runner_command(&runner, RUNNER_SWEEP, now_ms);
     turn();
     ck_assert_int_eq(gone->ended, 1);
-    ck_assert(gone->outcome.abandoned);
+    ck_assert(gone->abandoned);
     ck_assert_int_eq(here->ended, 0);
 }
 END_TEST
@@ -96,7 +96,7 @@ START_TEST(a_run_whose_partition_has_gone_is_not_prepared_and_not_begun)
         begin(last());
     }
     ck_assert_int_eq(subject->ended, 1);
-    ck_assert(subject->outcome.abandoned);
+    ck_assert(subject->abandoned);
 }
 END_TEST
 

@@ -127,7 +127,7 @@ START_TEST(nothing_is_cancelled_that_was_not_begun_or_has_ended)
     submit(subject);
     turn();
     if (_i == NEVER_LEFT) {
-        subject->plan.kickoff_max_retries = 1;
+        subject->run->awake->made.kickoff_max_retries = 1;
         begin(last());
         break_off(last(), TRANSPORT_CONNECT, false);
         cancel_runs();

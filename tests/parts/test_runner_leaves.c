@@ -39,7 +39,7 @@ static void begin_to_leave(struct subject *subject, enum way way)
 static void assert_abandoned(const struct subject *subject, bool was_begun, bool was_accepted)
 {
     ck_assert_int_eq(subject->ended, 1);
-    ck_assert(subject->outcome.abandoned);
+    ck_assert(subject->abandoned);
     ck_assert_int_eq(subject->was_begun, was_begun);
     ck_assert_int_eq(subject->was_accepted, was_accepted);
 }
@@ -111,7 +111,7 @@ START_TEST(without_checkpoints_only_kickoffs_that_have_not_begun_leave)
     begin(last());
     answer(last(), 200, "{\"status\":\"completed\"}");
     ck_assert_int_eq(subject->outcome.status, RXP_STATUS_SUCCEEDED);
-    ck_assert(!subject->outcome.abandoned);
+    ck_assert(!subject->abandoned);
 }
 END_TEST
 
@@ -128,7 +128,7 @@ START_TEST(an_answer_that_ends_a_leaving_run_is_its_result)
         answer(last(), 200, "{\"status\":\"completed\"}");
         ck_assert_int_eq(subject->outcome.status, RXP_STATUS_SUCCEEDED);
     }
-    ck_assert(!subject->outcome.abandoned);
+    ck_assert(!subject->abandoned);
 }
 END_TEST
 

@@ -75,7 +75,7 @@ START_TEST(a_run_that_rests_can_end)
     }
     turn_at(now_ms + (_i == GONE_MEANWHILE ? 1000 : 0));
     ck_assert_int_eq(subject->ended, 1);
-    ck_assert(subject->outcome.abandoned && !subject->was_begun);
+    ck_assert(subject->abandoned && !subject->was_begun);
     ck_assert_int_eq(subject->prepared, 1);
     ck_assert_int_eq(runner_next_ms(&runner), CLOCK_NEVER);
 }

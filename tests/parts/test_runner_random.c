@@ -1,5 +1,6 @@
 /* Runs in a random order of everything that may happen to them until their kickoff is out, and after; checked against what the
  * test itself saw leave. RXP_TEST_SEED=N begins with that round. */
+#include "engine/awake.h"
 #include "engine/gate.h"
 #include "engine/secrets.h"
 #include "support/runner_stage.h"
@@ -83,7 +84,7 @@ static void check(void)
         if (run == NULL) {
             bool was_begun = is_out[i] || subjects[i].resume != NULL;
             ck_assert_int_eq(subjects[i].ended, 1);
-            if (subjects[i].prepared > 0 && (subjects[i].resume == NULL || !subjects[i].outcome.abandoned))
+            if (subjects[i].prepared > 0 && (subjects[i].resume == NULL || !subjects[i].abandoned))
                 ck_assert_msg(subjects[i].was_begun == was_begun, "round %u: run %zu begun %d, seen to leave: %d", round_seed, i,
                               subjects[i].was_begun, was_begun);
             continue;
@@ -91,13 +92,14 @@ static void check(void)
         size_t live = 0;
         for (size_t t = 0; t < n_transfers; t++)
             live += !transfers[t].is_over && transfers[t].opaque == run;
-        ck_assert_msg(live == (run->transfer != NULL), "round %u: run %zu has %zu requests", round_seed, i, live);
+        bool has_request = run->awake != NULL && run->awake->transfer != NULL;
+        ck_assert_msg(live == has_request, "round %u: run %zu has %zu requests", round_seed, i, live);
         if (run->runner == NULL || subjects[i].resume != NULL)
             continue;
         waiting += !is_out[i];
         ck_assert_msg(run_was_begun(run) == is_out[i], "round %u: run %zu", round_seed, i);
         /* Nothing is forgotten: it has a request, or a timer, or waits for somebody. */
-        ck_assert_msg(run->transfer != NULL || timer_is_set(&run->timer), "round %u: run %zu is stuck in %s", round_seed, i,
+        ck_assert_msg(has_request || timer_is_set(&run->timer), "round %u: run %zu is stuck in %s", round_seed, i,
                       cycle_state_name(run->cycle.state));
     }
     check_phases();

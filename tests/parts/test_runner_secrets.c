@@ -1,5 +1,6 @@
 #include "support/runner_stage.h"
 
+#include "engine/awake.h"
 #include "engine/secrets.h"
 
 /* Headers that hold secrets. These are the test's own: engine/secrets has tests of its own. */
@@ -160,7 +161,7 @@ START_TEST(a_secret_that_is_not_for_there_is_denied_before_anything_leaves)
     ck_assert_int_eq(subject->outcome.status, RXP_STATUS_REJECTED);
     ck_assert_int_eq(subject->outcome.error, RXP_ERROR_SECRET_DENIED);
     ck_assert_str_eq(subject->summary, "http.header.Authorization: the secret 'key' is not bound to b.example");
-    ck_assert_int_eq(subject->outcome.started_at_ms, subject->outcome.finished_at_ms);
+    ck_assert_int_eq(subject->started_at_ms, subject->outcome.finished_at_ms);
     ck_assert_int_eq(atomic_load(&runner.in_flight), 0);
 }
 END_TEST
@@ -347,7 +348,7 @@ START_TEST(a_run_that_waits_for_a_token_can_end)
         tenure_set(&subject->tenure, TENURE_ENDING);
         runner_command(&runner, RUNNER_SWEEP, now_ms);
         turn();
-        ck_assert(subject->outcome.abandoned);
+        ck_assert(subject->abandoned);
         break;
     case TIMED_OUT:
         turn_at(now_ms + 3600000);
@@ -451,7 +452,7 @@ START_TEST(neither_status_nor_result_tell_a_secret_on)
     answer(last(), 202, "{\"id\":\"r1\"}");
     begin(last());
     answer(last(), 200, "{\"status\":\"running with s3cr/t-key\"}");
-    ck_assert_str_eq(subject->run->state, "running with ***");
+    ck_assert_str_eq(subject->run->awake->state, "running with ***");
     turn_at(now_ms + 2000);
     begin(last());
     answer(last(), 200, "{\"status\":\"completed\",\"out\":{\"t\":\"s3cr\\/t-key\",\"u\":1}}");
@@ -524,7 +525,7 @@ START_TEST(a_late_run_id_that_holds_a_secret_is_not_used)
         return;
     }
     ck_assert_int_eq(subject->ended, 0);
-    ck_assert_ptr_null(subject->run->run_id);
+    ck_assert_ptr_null(subject->run->awake->run_id);
 }
 END_TEST
 

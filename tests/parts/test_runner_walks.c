@@ -246,7 +246,7 @@ START_TEST(the_lowest_rows_are_kept_and_all_that_match_are_counted)
     }
     turn();
     for (int i = 0; i < MANY; i++) {
-        subjects[i].run->outcome.started_at_ms = 5000 - i / 2;
+        subjects[i].run->started_at_ms = 5000 - i / 2;
     }
     struct query_filter filter = all;
     filter.limit = 3;

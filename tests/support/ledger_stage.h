@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "core/ledger.h"
+#include "engine/awake.h"
 #include "kafka/checkpoint_key.h"
 #include "kafka/checkpoint_table.h"
 #include "kafka/checkpoints.h"
@@ -270,8 +271,9 @@ static inline struct job *job_at(struct assignment *assignment, int64_t offset)
     job->parcel.kind = PARCEL_JOB;
     list_init(&job->node);
     run_init(&job->run);
+    ck_assert_ptr_nonnull(awake_new(&job->run));
     job->ref = (struct ref){assignment_hold(assignment), offset};
-    job->run.invocation = &invocation;
+    job->run.awake->invocation = &invocation;
     job->input_hash = 0x1234;
     return job;
 }
@@ -283,9 +285,9 @@ static inline void accept_job(struct job *job, int64_t started_at_ms)
     job->run.cycle.deadline_ms = 60000;
     job->run.cycle.polls = 3;
     job->run.begun_mono_ms = 0;
-    job->run.outcome.started_at_ms = started_at_ms;
-    job->run.run_id = strdup("r-9");
-    job->run.poll_url = strdup("http://jobs.example/r-9");
+    job->run.started_at_ms = started_at_ms;
+    job->run.awake->run_id = strdup("r-9");
+    job->run.awake->poll_url = strdup("http://jobs.example/r-9");
 }
 
 static inline void end_job(struct job *job)

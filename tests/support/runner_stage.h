@@ -114,8 +114,6 @@ struct subject {
     bool puts_off; /* it would not be told of progress now */
     char progress[64]; /* the state, as of the last one */
     struct run *run; /* freed as it ends */
-    struct rxp_invocation *invocation;
-    struct rxp_http_plan plan;
     int prepared;
     int permits_asked;
     int accepted;
@@ -129,6 +127,8 @@ struct subject {
     bool was_accepted;
     int ended;
     size_t errands_at_end;
+    bool abandoned;
+    int64_t started_at_ms;
     struct outcome outcome;
     char summary[1400];
     char run_id[64];
@@ -176,7 +176,7 @@ static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
         return POOL_NOT_NOW;
     }
     if (subject->rejects) {
-        run->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
+        run->awake->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
         return POOL_REFUSED;
     }
     ck_assert_int_gt(asprintf(&text,
@@ -188,17 +188,18 @@ static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
                               "\"http.poll_terminal_states\":\"completed,failed\"%s}}",
                               subject->id, subject->kind, subject->timeout, subject->metadata),
                      0);
-    int parsed = rxp_invocation_parse(text, strlen(text), 1 << 20, &subject->invocation, &why);
+    struct awake *awake = run->awake;
+    int parsed = rxp_invocation_parse(text, strlen(text), 1 << 20, &awake->parsed, &why);
     ck_assert_msg(parsed == 0, "%s", why.text);
-    ck_assert_msg(rxp_http_plan_make(subject->invocation, NULL, &subject->plan, &why) == 0, "%s", why.text);
+    ck_assert_msg(rxp_http_plan_make(awake->parsed, NULL, &awake->made, &why) == 0, "%s", why.text);
     free(text);
     if (subject->shape != NULL) {
-        subject->shape(&subject->plan);
+        subject->shape(&awake->made);
     }
-    run->invocation = subject->invocation;
-    subject->plan.kickoffs_per_second = subject->kickoffs_per_second;
-    run->plan = &subject->plan;
-    run->resume = subject->resume;
+    awake->invocation = awake->parsed;
+    awake->made.kickoffs_per_second = subject->kickoffs_per_second;
+    awake->plan = &awake->made;
+    awake->resume = subject->resume;
     run->trace = subject->trace;
     return POOL_PREPARED;
 }
@@ -242,15 +243,25 @@ static inline void on_noted(struct run *run, void *opaque)
     note_down(subject);
 }
 
+static inline void note_awake(struct subject *subject, const struct awake *awake)
+{
+    ck_assert_ptr_null(awake->transfer);
+    ck_assert(list_is_empty(&awake->held_node));
+    ck_assert_ptr_null(awake->sending);
+    subject->outcome = awake->outcome;
+    subject->outcome.summary = NULL;
+    snprintf(subject->summary, sizeof subject->summary, "%s", awake->outcome.summary != NULL ? awake->outcome.summary : "");
+    snprintf(subject->run_id, sizeof subject->run_id, "%s", awake->run_id != NULL ? awake->run_id : "");
+    snprintf(subject->state, sizeof subject->state, "%s", awake->state != NULL ? awake->state : "");
+    snprintf(subject->result, sizeof subject->result, "%s", awake->result != NULL ? awake->result : "");
+}
+
 static inline void on_ended(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
     (void)opaque;
     ck_assert_int_eq(subject->ended, 0);
-    ck_assert_ptr_null(run->transfer);
     ck_assert(!timer_is_set(&run->timer));
-    ck_assert(list_is_empty(&run->held_node));
-    ck_assert_ptr_null(run->sending);
     if (run->cycle.accepted) {
         note_down(subject);
     }
@@ -259,16 +270,13 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->was_accepted = run->cycle.accepted;
     subject->ended++;
     subject->errands_at_end = atomic_load(&runner.errands.n);
-    subject->outcome = run->outcome;
-    subject->outcome.summary = NULL;
+    subject->abandoned = run->abandoned;
+    subject->started_at_ms = run->started_at_ms;
     subject->polls = run->cycle.polls;
     subject->result_truncated = run->result_truncated;
-    snprintf(subject->summary, sizeof subject->summary, "%s", run->outcome.summary != NULL ? run->outcome.summary : "");
-    snprintf(subject->run_id, sizeof subject->run_id, "%s", run->run_id != NULL ? run->run_id : "");
-    snprintf(subject->state, sizeof subject->state, "%s", run->state != NULL ? run->state : "");
-    snprintf(subject->result, sizeof subject->result, "%s", run->result != NULL ? run->result : "");
-    rxp_http_plan_deinit(&subject->plan);
-    rxp_invocation_free(subject->invocation);
+    if (run->awake != NULL) {
+        note_awake(subject, run->awake);
+    }
     run_deinit(run);
     free(run); /* the sanitizer sees whoever touches it again */
     subject->run = NULL;
@@ -292,7 +300,7 @@ static inline bool on_progressed(struct run *run, void *opaque)
         return false;
     }
     subject->progressed++;
-    snprintf(subject->progress, sizeof subject->progress, "%s", run->state != NULL ? run->state : "");
+    snprintf(subject->progress, sizeof subject->progress, "%s", run->awake->state != NULL ? run->awake->state : "");
     return true;
 }
 
@@ -309,7 +317,9 @@ static inline bool on_is_cancelled(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
     (void)opaque;
-    ck_assert_ptr_nonnull(run->invocation);
+    struct run_peek peek;
+    run_look(run, &peek);
+    ck_assert_ptr_nonnull(peek.invocation_id);
     subject->asked++;
     return subject->is_cancelled;
 }

@@ -2,6 +2,7 @@
 
 #include "core/answer.h"
 #include "core/intake.h"
+#include "engine/awake.h"
 #include "protocol/json.h"
 #include "protocol/result.h"
 
@@ -28,11 +29,12 @@ static void scene_init(struct scene *scene, const char *message)
     struct rxp_refusal why;
     memset(scene, 0, sizeof *scene);
     run_init(&scene->run);
+    ck_assert_ptr_nonnull(awake_new(&scene->run));
     rxp_invocation_parse(message, strlen(message), 1 << 20, &scene->invocation, &why);
-    scene->run.invocation = scene->invocation;
-    scene->run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED,
+    scene->run.awake->invocation = scene->invocation;
+    scene->run.started_at_ms = 1000;
+    scene->run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED,
                                           .has_exit_code = true,
-                                          .started_at_ms = 1000,
                                           .finished_at_ms = 2500};
     scene->context = (struct answer_context){.worker_id = "w-1", .source = source};
 }
@@ -72,9 +74,9 @@ START_TEST(names_its_input_and_the_backends_last_words)
 {
     struct scene scene;
     scene_init(&scene, MESSAGE("\"order\":\"4711\",\"http.url\":\"http://h/\""));
-    scene.run.run_id = strdup("9007199254740993");
-    scene.run.state = strdup("completed");
-    scene.run.result = strdup("{\"n\":3.0}");
+    scene.run.awake->run_id = strdup("9007199254740993");
+    scene.run.awake->state = strdup("completed");
+    scene.run.awake->result = strdup("{\"n\":3.0}");
     scene.run.cycle.polls = 7;
     scene_answer(&scene);
     ck_assert_str_eq(scene.result->invocation_id, "inv-1");
@@ -183,7 +185,7 @@ START_TEST(sheds_level_by_level)
              id, id);
     struct scene scene;
     scene_init(&scene, message);
-    scene.run.result = strdup("[1]");
+    scene.run.awake->result = strdup("[1]");
     scene.context.shed = rows[_i].shed;
     scene.context.dead_letter_shed = rows[_i].dead_letter;
     scene_answer(&scene);

@@ -1,4 +1,5 @@
 #include "core/history.h"
+#include "engine/awake.h"
 #include "ops/metrics.h"
 #include "protocol/json.h"
 #include "support/check_main.h"
@@ -124,11 +125,12 @@ static void note(enum rxp_error error, const char *url, const char *name, const 
 {
     struct rxp_http_plan plan = {.kickoff = {.url = url}};
     struct rxp_invocation invocation = {.invocation_id = id, .runtime_name = name};
-    struct run run = {
+    struct awake awake = {
         .plan = url != NULL ? &plan : NULL,
         .invocation = id != NULL ? &invocation : NULL,
         .outcome = {.status = RXP_STATUS_FAILED, .error = error, .summary = (char *)(uintptr_t)summary, .finished_at_ms = WALL + at_ms},
     };
+    struct run run = {.awake = &awake};
     history_note(history, &run);
 }
 

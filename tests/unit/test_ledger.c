@@ -1,3 +1,4 @@
+#include "engine/awake.h"
 #include "ops/metrics.h"
 #include "support/ledger_stage.h"
 
@@ -452,7 +453,7 @@ START_TEST(a_job_that_did_not_come_to_go_on_keeps_its_checkpoint)
     ck_assert_str_eq(job->checkpoint->prepared_id, "p-1");
     /* One that went on is known better from its run. */
     accept_job(job, 6);
-    job->run.prepared_id = strdup("p-2");
+    job->run.awake->prepared_id = strdup("p-2");
     ledger_park(stage.ledger, job);
     end_job(job);
     reassign(9);
@@ -546,8 +547,8 @@ static void park_large(int64_t offset, size_t bytes)
     url[bytes] = '\0';
     struct job *job = job_at(assignment, offset);
     accept_job(job, 1);
-    free(job->run.poll_url);
-    job->run.poll_url = url;
+    free(job->run.awake->poll_url);
+    job->run.awake->poll_url = url;
     ledger_park(stage.ledger, job);
     end_job(job);
 }

@@ -1,4 +1,5 @@
 #include "support/ledger_stage.h"
+#include "engine/awake.h"
 
 /* A run that is noted more than once: where it is polled has changed, or its id came to light. */
 
@@ -32,8 +33,8 @@ static void note(void)
 
 static void note_again(const char *run_id)
 {
-    free(job->run.run_id);
-    job->run.run_id = strdup(run_id);
+    free(job->run.awake->run_id);
+    job->run.awake->run_id = strdup(run_id);
     ledger_note_again(stage.ledger, job);
     mark = (struct consumer_mark){42, ledger_tags(stage.ledger, job).writer[0]};
 }
@@ -242,8 +243,8 @@ END_TEST
 
 START_TEST(without_an_address_nothing_is_noted)
 {
-    free(job->run.poll_url);
-    job->run.poll_url = NULL;
+    free(job->run.awake->poll_url);
+    job->run.awake->poll_url = NULL;
     ledger_note_again(stage.ledger, job);
     turn(0);
     ck_assert_uint_eq(post.n, 0);

@@ -1,4 +1,5 @@
 #include "support/ledger_stage.h"
+#include "engine/awake.h"
 
 static struct assignment *assignment;
 
@@ -130,8 +131,8 @@ START_TEST(a_run_without_poll_url_is_not_written)
 {
     struct job *job = job_at(assignment, 42);
     accept_job(job, 1);
-    free(job->run.poll_url);
-    job->run.poll_url = NULL;
+    free(job->run.awake->poll_url);
+    job->run.awake->poll_url = NULL;
     ledger_note_run(stage.ledger, job);
     ck_assert(!job->noted);
     ck_assert_uint_eq(post.n, 0);

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/query_part.h"
 #include "support/check_main.h"
 
@@ -15,6 +16,7 @@
 /* ---- runs, and what their owner says of them ---- */
 
 static struct run runs[RUNS];
+static struct awake awakes[RUNS];
 static struct query_key keys[RUNS];
 
 static void describe(struct run *run, struct query_row *row, void *opaque)
@@ -31,8 +33,10 @@ static const struct pool_hooks hooks = {.describe = describe};
 static void set(int i, int64_t started_at_ms, const char *topic, int32_t partition, int64_t offset)
 {
     run_init(&runs[i]);
+    awakes[i] = (struct awake){.run = &runs[i]};
+    runs[i].awake = &awakes[i];
     runs[i].phase = METRIC_PHASE_QUEUED;
-    runs[i].outcome.started_at_ms = started_at_ms;
+    runs[i].started_at_ms = started_at_ms;
     keys[i] = (struct query_key){.topic = topic, .partition = partition, .offset = offset};
 }
 
@@ -248,7 +252,7 @@ START_TEST(pages_meet_without_a_gap_or_a_double)
         }
         filter.has_after = true;
         filter.after = keys[told.offset[99]];
-        filter.after.started_at_ms = runs[told.offset[99]].outcome.started_at_ms;
+        filter.after.started_at_ms = runs[told.offset[99]].started_at_ms;
         query_release(query);
     }
     for (int i = 0; i < RUNS; i++) {
@@ -263,7 +267,7 @@ START_TEST(an_answer_outlives_the_runs_until_it_is_let_go)
     struct query_part *part;
     struct query *query = put(1, 1, &part);
     set(0, 10, "in", 0, 7);
-    runs[0].state = state;
+    runs[0].awake->state = state;
     visit(part, 0);
     query_part_end(part, true);
     memset(&runs[0], 0xff, sizeof runs[0]);
@@ -350,7 +354,7 @@ START_TEST(of_a_url_the_origin_is_shown)
     struct rxp_http_plan plan = {.kickoff = {.url = (char *)(uintptr_t)urls[_i].url}};
     struct query *query = put(1, 1, &part);
     set(0, 10, "in", 0, 7);
-    runs[0].plan = &plan;
+    runs[0].awake->plan = &plan;
     visit(part, 0);
     query_part_end(part, true);
     query_release(query);
@@ -367,7 +371,7 @@ START_TEST(long_texts_are_cut_between_characters)
     struct query_part *part;
     struct query *query = put(1, 1, &part);
     set(0, 10, "in", 0, 7);
-    runs[0].state = state;
+    runs[0].awake->state = state;
     visit(part, 0);
     query_part_end(part, true);
     query_release(query);

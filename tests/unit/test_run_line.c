@@ -1,4 +1,5 @@
 #include "core/run_line.h"
+#include "engine/awake.h"
 #include "engine/trace_context.h"
 #include "ops/log.h"
 #include "protocol/invocation.h"
@@ -28,14 +29,18 @@ static char *line_of(const struct job *job, enum log_runs which, enum log_level 
 
 static struct rxp_invocation invocation = {.invocation_id = "inv-1", .runtime_name = "trainer"};
 
+static struct awake awake;
+
 static struct job job_of(struct assignment *assignment)
 {
     struct job job = {.ref = {.assignment = assignment, .offset = 4711}};
-    job.run.invocation = &invocation;
-    job.run.run_id = (char *)(uintptr_t)"backend-7";
+    awake = (struct awake){.invocation = &invocation};
+    job.run.awake = &awake;
+    job.run.awake->run_id = (char *)(uintptr_t)"backend-7";
     job.run.cycle.polls = 13;
-    job.run.outcome = (struct outcome){.status = RXP_STATUS_TIMED_OUT, .error = RXP_ERROR_POLL_TIMEOUT,
-                                       .summary = (char *)(uintptr_t)"too late", .started_at_ms = 1760000000500,
+    job.run.started_at_ms = 1760000000500;
+    job.run.awake->outcome = (struct outcome){.status = RXP_STATUS_TIMED_OUT, .error = RXP_ERROR_POLL_TIMEOUT,
+                                       .summary = (char *)(uintptr_t)"too late",
                                        .finished_at_ms = 1760000001734};
     return job;
 }
@@ -64,10 +69,11 @@ START_TEST(what_is_not_known_is_left_out)
 {
     struct assignment assignment = {.topic = "in", .partition = 5};
     struct job job = job_of(&assignment);
-    job.run.invocation = NULL;
-    job.run.run_id = NULL;
+    job.run.awake->invocation = NULL;
+    job.run.awake->run_id = NULL;
     job.run.cycle.polls = 0;
-    job.run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED};
+    job.run.started_at_ms = 0;
+    job.run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED};
     char *line = line_of(&job, LOG_RUNS_ALL, LOG_INFO);
     ck_assert_str_eq(line, "\"level\":\"info\",\"event\":\"run_ended\",\"message\":\"succeeded\",\"status\":\"succeeded\","
                            "\"seconds\":0.000,\"polls\":0," PLACE "}\n");
@@ -93,7 +99,7 @@ START_TEST(there_is_a_line_where_one_is_wanted)
 {
     struct assignment assignment = {.topic = "in", .partition = 5};
     struct job job = job_of(&assignment);
-    job.run.outcome.status = rows[_i].status;
+    job.run.awake->outcome.status = rows[_i].status;
     char *line = line_of(&job, rows[_i].which, rows[_i].level);
     ck_assert_msg((*line != '\0') == rows[_i].is_there, "%s", line);
     free(line);

@@ -5,6 +5,7 @@
 #include "core/answer.h"
 #include "core/checkpoint.h"
 #include "core/intake.h"
+#include "engine/awake.h"
 #include "engine/egress.h"
 #include "engine/secrets.h"
 #include "engine/verdict.h"
@@ -164,15 +165,16 @@ static void write_answer(long n, long failures)
     size_t whole_bytes = 0;
     const struct answer_context context = {.worker_id = "w", .source = {"in", 3, 4711}};
     run_init(&run);
-    run.invocation = invocation;
-    run.run_id = strdup("r-1");
-    run.state = strdup("completed");
+    ck_assert_ptr_nonnull(awake_new(&run));
+    run.awake->invocation = invocation;
+    run.awake->run_id = strdup("r-1");
+    run.awake->state = strdup("completed");
     /* Each byte becomes two, so that the text outgrows what was guessed. */
     char quotes[4001];
     memset(quotes, '"', sizeof quotes - 1);
     quotes[sizeof quotes - 1] = '\0';
-    run.result = strdup(quotes);
-    run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
+    run.awake->result = strdup(quotes);
+    run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
     char *whole = answer_write(&run, &context, &whole_bytes);
     scarce_begin(n, failures);
     char *text = answer_write(&run, &context, &bytes);

@@ -1,4 +1,5 @@
 /* A question, as memory fails anywhere on its way: it is told once, in order, and says so where rows may be missing. */
+#include "engine/awake.h"
 #include "engine/query_part.h"
 #include "support/check_main.h"
 #include "support/scarce.h"
@@ -8,6 +9,7 @@
 #define RUNS 80
 
 static struct run runs[RUNS];
+static struct awake awakes[RUNS];
 static int times;
 static size_t n_told;
 static size_t n_matching;
@@ -51,10 +53,12 @@ static void ask(long n, long failures)
     filter.after = (struct query_key){.started_at_ms = -1, .topic = "in"};
     for (int i = 0; i < RUNS; i++) {
         run_init(&runs[i]);
+        awakes[i] = (struct awake){.run = &runs[i]};
+        runs[i].awake = &awakes[i];
         memset(states[i], 'x', (size_t)(RUNS - i)); /* each that is visited needs more room than the one before */
-        runs[i].state = states[i];
+        runs[i].awake->state = states[i];
         runs[i].phase = METRIC_PHASE_WAIT;
-        runs[i].outcome.started_at_ms = i;
+        runs[i].started_at_ms = i;
     }
     times = 0;
     scarce_begin(n, failures);

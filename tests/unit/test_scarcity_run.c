@@ -132,24 +132,21 @@ static const struct run_resume resume = {.run_id = "r-1", .prepared_id = "c-1", 
                                          .started_at_ms = 1, .deadline_at_ms = INT64_C(1) << 50, .polls = 7};
 
 static struct run run;
-static struct rxp_invocation *invocation;
-static struct rxp_http_plan plan;
 static int ended;
 
 static enum pool_prepared on_prepare(struct run *prepared, void *opaque)
 {
     (void)opaque;
     struct rxp_refusal why = {RXP_OK, ""};
-    int parsed = rxp_invocation_parse(message, sizeof message - 1, 1 << 20, &invocation, &why);
-    if (parsed != 0 || rxp_http_plan_make(invocation, NULL, &plan, &why) != 0) {
+    struct awake *awake = prepared->awake;
+    int parsed = rxp_invocation_parse(message, sizeof message - 1, 1 << 20, &awake->parsed, &why);
+    if (parsed != 0 || rxp_http_plan_make(awake->parsed, NULL, &awake->made, &why) != 0) {
         scarce_must(rxp_lacked_memory(&why));
-        rxp_invocation_free(invocation);
-        invocation = NULL;
         return POOL_NOT_NOW;
     }
-    prepared->invocation = invocation;
-    prepared->plan = &plan;
-    prepared->resume = course == RESUMED ? &resume : NULL;
+    awake->invocation = awake->parsed;
+    awake->plan = &awake->made;
+    awake->resume = course == RESUMED ? &resume : NULL;
     return POOL_PREPARED;
 }
 
@@ -158,7 +155,7 @@ static void on_ended(struct run *over, void *opaque)
     (void)opaque;
     scarce_must(over == &run);
     scarce_must(ended++ == 0);
-    scarce_must(over->transfer == NULL);
+    scarce_must(over->awake->transfer == NULL);
     scarce_must(kickoffs_sent == 0 || run_was_begun(over));
 }
 
@@ -166,18 +163,18 @@ static const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended
 
 static void must_have_ended_truly(bool failed)
 {
-    const struct outcome *outcome = &run.outcome;
+    const struct outcome *outcome = &run.awake->outcome;
     ck_assert_int_eq(ended, 1);
     ck_assert_int_le(kickoffs_sent, 1);
-    ck_assert(!outcome->abandoned && rxp_status_is_terminal(outcome->status));
+    ck_assert(!run.abandoned && rxp_status_is_terminal(outcome->status));
     bool is_cancelled = course == CANCELLED_EARLY || course == CANCELLED_LATE;
     ck_assert(failed || outcome->status == (is_cancelled ? RXP_STATUS_CANCELLED : RXP_STATUS_SUCCEEDED));
     ck_assert(course != RESUMED || kickoffs_sent == 0);
     ck_assert((outcome->status == RXP_STATUS_SUCCEEDED) == (outcome->error == RXP_OK));
     if (outcome->status == RXP_STATUS_SUCCEEDED) {
-        ck_assert(run.result != NULL ? strcmp(run.result, "[1,2]") == 0 : run.result_truncated);
-        ck_assert(run.run_id != NULL && strcmp(run.run_id, "r-1") == 0);
-        ck_assert(run.state != NULL && strcmp(run.state, "completed") == 0);
+        ck_assert(run.awake->result != NULL ? strcmp(run.awake->result, "[1,2]") == 0 : run.result_truncated);
+        ck_assert(run.awake->run_id != NULL && strcmp(run.awake->run_id, "r-1") == 0);
+        ck_assert(run.awake->state != NULL && strcmp(run.awake->state, "completed") == 0);
     }
     ck_assert(outcome->status != RXP_STATUS_REJECTED); /* nothing is wrong with it */
     /* What the worker never got to send does not fail it. */
@@ -203,8 +200,6 @@ static void live(long n, long failures)
     struct list submitted;
     int64_t now_ms = 1000000;
     preparations_sent = kickoffs_sent = polls_answered = ended = 0;
-    invocation = NULL;
-    plan = (struct rxp_http_plan){0};
     runner_init(&runner, &config, &hooks, &fake, 42);
     run_init(&run);
     list_init(&submitted);
@@ -240,8 +235,6 @@ static void live(long n, long failures)
     lacked = scarce_end() || lacked;
     must_have_ended_truly(lacked);
     run_deinit(&run);
-    rxp_http_plan_deinit(&plan);
-    rxp_invocation_free(invocation);
     runner_deinit(&runner);
     secrets_free(secrets);
 }

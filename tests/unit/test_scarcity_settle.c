@@ -5,6 +5,7 @@
 
 #include "core/intake.h"
 #include "core/settle.h"
+#include "engine/awake.h"
 #include "protocol/result.h"
 
 #include <stdlib.h>
@@ -65,13 +66,14 @@ static struct job *job_made(void)
     struct job *job = calloc(1, sizeof *job);
     list_init(&job->node);
     run_init(&job->run);
+    ck_assert_ptr_nonnull(awake_new(&job->run));
     job->value = strdup("the raw input");
     job->value_bytes = strlen(job->value);
     job->key = strdup("key");
     job->key_bytes = 3;
-    ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->invocation, &why), 0);
-    job->run.invocation = job->invocation;
-    job->run.outcome = is_rejected ? (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON}
+    ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->run.awake->parsed, &why), 0);
+    job->run.awake->invocation = job->run.awake->parsed;
+    job->run.awake->outcome = is_rejected ? (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON}
                                    : (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
     job->headers = rd_kafka_headers_new(4);
     rd_kafka_header_add(job->headers, "kafka_replyTopic", -1, "replies", -1);
@@ -158,10 +160,10 @@ static void produce_batch(long n, long failures)
 static struct job *job_to_take_in(const char *value)
 {
     struct job *job = job_made();
-    rxp_invocation_free(job->invocation);
-    job->invocation = NULL;
-    job->run.invocation = NULL;
-    job->run.outcome = (struct outcome){0};
+    rxp_invocation_free(job->run.awake->parsed);
+    job->run.awake->parsed = NULL;
+    job->run.awake->invocation = NULL;
+    job->run.awake->outcome = (struct outcome){0};
     free(job->value);
     job->value = strdup(value);
     job->value_bytes = strlen(value);
@@ -170,9 +172,9 @@ static struct job *job_to_take_in(const char *value)
 
 static void must_be_as_before(const struct job *job, const char *value)
 {
-    ck_assert_int_eq(job->run.outcome.status, 0);
-    ck_assert_ptr_null(job->run.outcome.summary);
-    ck_assert(job->run.invocation == NULL && job->run.plan == NULL && job->run.resume == NULL && job->invocation == NULL);
+    ck_assert_int_eq(job->run.awake->outcome.status, 0);
+    ck_assert_ptr_null(job->run.awake->outcome.summary);
+    ck_assert(job->run.awake->invocation == NULL && job->run.awake->plan == NULL && job->run.awake->resume == NULL && job->run.awake->parsed == NULL);
     ck_assert(job->value != NULL && job->value_bytes == strlen(value) && memcmp(job->value, value, job->value_bytes) == 0);
 }
 
@@ -195,10 +197,10 @@ static void take_in_valid(long n, long failures)
         must_be_as_before(job, VALID);
         prepared = intake_prepare(job, &limits);
     }
-    ck_assert_msg(prepared == POOL_PREPARED, "%s", job->run.outcome.summary);
-    ck_assert_int_eq(job->run.outcome.status, 0);
-    ck_assert_str_eq(job->run.plan->kickoff.url, "http://h/b");
-    ck_assert((job->run.resume != NULL) == (life == ACCEPTED_BEFORE));
+    ck_assert_msg(prepared == POOL_PREPARED, "%s", job->run.awake->outcome.summary);
+    ck_assert_int_eq(job->run.awake->outcome.status, 0);
+    ck_assert_str_eq(job->run.awake->plan->kickoff.url, "http://h/b");
+    ck_assert((job->run.awake->resume != NULL) == (life == ACCEPTED_BEFORE));
     ck_assert_ptr_null(job->value); /* no dead letters here */
     job_free(job);
 }
@@ -216,8 +218,8 @@ static void take_in(long n, long failures)
         prepared = intake_prepare(job, &limits);
     }
     ck_assert_int_eq(prepared, POOL_REFUSED); /* it lacks its http.url */
-    ck_assert_int_eq(job->run.outcome.status, RXP_STATUS_REJECTED);
-    ck_assert_int_eq(job->run.outcome.error, RXP_ERROR_MISSING_METADATA);
+    ck_assert_int_eq(job->run.awake->outcome.status, RXP_STATUS_REJECTED);
+    ck_assert_int_eq(job->run.awake->outcome.error, RXP_ERROR_MISSING_METADATA);
     ck_assert_int_eq(settle_send(job, NULL, &config), SETTLE_SENT);
     ck_assert_str_eq(played.topic, "dead");
     ck_assert(played.bytes == strlen(INVOCATION) && memcmp(played.value, INVOCATION, played.bytes) == 0);

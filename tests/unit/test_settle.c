@@ -2,6 +2,7 @@
 #include "support/check_main.h"
 
 #include "core/settle.h"
+#include "engine/awake.h"
 #include "protocol/result.h"
 
 #include <stdlib.h>
@@ -105,14 +106,15 @@ static void scene_init(struct scene *scene)
     struct job *job = calloc(1, sizeof *job);
     list_init(&job->node);
     run_init(&job->run);
+    ck_assert_ptr_nonnull(awake_new(&job->run));
     job->value = strdup("the raw input");
     job->value_bytes = strlen(job->value);
     job->key = strdup("key");
     job->key_bytes = 3;
-    ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->invocation, &why), 0);
-    job->run.invocation = job->invocation;
-    job->run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
-    job->run.result = strdup("{\"large\":1}");
+    ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->run.awake->parsed, &why), 0);
+    job->run.awake->invocation = job->run.awake->parsed;
+    job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
+    job->run.awake->result = strdup("{\"large\":1}");
     assignment.holders = 1;
     job->ref = (struct ref){assignment_hold(&assignment), 4711};
     scene->job = job;
@@ -135,9 +137,9 @@ static void ask_reply(struct scene *scene)
 
 static void reject(struct scene *scene)
 {
-    scene->job->run.outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
-    free(scene->job->run.result);
-    scene->job->run.result = NULL;
+    scene->job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
+    free(scene->job->run.awake->result);
+    scene->job->run.awake->result = NULL;
 }
 
 static void scene_deinit(struct scene *scene)

@@ -4,6 +4,7 @@
 
 #include "core/settle.h"
 #include "core/sieve.h"
+#include "engine/awake.h"
 #include "kafka/set_size.h"
 
 #include <stdlib.h>
@@ -66,11 +67,12 @@ static struct job *add(size_t result_bytes)
     struct job *job = &scene.jobs[scene.n];
     list_init(&job->node);
     run_init(&job->run);
-    job->run.invocation = scene.invocation;
-    job->run.outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
-    job->run.result = malloc(result_bytes + 1);
-    memset(job->run.result, 'x', result_bytes);
-    job->run.result[result_bytes] = '\0';
+    ck_assert_ptr_nonnull(awake_new(&job->run));
+    job->run.awake->invocation = scene.invocation;
+    job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
+    job->run.awake->result = malloc(result_bytes + 1);
+    memset(job->run.awake->result, 'x', result_bytes);
+    job->run.awake->result[result_bytes] = '\0';
     job->ref = (struct ref){&assignment, (int64_t)scene.n++};
     job->stage = JOB_READY;
     list_push(&scene.batch, &job->node);
@@ -80,7 +82,7 @@ static struct job *add(size_t result_bytes)
 static void scene_deinit(void)
 {
     for (size_t i = 0; i < scene.n; i++)
-        free(scene.jobs[i].run.result);
+        run_deinit(&scene.jobs[i].run);
     rxp_invocation_free(scene.invocation);
 }
 
@@ -338,7 +340,7 @@ START_TEST(a_dead_letter_that_was_refused_teaches_nothing_of_results)
     static char large[30000];
     scene_init(20000, 15000);
     struct job *job = add(SMALL);
-    job->run.outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
+    job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
     job->dead_letter = true;
     job->value = large;
     job->value_bytes = sizeof large;

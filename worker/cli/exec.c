@@ -6,6 +6,7 @@
 #include "cli/watch.h"
 #include "core/answer.h"
 #include "core/intake.h"
+#include "engine/awake.h"
 #include "engine/pool.h"
 
 #include <assert.h>
@@ -63,9 +64,12 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct execution *execution = opaque;
     if (execution->refused) {
+        run->awake->invocation = execution->invocation; /* what could be read of it */
         intake_reject(run, &execution->why);
         return POOL_REFUSED;
     }
+    run->awake->invocation = execution->invocation;
+    run->awake->plan = &execution->plan;
     return POOL_PREPARED;
 }
 
@@ -127,7 +131,7 @@ static int write_result(const struct execution *execution, const char *worker_id
         fprintf(stderr, "rxp-worker exec: out of memory for the result\n");
         return EXIT_FATAL;
     }
-    int status = exit_status_of(execution->run.outcome.status);
+    int status = exit_status_of(execution->run.awake->outcome.status);
     if (fwrite(text, 1, bytes, stdout) != bytes || fputc('\n', stdout) == EOF || fflush(stdout) != 0) {
         fprintf(stderr, "rxp-worker exec: the result could not be written to stdout: %s\n", strerror(errno));
         status = EXIT_FATAL;
@@ -153,8 +157,6 @@ static int execution_read(struct execution *execution, const struct options *opt
         refused = rxp_http_plan_make(execution->invocation, execution->profile, &execution->plan, &execution->why);
     }
     execution->refused = refused != 0;
-    execution->run.invocation = execution->invocation;
-    execution->run.plan = &execution->plan;
     if (refused == 0 || !rxp_lacked_memory(&execution->why)) {
         return 0;
     }

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cli/mask.h"
+#include "engine/awake.h"
 #include "engine/secrets.h"
 #include "engine/sending.h"
 
@@ -213,15 +214,15 @@ static void put_verdict(const struct watch *watch, struct buf *line, const struc
     switch (verdict->kind) {
     case VERDICT_PREPARED:
         buf_puts(line, "prepared");
-        put_named(watch, line, ", id", run->prepared_id);
+        put_named(watch, line, ", id", run->awake->prepared_id);
         return;
     case VERDICT_ACCEPTED:
         buf_puts(line, "accepted");
-        put_named(watch, line, ", run id", run->run_id);
+        put_named(watch, line, ", run id", run->awake->run_id);
         return;
     case VERDICT_PENDING:
         buf_puts(line, "pending");
-        put_named(watch, line, ", status", run->state);
+        put_named(watch, line, ", status", run->awake->state);
         return;
     case VERDICT_FETCH:
     case VERDICT_DONE:
@@ -230,7 +231,7 @@ static void put_verdict(const struct watch *watch, struct buf *line, const struc
             return;
         }
         buf_puts(line, "terminal");
-        put_named(watch, line, ": status", run->state);
+        put_named(watch, line, ": status", run->awake->state);
         buf_puts(line, verdict->succeeded ? ", a success" : ", a failure");
         return;
     case VERDICT_RETRY:
@@ -361,30 +362,30 @@ static const char *hint_of(enum rxp_error error)
 /* Polled in vain with %2F where the API may want a slash. */
 static bool has_coded_slash(const struct run *run)
 {
-    const char *template = run->plan != NULL ? run->plan->poll.url : NULL;
-    return run->outcome.error == RXP_ERROR_POLL_STATUS && template != NULL && strstr(template, "{run_id}") != NULL &&
-           run->run_id != NULL && strchr(run->run_id, '/') != NULL;
+    const char *template = run->awake->plan != NULL ? run->awake->plan->poll.url : NULL;
+    return run->awake->outcome.error == RXP_ERROR_POLL_STATUS && template != NULL && strstr(template, "{run_id}") != NULL &&
+           run->awake->run_id != NULL && strchr(run->awake->run_id, '/') != NULL;
 }
 
 void watch_end(struct watch *watch, const struct run *run)
 {
     struct buf line;
-    const char *code = rxp_error_name(run->outcome.error);
+    const char *code = rxp_error_name(run->awake->outcome.error);
     begin_line(watch, &line, clock_mono_ms(), "=");
-    buf_puts(&line, rxp_status_name(run->outcome.status));
+    buf_puts(&line, rxp_status_name(run->awake->outcome.status));
     if (code != NULL) {
         buf_putf(&line, " (%s)", code);
     }
-    if (run->outcome.summary != NULL) {
+    if (run->awake->outcome.summary != NULL) {
         buf_puts(&line, ": ");
-        put_phrase(watch, &line, run->outcome.summary);
+        put_phrase(watch, &line, run->awake->outcome.summary);
     }
     end_line(watch, &line);
-    const char *hint = hint_of(run->outcome.error);
+    const char *hint = hint_of(run->awake->outcome.error);
     if (hint != NULL) {
         begin_line(watch, &line, clock_mono_ms(), "=");
-        if (run->outcome.error == RXP_ERROR_POLL_TIMEOUT && run->state != NULL) {
-            put_named(watch, &line, "its last status was", run->state);
+        if (run->awake->outcome.error == RXP_ERROR_POLL_TIMEOUT && run->awake->state != NULL) {
+            put_named(watch, &line, "its last status was", run->awake->state);
             buf_puts(&line, ": ");
         }
         buf_puts(&line, hint);

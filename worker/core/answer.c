@@ -1,5 +1,6 @@
 #include "core/answer.h"
 
+#include "engine/awake.h"
 #include "protocol/result.h"
 
 #include <inttypes.h>
@@ -75,7 +76,7 @@ static bool is_sheddable_identity(const char *text, const struct answer_context 
 
 const char *answer_id(const struct run *run, const struct answer_context *context, char room[ANSWER_ID_BYTES])
 {
-    const char *id = run->invocation != NULL ? run->invocation->invocation_id : NULL;
+    const char *id = run->awake->invocation != NULL ? run->awake->invocation->invocation_id : NULL;
     if (id != NULL && !is_sheddable_identity(id, context)) {
         return id;
     }
@@ -106,7 +107,7 @@ static const char *shed_text(const struct answer_context *context, char room[SHE
 
 static char *write_as(const struct run *run, const struct outcome *outcome, const struct answer_context *context, size_t *bytes)
 {
-    const struct rxp_invocation *invocation = run->invocation;
+    const struct rxp_invocation *invocation = run->awake->invocation;
     size_t n_echo = invocation != NULL ? invocation->n_metadata : 0;
     struct metadata metadata = {calloc(n_echo + OWN_KEYS, sizeof(struct rxp_pair)), 0};
     if (metadata.pair == NULL) {
@@ -120,11 +121,11 @@ static char *write_as(const struct run *run, const struct outcome *outcome, cons
     char offset[24];
     char shed[SHED_BYTES];
     snprintf(polls, sizeof polls, "%d", run->cycle.polls);
-    metadata_put(&metadata, "http.run_id", run->run_id);
-    metadata_put(&metadata, "http.status", run->state);
+    metadata_put(&metadata, "http.run_id", run->awake->run_id);
+    metadata_put(&metadata, "http.status", run->awake->state);
     metadata_put(&metadata, "http.polls", polls);
-    bool result_shed = run->result != NULL && context->shed >= ANSWER_SHED_RESULT;
-    metadata_put(&metadata, "http.result", result_shed ? NULL : run->result);
+    bool result_shed = run->awake->result != NULL && context->shed >= ANSWER_SHED_RESULT;
+    metadata_put(&metadata, "http.result", result_shed ? NULL : run->awake->result);
     metadata_put(&metadata, "http.result_truncated", run->result_truncated || result_shed ? "true" : NULL);
     metadata_put(&metadata, "error.code", rxp_error_name(outcome->error));
     metadata_put(&metadata, "worker.id", context->worker_id);
@@ -147,7 +148,7 @@ static char *write_as(const struct run *run, const struct outcome *outcome, cons
         .status = outcome->status,
         .has_exit_code = outcome->has_exit_code,
         .exit_code = outcome->exit_code,
-        .started_at_ms = outcome->started_at_ms,
+        .started_at_ms = run->started_at_ms,
         .finished_at_ms = outcome->finished_at_ms,
         .error_summary = outcome->summary,
         .metadata = metadata.pair,
@@ -160,16 +161,15 @@ static char *write_as(const struct run *run, const struct outcome *outcome, cons
 
 char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes)
 {
-    return write_as(run, &run->outcome, context, bytes);
+    return write_as(run, &run->awake->outcome, context, bytes);
 }
 
 char *answer_write_running(const struct run *run, const struct answer_context *context, int64_t now_wall_ms, size_t *bytes)
 {
-    int64_t started_at_ms = run->outcome.started_at_ms;
+    int64_t started_at_ms = run->started_at_ms;
     const struct outcome running = {
         .status = RXP_STATUS_RUNNING,
         .error = RXP_OK,
-        .started_at_ms = started_at_ms,
         .finished_at_ms = now_wall_ms > started_at_ms ? now_wall_ms : started_at_ms,
     };
     return write_as(run, &running, context, bytes);

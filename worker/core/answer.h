@@ -35,8 +35,8 @@ struct answer_context {
     bool reply_partition_shed; /* the partition that it was asked for on cannot be followed */
 };
 
-/* The caller frees it. NULL for want of memory. run->invocation may be NULL or lack its id, name and kind: the
- * placeholders of RxP 0.1 stand in. */
+/* The caller frees it. NULL for want of memory. The run is awake; its invocation may be NULL or lack its id, name and kind:
+ * the placeholders of RxP 0.1 stand in. */
 char *answer_write(const struct run *run, const struct answer_context *context, size_t *bytes);
 
 /* The same of a run that goes on: status running, as of now_wall_ms. */

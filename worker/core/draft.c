@@ -1,5 +1,6 @@
 #include "core/draft.h"
 
+#include "engine/awake.h"
 #include "engine/trace_context.h"
 
 #include <inttypes.h>
@@ -91,8 +92,8 @@ static rd_kafka_headers_t *dead_letter_headers(const struct job *job)
     char offset[24];
     snprintf(partition, sizeof partition, "%" PRId32, job->ref.assignment->partition);
     snprintf(offset, sizeof offset, "%" PRId64, job->ref.offset);
-    const char *code = rxp_error_name(job->run.outcome.error);
-    const char *summary = job->run.outcome.summary;
+    const char *code = rxp_error_name(job->run.awake->outcome.error);
+    const char *summary = job->run.awake->outcome.summary;
     const char *const values[] = {job->ref.assignment->topic, partition, offset, code != NULL ? code : "",
                                   summary != NULL ? summary : ""};
     rd_kafka_headers_t *headers = copy_headers(job, JOB_DEAD_LETTER, own, 5);
@@ -140,7 +141,7 @@ static void compose_answer(struct draft *draft, const struct job *job, const str
         draft->message.key = id;
         draft->message.key_bytes = strlen(id);
     }
-    draft->message.headers = answer_headers(job, stage, job->run.outcome.status, id);
+    draft->message.headers = answer_headers(job, stage, job->run.awake->outcome.status, id);
     draft->text = answer_write(&job->run, &context, &draft->message.value_bytes);
     draft->message.value = draft->text;
 }

@@ -3,6 +3,7 @@
 #include "core/flight_inside.h"
 #include "core/intake.h"
 #include "core/progress.h"
+#include "engine/awake.h"
 #include "engine/query.h"
 #include "engine/trace_context.h"
 #include "ops/log.h"
@@ -46,7 +47,7 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
     enum pool_prepared prepared = intake_prepare(job, &limits);
     if (prepared == POOL_NOT_NOW)
         return prepared; /* not counted: no more messages are taken than fit among those that wait for memory */
-    job->plan_bytes = job->plan.owned_bytes + trace_bytes(job);
+    job->plan_bytes = run->awake->made.owned_bytes + trace_bytes(job);
     atomic_fetch_add_explicit(&flight->loop_bytes, job->plan_bytes, memory_order_relaxed);
     count_prepared(flight, job); /* what it takes is counted by then */
     return prepared;
@@ -74,7 +75,7 @@ static void on_begun(struct run *run, void *opaque)
     const struct job *job = job_of_run(run);
     (void)opaque;
     if (job->message_ms >= 0)
-        metrics_observe_ms(pool_shard(run), METRIC_QUEUE_AGE_SECONDS, run->outcome.started_at_ms - job->message_ms);
+        metrics_observe_ms(pool_shard(run), METRIC_QUEUE_AGE_SECONDS, run->started_at_ms - job->message_ms);
 }
 
 static void on_accepted(struct run *run, void *opaque)
@@ -101,7 +102,9 @@ static bool on_is_cancelled(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
-    if (job->invocation == NULL || !cancels_hit(flight->config.cancels, job->invocation->invocation_id, job->message_ms)) {
+    struct run_peek peek;
+    run_look(run, &peek);
+    if (peek.invocation_id == NULL || !cancels_hit(flight->config.cancels, peek.invocation_id, job->message_ms)) {
         return false;
     }
     if (!job->cancel_counted) {
@@ -132,11 +135,11 @@ static void on_ended(struct run *run, void *opaque)
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
     count_prepared(flight, job);
-    if (run->outcome.abandoned) {
+    if (run->abandoned) {
         return_job(flight, job, JOB_ABANDONED);
         return;
     }
-    job->result_bytes = run->result != NULL ? strlen(run->result) : 0;
+    job->result_bytes = run->awake->result != NULL ? strlen(run->awake->result) : 0;
     atomic_fetch_add_explicit(&flight->loop_bytes, job->result_bytes, memory_order_relaxed);
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:

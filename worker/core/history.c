@@ -1,5 +1,6 @@
 #include "core/history.h"
 
+#include "engine/awake.h"
 #include "ops/metrics.h"
 #include "protocol/vocab.h"
 
@@ -164,22 +165,22 @@ static struct cause *find_cause(struct history *history, const struct cause *lik
 void history_note(struct history *history, const struct run *run)
 {
     struct cause cause = {
-        .status = run->outcome.status,
-        .error = run->outcome.error,
-        .first_ms = run->outcome.finished_at_ms,
+        .status = run->awake->outcome.status,
+        .error = run->awake->outcome.error,
+        .first_ms = run->awake->outcome.finished_at_ms,
     };
-    if (run->plan != NULL && run->plan->kickoff.url != NULL) {
-        copy_origin(cause.origin, sizeof cause.origin, run->plan->kickoff.url);
+    if (run->awake->plan != NULL && run->awake->plan->kickoff.url != NULL) {
+        copy_origin(cause.origin, sizeof cause.origin, run->awake->plan->kickoff.url);
     }
-    if (run->invocation != NULL && run->invocation->runtime_name != NULL) {
-        copy_text(cause.runtime_name, sizeof cause.runtime_name, run->invocation->runtime_name);
+    if (run->awake->invocation != NULL && run->awake->invocation->runtime_name != NULL) {
+        copy_text(cause.runtime_name, sizeof cause.runtime_name, run->awake->invocation->runtime_name);
     }
     pthread_mutex_lock(&history->lock);
     struct cause *kept = find_cause(history, &cause);
     kept->count++;
     kept->last_ms = cause.first_ms;
-    copy_text(kept->summary, sizeof kept->summary, run->outcome.summary != NULL ? run->outcome.summary : "");
-    const char *id = run->invocation != NULL ? run->invocation->invocation_id : NULL;
+    copy_text(kept->summary, sizeof kept->summary, run->awake->outcome.summary != NULL ? run->awake->outcome.summary : "");
+    const char *id = run->awake->invocation != NULL ? run->awake->invocation->invocation_id : NULL;
     copy_text(kept->invocation_id, sizeof kept->invocation_id, id != NULL ? id : "");
     pthread_mutex_unlock(&history->lock);
 }

@@ -1,6 +1,7 @@
 #include "core/intake.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/trace_context.h"
 #include "ops/log.h"
 
@@ -12,11 +13,11 @@
 void intake_reject(struct run *run, const struct rxp_refusal *why)
 {
     int64_t now_ms = clock_wall_ms();
-    run->outcome = (struct outcome){
+    run->started_at_ms = now_ms;
+    run->awake->outcome = (struct outcome){
         .status = RXP_STATUS_REJECTED,
         .error = why->error,
         .summary = strdup(why->text),
-        .started_at_ms = now_ms,
         .finished_at_ms = now_ms,
     };
 }
@@ -24,12 +25,12 @@ void intake_reject(struct run *run, const struct rxp_refusal *why)
 void intake_unknown(struct run *run, int64_t started_at_ms)
 {
     int64_t now_ms = clock_wall_ms();
-    run->outcome = (struct outcome){
+    run->started_at_ms = started_at_ms;
+    run->awake->outcome = (struct outcome){
         .status = RXP_STATUS_FAILED,
         .error = RXP_ERROR_KICKOFF_UNKNOWN,
         .summary = strdup("a worker ended while it sent the kickoff: whether the backend got it is not known, and it is not "
                           "sent again (its kickoff-guarantee was at-most-once)"),
-        .started_at_ms = started_at_ms,
         .finished_at_ms = now_ms > started_at_ms ? now_ms : started_at_ms,
     };
 }
@@ -44,11 +45,11 @@ static void fail_accepted(struct run *run, const struct rxp_refusal *why, int64_
     char *summary = malloc(room);
     if (summary != NULL)
         snprintf(summary, room, "%s%s", beginning, why->text);
-    run->outcome = (struct outcome){
+    run->started_at_ms = started_at_ms;
+    run->awake->outcome = (struct outcome){
         .status = RXP_STATUS_FAILED,
         .error = why->error,
         .summary = summary,
-        .started_at_ms = started_at_ms,
         .finished_at_ms = now_ms > started_at_ms ? now_ms : started_at_ms,
     };
 }
@@ -57,7 +58,7 @@ static void fail_accepted(struct run *run, const struct rxp_refusal *why, int64_
 static const struct checkpoint *find_earlier(const struct job *job)
 {
     const struct checkpoint *checkpoint = job->checkpoint;
-    if (checkpoint == NULL || checkpoint_matches(checkpoint, job->invocation->invocation_id, job->input_hash))
+    if (checkpoint == NULL || checkpoint_matches(checkpoint, job->run.awake->invocation->invocation_id, job->input_hash))
         return checkpoint;
     log_event(LOG_WARN, "checkpoint_of_another_input", "%s [%" PRId32 "] offset %" PRId64 ": the checkpoint that was found "
               "is about another input of that place, invocation '%.100s' (was the topic made anew?); it is left out",
@@ -76,17 +77,18 @@ static void go_on(struct job *job, const struct checkpoint *checkpoint)
         .deadline_at_ms = checkpoint->deadline_ms,
         .polls = checkpoint->polls,
     };
-    job->run.resume = &job->resume;
+    job->run.awake->resume = &job->resume;
 }
 
 static int make_plan(struct job *job, struct profiles *profiles, struct rxp_refusal *why)
 {
     const struct rxp_defaults *defaults = NULL;
+    struct awake *awake = job->run.awake;
     job->profiles = profiles_hold(profiles);
-    if (profile_set_find(job->profiles, job->invocation->runtime_name, &defaults, why) != 0 ||
-        rxp_http_plan_make(job->invocation, defaults, &job->plan, why) != 0)
+    if (profile_set_find(job->profiles, awake->invocation->runtime_name, &defaults, why) != 0 ||
+        rxp_http_plan_make(awake->invocation, defaults, &awake->made, why) != 0)
         return -1;
-    job->run.plan = &job->plan;
+    awake->plan = &awake->made;
     return 0;
 }
 
@@ -99,9 +101,9 @@ static void drop_value(struct job *job)
 /* As before it was looked at. Not even memory for a sentence is to be wanted: this input is not judged. */
 static enum pool_prepared put_back(struct job *job)
 {
-    rxp_invocation_free(job->invocation);
-    job->invocation = NULL;
-    job->run.invocation = NULL;
+    rxp_invocation_free(job->run.awake->parsed);
+    job->run.awake->parsed = NULL;
+    job->run.awake->invocation = NULL;
     profile_set_release(job->profiles);
     job->profiles = NULL;
     return POOL_NOT_NOW;
@@ -129,7 +131,7 @@ static int find_trace(struct job *job)
 /* Of what was read and, but for `why`, planned. */
 static enum pool_prepared begin_or_go_on(struct job *job, const struct rxp_refusal *why)
 {
-    bool is_refused = job->run.plan == NULL;
+    bool is_refused = job->run.awake->plan == NULL;
     const struct checkpoint *earlier = find_earlier(job);
     if (earlier != NULL && earlier->kind == CHECKPOINT_INTENT) {
         intake_unknown(&job->run, earlier->started_at_ms > 0 ? earlier->started_at_ms : clock_wall_ms());
@@ -155,8 +157,8 @@ enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *l
     if (find_trace(job) != 0)
         return POOL_NOT_NOW;
     const char *text = job->value != NULL ? job->value : "";
-    int parsed = rxp_invocation_parse(text, job->value_bytes, limits->max_message_bytes, &job->invocation, &why);
-    job->run.invocation = job->invocation;
+    int parsed = rxp_invocation_parse(text, job->value_bytes, limits->max_message_bytes, &job->run.awake->parsed, &why);
+    job->run.awake->invocation = job->run.awake->parsed;
     int refused = parsed != 0 ? -1 : make_plan(job, limits->profiles, &why);
     if (refused != 0 && rxp_lacked_memory(&why))
         return put_back(job);

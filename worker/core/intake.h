@@ -14,8 +14,8 @@ struct intake_limits {
     bool keep_value; /* dead letters need the raw bytes until the outcome is known */
 };
 
-/* PREPARED, with run->invocation, run->plan and, where an earlier life of the input goes on, run->resume set; or REFUSED, with an
- * outcome: a rejection, intake_unknown's, or, of a run that was accepted before and is refused now (its profile has changed),
+/* Of a job whose run is awake. PREPARED, with the run's invocation, plan and, where an earlier life of the input goes on, resume
+ * set; or REFUSED, with an outcome: a rejection, intake_unknown's, or, of a run that was accepted before and is refused now (its profile has changed),
  * a failure with the refusal's code. For want of memory NOT_NOW: the job is as it was. */
 enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *limits);
 

@@ -99,11 +99,9 @@ void job_free(struct job *job)
     if (job == NULL) {
         return;
     }
-    run_deinit(&job->run);
-    rxp_http_plan_deinit(&job->plan);
+    run_deinit(&job->run); /* before what its plan may point into */
     trace_context_free(job->trace);
     profile_set_release(job->profiles);
-    rxp_invocation_free(job->invocation);
     if (job->headers != NULL) {
         rd_kafka_headers_destroy(job->headers);
     }

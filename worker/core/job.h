@@ -57,9 +57,7 @@ struct job {
     struct lane *lane; /* the lane that it holds; NULL: none */
     struct ref ref;
     struct run run;
-    struct rxp_invocation *invocation; /* owned; run.invocation is this */
-    struct rxp_http_plan plan;         /* run.plan is this, once made */
-    struct profile_set *profiles;      /* held: what the plan may point into; NULL: none */
+    struct profile_set *profiles;      /* held: what the run's plan may point into; NULL: none */
     struct trace_context *trace;       /* owned; run.trace is this; NULL: its message names none */
     /* The input, copied: the message itself would pin its whole fetch buffer. */
     char *value; /* freed once parsed, unless dead letters are on; NULL also where it has none */
@@ -80,7 +78,7 @@ struct job {
     bool prepared;                 /* its run was asked for what it is */
     bool noted;                    /* a record was made for it, under its assignment's writer */
     bool noted_again;              /* more than one */
-    struct run_resume resume;      /* run.resume is this where it goes on: points into the checkpoint */
+    struct run_resume resume;      /* the run's `resume` where it goes on: points into the checkpoint */
     struct list permit_node;       /* of permits.h, while its kickoff waits for one */
     uint64_t ticket;               /* the same */
     /* crowds.h, under its lock. */

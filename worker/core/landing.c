@@ -3,6 +3,7 @@
 #include "core/flight_inside.h"
 #include "core/history.h"
 #include "core/job.h"
+#include "engine/awake.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
 
@@ -67,8 +68,8 @@ static void tell_reply_shed(struct flight *flight, const struct job *job)
 static void count_landed(struct flight *flight, const struct run *run)
 {
     struct metrics_shard *shard = flight->config.shard;
-    const struct outcome *outcome = &run->outcome;
-    const char *url = run->plan != NULL ? run->plan->kickoff.url : NULL; /* of a rejection there may be no plan */
+    const struct outcome *outcome = &run->awake->outcome;
+    const char *url = run->awake->plan != NULL ? run->awake->plan->kickoff.url : NULL; /* of a rejection there may be no plan */
     if (shard == NULL)
         return;
     metrics_add(shard, METRIC_RUNS_TOTAL, metrics_run_cell(outcome->status, outcome->error), 1);
@@ -81,9 +82,9 @@ void flight_land(struct flight *flight, struct job *job)
 {
     count_landed(flight, &job->run);
     run_line_write(job, flight->config.log_runs);
-    if (flight->config.history != NULL && job->run.outcome.status != RXP_STATUS_SUCCEEDED)
+    if (flight->config.history != NULL && job->run.awake->outcome.status != RXP_STATUS_SUCCEEDED)
         history_note(flight->config.history, &job->run);
-    atomic_fetch_add_explicit(&flight->landed[job->run.outcome.status], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&flight->landed[job->run.awake->outcome.status], 1, memory_order_relaxed);
     if (job->reply.refusal != REPLY_TAKEN)
         tell_reply_shed(flight, job);
     end_job(flight, job);

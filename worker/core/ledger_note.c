@@ -1,16 +1,19 @@
 #include "core/ledger_inside.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 
 #include <assert.h>
 
 static struct checkpoint describe(const struct ledger *ledger, const struct job *job)
 {
     struct run_resume note;
+    struct run_peek peek;
     run_note(&job->run, &note);
+    run_look(&job->run, &peek);
     return (struct checkpoint){
         .kind = CHECKPOINT_RUN,
-        .invocation_id = job->run.invocation->invocation_id,
+        .invocation_id = peek.invocation_id,
         .input_hash = job->input_hash,
         .run_id = note.run_id,
         .prepared_id = note.prepared_id,
@@ -55,7 +58,7 @@ int ledger_note_intent(struct ledger *ledger, struct job *job)
     assert(ledger->scribe != NULL);
     const struct checkpoint checkpoint = {
         .kind = CHECKPOINT_INTENT,
-        .invocation_id = job->run.invocation->invocation_id,
+        .invocation_id = job->run.awake->invocation->invocation_id,
         .input_hash = job->input_hash,
         .started_at_ms = clock_wall_ms(),
         .worker_id = ledger->config.worker_id,

@@ -1,6 +1,7 @@
 #include "core/progress.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "kafka/client_end.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
@@ -173,12 +174,12 @@ void progress_free(struct progress *progress)
 
 static bool is_due(struct job *job, int64_t now_ms)
 {
-    bool is_first_status = job->run.state != NULL && !job->told_status;
+    bool is_first_status = job->run.awake->state != NULL && !job->told_status;
     if (job->told_ms != 0 && now_ms - job->told_ms < INTERVAL_MS && !is_first_status) {
         return false;
     }
     job->told_ms = now_ms;
-    job->told_status = job->run.state != NULL;
+    job->told_status = job->run.awake->state != NULL;
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "core/run_line.h"
 
+#include "engine/awake.h"
 #include "engine/trace_context.h"
 #include "ops/log.h"
 #include "protocol/invocation.h"
@@ -21,18 +22,18 @@ static bool is_wanted(const struct outcome *outcome, enum log_runs which)
 void run_line_write(const struct job *job, enum log_runs which)
 {
     const struct run *run = &job->run;
-    const struct outcome *outcome = &run->outcome;
+    const struct outcome *outcome = &run->awake->outcome;
     if (!is_wanted(outcome, which))
         return;
     const char *status = rxp_status_name(outcome->status);
     const struct log_field fields[] = {
-        log_text("invocation_id", run->invocation != NULL ? run->invocation->invocation_id : NULL),
-        log_text("runtime_name", run->invocation != NULL ? run->invocation->runtime_name : NULL),
+        log_text("invocation_id", run->awake->invocation != NULL ? run->awake->invocation->invocation_id : NULL),
+        log_text("runtime_name", run->awake->invocation != NULL ? run->awake->invocation->runtime_name : NULL),
         log_text("status", status),
         log_text("error_code", rxp_error_name(outcome->error)),
-        log_seconds("seconds", outcome->finished_at_ms - outcome->started_at_ms),
+        log_seconds("seconds", outcome->finished_at_ms - run->started_at_ms),
         log_number("polls", run->cycle.polls),
-        log_text("run_id", run->run_id),
+        log_text("run_id", run->awake->run_id),
         log_text("topic", job->ref.assignment->topic),
         log_number("partition", job->ref.assignment->partition),
         log_number("offset", job->ref.offset),

@@ -1,5 +1,7 @@
 #include "core/settle.h"
 
+#include "engine/awake.h"
+
 #include <string.h>
 
 #define WHY_BYTES 256
@@ -8,7 +10,7 @@
 
 static bool has_dead_letter(const struct job *job, const struct settle_config *config)
 {
-    return job->run.outcome.status == RXP_STATUS_REJECTED && config->dead_letter_topic != NULL;
+    return job->run.awake->outcome.status == RXP_STATUS_REJECTED && config->dead_letter_topic != NULL;
 }
 
 /* Every stage begins whole. */
@@ -61,7 +63,7 @@ static bool shed_result_more(struct job *job)
 /* What it does not have is not worth a try without. */
 static bool shed_reply_more(struct job *job)
 {
-    if (job->shed < ANSWER_SHED_RESULT && job->run.result != NULL) {
+    if (job->shed < ANSWER_SHED_RESULT && job->run.awake->result != NULL) {
         job->shed = ANSWER_SHED_RESULT;
         return true;
     }
@@ -228,7 +230,7 @@ static int compose_fitting(struct draft *draft, struct job *job, const struct se
         return -1;
     }
     job->sent_bytes = count_bytes(&draft->message);
-    if (job->shed < ANSWER_SHED_RESULT && job->run.result != NULL && fit_is_too_large(fit, job->sent_bytes)) {
+    if (job->shed < ANSWER_SHED_RESULT && job->run.awake->result != NULL && fit_is_too_large(fit, job->sent_bytes)) {
         draft_release(draft, false);
         job->shed = ANSWER_SHED_RESULT;
         job->alone = false;

@@ -15,15 +15,15 @@ static bool is_to_prepare(const struct run *run)
 
 static bool is_waiting(const struct run *run)
 {
-    return run->resume == NULL && !run->cycle.kicked_off && !run->cycle.accepted && run->cycle.state != CYCLE_DONE;
+    return run->awake->resume == NULL && !run->cycle.kicked_off && !run->cycle.accepted && run->cycle.state != CYCLE_DONE;
 }
 
 static void leave(struct run *run, int64_t now_ms)
 {
-    if (run->gate != NULL) {
-        gate_leave(run->gate);
-        gate_release(run->gate, now_ms);
-        run->gate = NULL;
+    if (run->awake->gate != NULL) {
+        gate_leave(run->awake->gate);
+        gate_release(run->awake->gate, now_ms);
+        run->awake->gate = NULL;
     }
 }
 
@@ -36,14 +36,14 @@ static void join(struct run *run, const struct rxp_http_call *call, int64_t now_
     if (target_parse(&target, call->url, why, sizeof why) != TARGET_OK) {
         return; /* its request will say so */
     }
-    run->gate = gates_get(config->gates, target.origin, now_ms);
+    run->awake->gate = gates_get(config->gates, target.origin, now_ms);
     target_deinit(&target);
-    if (run->gate == NULL) {
+    if (run->awake->gate == NULL) {
         return;
     }
-    size_t crowd = gate_join(run->gate);
+    size_t crowd = gate_join(run->awake->gate);
     if (config->crowd_above > 0 && crowd > config->crowd_above && hooks->crowded != NULL) {
-        hooks->crowded(run, run->gate, hooks->opaque);
+        hooks->crowded(run, run->awake->gate, hooks->opaque);
     }
 }
 
@@ -58,12 +58,12 @@ void departure_follow(struct run *run, int64_t now_ms)
         return;
     }
     bool prepares = is_to_prepare(run);
-    if (run->gate != NULL && run->prepares == prepares) {
+    if (run->awake->gate != NULL && run->prepares == prepares) {
         return;
     }
     leave(run, now_ms);
     run->prepares = prepares;
-    join(run, prepares ? &run->plan->prepare : &run->plan->kickoff, now_ms);
+    join(run, prepares ? &run->awake->plan->prepare : &run->awake->plan->kickoff, now_ms);
 }
 
 void departure_end(struct run *run, int64_t now_ms)
@@ -74,7 +74,7 @@ void departure_end(struct run *run, int64_t now_ms)
 /* When it may go. */
 static int64_t take_slot(struct run *run, int64_t now_ms)
 {
-    double per_second = run->plan->kickoffs_per_second;
+    double per_second = run->awake->plan->kickoffs_per_second;
     struct gates *gates = run->runner->config->gates;
     char *key = NULL;
     int64_t due_ms = now_ms;
@@ -82,7 +82,7 @@ static int64_t take_slot(struct run *run, int64_t now_ms)
         return now_ms;
     }
     /* A profile is found by the runtime_name. */
-    if (asprintf(&key, "profile %s", run->invocation->runtime_name) < 0) {
+    if (asprintf(&key, "profile %s", run->awake->invocation->runtime_name) < 0) {
         return now_ms;
     }
     struct gate *gate = gates_get(gates, key, now_ms);
@@ -101,8 +101,8 @@ void departure_delay(struct run *run, struct cycle_action *action, int64_t now_m
         return;
     }
     int64_t due_ms = take_slot(run, now_ms);
-    run->slot_due_ms = due_ms > now_ms ? due_ms : 0;
-    if (run->slot_due_ms != 0) {
+    run->awake->slot_due_ms = due_ms > now_ms ? due_ms : 0;
+    if (run->awake->slot_due_ms != 0) {
         action->kind = CYCLE_WAIT;
         action->wake_at_ms = due_ms < action->wake_at_ms ? due_ms : action->wake_at_ms;
     }
@@ -110,12 +110,12 @@ void departure_delay(struct run *run, struct cycle_action *action, int64_t now_m
 
 void departure_go_on(const struct run *run, struct cycle_action *action, int64_t now_ms)
 {
-    if (!is_waiting(run) || run->slot_due_ms == 0 || action->kind != CYCLE_WAIT) {
+    if (!is_waiting(run) || run->awake->slot_due_ms == 0 || action->kind != CYCLE_WAIT) {
         return;
     }
-    if (now_ms >= run->slot_due_ms) {
+    if (now_ms >= run->awake->slot_due_ms) {
         action->kind = run->cycle.state == CYCLE_PREPARE ? CYCLE_SEND_PREPARE : CYCLE_SEND_KICKOFF;
-    } else if (run->slot_due_ms < action->wake_at_ms) { /* woken by another time that is not due after all */
-        action->wake_at_ms = run->slot_due_ms;
+    } else if (run->awake->slot_due_ms < action->wake_at_ms) { /* woken by another time that is not due after all */
+        action->wake_at_ms = run->awake->slot_due_ms;
     }
 }

@@ -1,6 +1,7 @@
 #include "engine/driver_inside.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/departure.h"
 #include "engine/outcome.h"
 #include "engine/run_answer.h"
@@ -20,7 +21,7 @@ double driver_draw(struct runner *runner)
 
 static int64_t timeout_of(const struct run *run)
 {
-    int64_t asked_ms = run->invocation->timeout_ms;
+    int64_t asked_ms = run->awake->invocation->timeout_ms;
     int64_t max_ms = run->runner->config->max_run_ms;
     return asked_ms > 0 && asked_ms < max_ms ? asked_ms : max_ms;
 }
@@ -34,7 +35,7 @@ static int64_t mono_of_wall(int64_t wall_ms, int64_t now_ms)
 struct cycle_config driver_config(const struct run *run, int64_t now_ms)
 {
     const struct pool_config *config = run->runner->config;
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     return (struct cycle_config){
         .timeout_ms = timeout_of(run),
         .start_before_ms = mono_of_wall(plan->start_before_ms, now_ms),
@@ -85,24 +86,33 @@ void driver_count_request(struct runner *runner, int change)
 
 /* ---- the end ---- */
 
+/* Of what there is outside. */
+static void let_go(struct runner *runner, struct run *run, int64_t now_ms)
+{
+    struct awake *awake = run->awake;
+    if (awake->transfer != NULL) {
+        bool is_late = !run->abandoned && awake->outcome.status == RXP_STATUS_TIMED_OUT &&
+                       awake->outcome.error != RXP_ERROR_START_EXPIRED;
+        runner->transport->cancel(runner->transport, awake->transfer, is_late);
+        awake->transfer = NULL;
+        driver_count_request(runner, -1);
+    }
+    run_request_drop(run);
+    list_remove(&awake->held_node);
+    departure_end(run, now_ms);
+}
+
 /* The outcome stands. The run belongs to its owner afterwards, who may have freed it. */
 static void end(struct runner *runner, struct run *run, int64_t now_ms)
 {
     assert(runner != NULL); /* no step of the cycle takes it away, which checkers cannot know */
-    if (run->transfer != NULL) {
-        bool is_late = !run->outcome.abandoned && run->outcome.status == RXP_STATUS_TIMED_OUT &&
-                       run->outcome.error != RXP_ERROR_START_EXPIRED;
-        runner->transport->cancel(runner->transport, run->transfer, is_late);
-        run->transfer = NULL;
-        driver_count_request(runner, -1);
+    if (run->awake != NULL) {
+        let_go(runner, run, now_ms);
     }
-    run_request_drop(run);
     heap_clear(&runner->timers, &run->timer);
-    list_remove(&run->held_node);
     list_remove(&run->node);
     runner->n_runs--;
     roll_remove(&runner->roll, run);
-    departure_end(run, now_ms);
     driver_count_outcome(runner, run);
     driver_end_phase(runner, run);
     atomic_fetch_sub_explicit(&runner->in_flight, 1, memory_order_relaxed);
@@ -115,7 +125,7 @@ void driver_abandon(struct runner *runner, struct run *run, int64_t now_ms)
     if (run->runner != NULL && !is_over) {
         driver_tell_news(run, now_ms); /* for whoever goes on with it */
     }
-    outcome_of_abandon(run, now_ms);
+    outcome_of_abandon(run);
     end(runner, run, now_ms);
 }
 
@@ -191,10 +201,10 @@ void driver_apply(struct run *run, struct cycle_action action, const struct verd
  * ago they were by this one's wall clock. */
 static void take_up(struct run *run, int64_t now_ms)
 {
-    const struct run_resume *resume = run->resume;
+    const struct run_resume *resume = run->awake->resume;
     struct rxp_refusal why;
     run->resumed = true;
-    run->outcome.started_at_ms = resume->started_at_ms;
+    run->started_at_ms = resume->started_at_ms;
     run->begun_mono_ms = now_ms - (clock_wall_ms() - resume->started_at_ms);
     run->cycle.polls = resume->polls;
     (void)run_request_address(run, &why); /* without memory the poll tries it again */
@@ -218,17 +228,27 @@ static enum pool_prepared check_secrets(struct run *run, int64_t now_ms)
     return POOL_REFUSED;
 }
 
+static enum pool_prepared ask_owner(struct runner *runner, struct run *run)
+{
+    struct awake *awake = awakes_take(&runner->awakes, run);
+    enum pool_prepared prepared = awake != NULL ? runner->hooks->prepare(run, runner->hooks->opaque) : POOL_NOT_NOW;
+    if (prepared == POOL_NOT_NOW) {
+        awakes_give(&runner->awakes, awake);
+    }
+    return prepared;
+}
+
 enum pool_prepared driver_prepare(struct runner *runner, struct run *run, int64_t now_ms)
 {
     if (driver_must_end(runner, run)) {
         driver_abandon(runner, run, now_ms);
         return POOL_REFUSED;
     }
-    enum pool_prepared prepared = run->prepared ? POOL_PREPARED : runner->hooks->prepare(run, runner->hooks->opaque);
+    enum pool_prepared prepared = run->prepared ? POOL_PREPARED : ask_owner(runner, run);
     if (prepared == POOL_PREPARED) {
         run->prepared = true;
         run->runner = runner;
-        if (run->resume != NULL) {
+        if (run->awake->resume != NULL) {
             take_up(run, now_ms);
         }
         prepared = check_secrets(run, now_ms);
@@ -245,7 +265,7 @@ enum pool_prepared driver_prepare(struct runner *runner, struct run *run, int64_
 static struct cycle_action resume(struct run *run, int64_t now_ms)
 {
     const struct cycle_config config = driver_config(run, now_ms);
-    int64_t left_ms = run->resume->deadline_at_ms - clock_wall_ms();
+    int64_t left_ms = run->awake->resume->deadline_at_ms - clock_wall_ms();
     const struct cycle_event event = {
         .kind = CYCLE_EVENT_RESUME,
         .deadline_ms = now_ms + (left_ms < config.timeout_ms ? left_ms : config.timeout_ms),
@@ -255,7 +275,7 @@ static struct cycle_action resume(struct run *run, int64_t now_ms)
 
 void driver_start(struct run *run, int64_t now_ms)
 {
-    if (run->resume != NULL) {
+    if (run->awake->resume != NULL) {
         driver_apply(run, resume(run, now_ms), NULL, now_ms);
     } else {
         driver_apply(run, driver_event(run, CYCLE_EVENT_START, now_ms), NULL, now_ms);
@@ -278,10 +298,10 @@ static void send_again(const struct run *run, struct cycle_action *action)
 
 void driver_wake(struct run *run, int64_t now_ms)
 {
-    bool is_wanting = run->transfer == NULL && !list_is_empty(&run->held_node);
+    bool is_wanting = run->awake->transfer == NULL && !list_is_empty(&run->awake->held_node);
     struct cycle_action action = driver_event(run, CYCLE_EVENT_TIMER, now_ms);
     if (is_wanting) {
-        list_remove(&run->held_node);
+        list_remove(&run->awake->held_node);
         send_again(run, &action);
     } else {
         departure_go_on(run, &action, now_ms);
@@ -291,7 +311,7 @@ void driver_wake(struct run *run, int64_t now_ms)
 
 void driver_cancel(struct run *run, int64_t now_ms)
 {
-    if (run->cycle.state == CYCLE_START && run->resume != NULL) {
+    if (run->cycle.state == CYCLE_START && run->awake->resume != NULL) {
         int polls = run->cycle.polls;
         (void)resume(run, now_ms); /* its backend has it, and hears of the cancel */
         run->cycle.polls = polls; /* no other is sent */

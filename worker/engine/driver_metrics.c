@@ -1,6 +1,8 @@
 /* What of a run is counted and timed: its phase, its requests, its outcome. */
 #include "engine/driver_inside.h"
 
+#include "engine/awake.h"
+
 #include <assert.h>
 
 /* ---- phases ---- */
@@ -53,7 +55,7 @@ void driver_follow_phase(struct runner *runner, struct run *run)
 
 void driver_end_phase(struct runner *runner, struct run *run)
 {
-    count(runner, run, run->outcome.abandoned ? METRIC_PHASE_N : METRIC_PHASE_PUBLISH);
+    count(runner, run, run->abandoned ? METRIC_PHASE_N : METRIC_PHASE_PUBLISH);
 }
 
 /* ---- requests ---- */
@@ -105,8 +107,7 @@ void driver_count_answer(const struct run *run, const struct http_reply *reply)
 
 void driver_count_outcome(const struct runner *runner, const struct run *run)
 {
-    const struct outcome *outcome = &run->outcome;
-    if (!outcome->abandoned && run_was_begun(run)) {
-        metrics_observe_ms(runner->shard, METRIC_RUN_SECONDS, outcome->finished_at_ms - outcome->started_at_ms);
+    if (!run->abandoned && run_was_begun(run)) {
+        metrics_observe_ms(runner->shard, METRIC_RUN_SECONDS, run->awake->outcome.finished_at_ms - run->started_at_ms);
     }
 }

@@ -1,6 +1,7 @@
 #include "engine/driver_inside.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/departure.h"
 #include "engine/outcome.h"
 #include "engine/run_answer.h"
@@ -48,7 +49,7 @@ static void tell_progress(struct run *run)
 void driver_tell_news(struct run *run, int64_t now_ms)
 {
     const struct pool_hooks *hooks = run->runner->hooks;
-    if (run->has_news && run->cycle.accepted && run->poll_url != NULL && hooks->noted != NULL) {
+    if (run->has_news && run->cycle.accepted && run->awake->poll_url != NULL && hooks->noted != NULL) {
         set_noted(run, now_ms);
         hooks->noted(run, hooks->opaque);
     }
@@ -110,7 +111,7 @@ static void on_done(void *opaque, const struct http_reply *reply, int64_t now_ms
 {
     struct run *run = opaque;
     struct verdict verdict;
-    run->transfer = NULL;
+    run->awake->transfer = NULL;
     run->asking = false;
     driver_count_request(run->runner, -1);
     trace_answered(run, reply, now_ms);
@@ -146,16 +147,16 @@ static void want(struct run *run, int64_t now_ms)
     if (timer_is_set(&run->timer) && run->timer.at_ms < wake_at_ms) {
         wake_at_ms = run->timer.at_ms;
     }
-    if (run->wanted_s == 0) {
-        run->wanted_s = (int)(now_ms / 1000);
+    if (run->awake->wanted_s == 0) {
+        run->awake->wanted_s = (int)(now_ms / 1000);
     }
     int64_t max_wait_ms = runner->config->kickoff_max_wait_ms;
-    int64_t late_ms = (int64_t)run->wanted_s * 1000 + max_wait_ms;
+    int64_t late_ms = (int64_t)run->awake->wanted_s * 1000 + max_wait_ms;
     bool is_look = run->cycle.state == CYCLE_POLL || run->cycle.state == CYCLE_FETCH;
     if (!is_look && max_wait_ms > 0 && late_ms > now_ms && late_ms < wake_at_ms) {
         wake_at_ms = late_ms;
     }
-    list_push(&runner->wanting, &run->held_node);
+    list_push(&runner->wanting, &run->awake->held_node);
     driver_set_wake(run, wake_at_ms);
 }
 
@@ -164,7 +165,7 @@ static void go_without(struct run *run, enum secret_fill filled, const char *why
 {
     int64_t max_wait_ms = run->runner->config->kickoff_max_wait_ms;
     bool is_look = run->cycle.state == CYCLE_POLL || run->cycle.state == CYCLE_FETCH;
-    bool is_late = run->wanted_s != 0 && max_wait_ms > 0 && now_ms - (int64_t)run->wanted_s * 1000 >= max_wait_ms;
+    bool is_late = run->awake->wanted_s != 0 && max_wait_ms > 0 && now_ms - (int64_t)run->awake->wanted_s * 1000 >= max_wait_ms;
     struct verdict verdict;
     if (filled == SECRET_DENIED) {
         run_answer_denied(run, why, &verdict);
@@ -191,7 +192,7 @@ static void settle_without_memory(struct run *run, int64_t now_ms)
 
 static enum transfer_go drop(struct run *run)
 {
-    run->transfer = NULL; /* gone when on_begun returns */
+    run->awake->transfer = NULL; /* gone when on_begun returns */
     driver_count_request(run->runner, -1);
     return TRANSFER_DROP;
 }
@@ -220,7 +221,7 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
         return TRANSFER_DROP;
     }
     if (run->cycle.state == CYCLE_KICKOFF && !is_permitted(run)) {
-        list_push(&runner->held, &run->held_node);
+        list_push(&runner->held, &run->awake->held_node);
         return TRANSFER_HOLD;
     }
     char why[SECRETS_WHY_BYTES];
@@ -230,11 +231,11 @@ static enum transfer_go on_begun(void *opaque, int64_t now_ms, struct http_heade
         go_without(run, filled, why, now_ms);
         return TRANSFER_DROP;
     }
-    run->wanted_s = 0;
-    *headers = sending_headers(run->sending);
+    run->awake->wanted_s = 0;
+    *headers = sending_headers(run->awake->sending);
     if (run->cycle.state == CYCLE_KICKOFF && run->cycle.deadline_ms == CLOCK_NEVER) {
         run->begun_mono_ms = now_ms;
-        run->outcome.started_at_ms = clock_wall_ms();
+        run->started_at_ms = clock_wall_ms();
         tell_begun(run);
     }
     driver_count_sent(run);
@@ -261,9 +262,9 @@ void driver_send(struct run *run, int64_t now_ms)
     }
     if (made == RUN_REQUEST_MADE) {
         trace_queued(run, &request, now_ms);
-        run->transfer = runner->transport->start(runner->transport, &request, on_begun, on_done, run);
+        run->awake->transfer = runner->transport->start(runner->transport, &request, on_begun, on_done, run);
     }
-    if (run->transfer == NULL) {
+    if (run->awake->transfer == NULL) {
         settle_without_memory(run, now_ms);
         return;
     }

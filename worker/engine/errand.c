@@ -1,6 +1,7 @@
 #include "engine/errand_inside.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 #include "engine/excerpt.h"
 #include "engine/sending.h"
 #include "engine/trace.h"
@@ -294,10 +295,10 @@ void errands_wake(struct errands *errands)
 /* Which call is due for the run? NULL: none. */
 static const struct rxp_http_call *find_call(const struct run *run, bool is_terminal, const char **name)
 {
-    const struct rxp_http_plan *plan = run->plan;
-    bool was_cut = run->outcome.status == RXP_STATUS_TIMED_OUT || run->outcome.status == RXP_STATUS_CANCELLED;
+    const struct rxp_http_plan *plan = run->awake->plan;
+    bool was_cut = run->awake->outcome.status == RXP_STATUS_TIMED_OUT || run->awake->outcome.status == RXP_STATUS_CANCELLED;
     if (is_terminal) {
-        bool is_wanted = plan->after_states_all || (run->state != NULL && rxp_words_has(&plan->after_states, run->state));
+        bool is_wanted = plan->after_states_all || (run->awake->state != NULL && rxp_words_has(&plan->after_states, run->awake->state));
         *name = "after";
         return plan->after.url != NULL && is_wanted ? &plan->after : NULL;
     }

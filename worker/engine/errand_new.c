@@ -80,7 +80,7 @@ static int keep_call(struct errand *errand, struct call *call, const struct rxp_
         errand_keep(errand, &call->http.method, http->method) != 0) {
         return -1;
     }
-    return keep_trace(errand, call, run) == 0 ? keep_headers(errand, call, run->plan) : -1;
+    return keep_trace(errand, call, run) == 0 ? keep_headers(errand, call, run->awake->plan) : -1;
 }
 
 static int keep_bindings(struct errand *errand, const struct rxp_http_plan *plan)
@@ -121,16 +121,16 @@ void errand_free(struct errand *errand)
  * memory. */
 static int find_look(const struct run *run, const struct rxp_http_call *call, char **out)
 {
-    const struct rxp_http_plan *plan = run->plan;
-    const struct rxp_fills fills = {.prepared_id = run->prepared_id};
+    const struct rxp_http_plan *plan = run->awake->plan;
+    const struct rxp_fills fills = {.prepared_id = run->awake->prepared_id};
     struct rxp_refusal why = {.error = RXP_OK};
-    bool wants_run_id = run->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
+    bool wants_run_id = run->awake->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
     *out = NULL;
     if (!wants_run_id || plan->late_run_id_path == NULL) {
         return 0;
     }
-    if (run->poll_url != NULL) {
-        *out = strdup(run->poll_url);
+    if (run->awake->poll_url != NULL) {
+        *out = strdup(run->awake->poll_url);
     } else if (rxp_http_call_is_ready(&plan->poll, &fills)) {
         *out = rxp_http_call_url(&plan->poll, &fills, &why);
     } else {
@@ -148,8 +148,8 @@ static int keep_look(struct errand *errand, const struct run *run, const struct 
     if (url == NULL) {
         return 0;
     }
-    const struct rxp_http_call look = {.url = url, .method = run->plan->poll.method};
-    int failed = errand_keep(errand, &errand->run_id_path, run->plan->late_run_id_path);
+    const struct rxp_http_call look = {.url = url, .method = run->awake->plan->poll.method};
+    int failed = errand_keep(errand, &errand->run_id_path, run->awake->plan->late_run_id_path);
     failed = failed != 0 ? failed : keep_call(errand, &errand->look, &look, run);
     free(url);
     return failed;
@@ -165,8 +165,8 @@ struct errand *errand_new(const struct run *run, const struct rxp_http_call *cal
     list_init(&errand->node);
     list_init(&errand->due_node);
     if (keep_call(errand, &errand->call, call, run) != 0 || keep_look(errand, run, call) != 0 ||
-        errand_keep(errand, &errand->run_id, run->run_id) != 0 || errand_keep(errand, &errand->prepared_id, run->prepared_id) != 0 ||
-        keep_bindings(errand, run->plan) != 0) {
+        errand_keep(errand, &errand->run_id, run->awake->run_id) != 0 || errand_keep(errand, &errand->prepared_id, run->awake->prepared_id) != 0 ||
+        keep_bindings(errand, run->awake->plan) != 0) {
         errand_free(errand);
         return NULL;
     }

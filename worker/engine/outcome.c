@@ -1,5 +1,6 @@
 #include "engine/outcome.h"
 
+#include "engine/awake.h"
 #include "protocol/result.h"
 
 #include <assert.h>
@@ -12,12 +13,12 @@
 static void put_end(struct run *run, int64_t now_ms)
 {
     int64_t elapsed_ms = now_ms - run->begun_mono_ms;
-    run->outcome.finished_at_ms = run->outcome.started_at_ms + (elapsed_ms > 0 ? elapsed_ms : 0);
+    run->awake->outcome.finished_at_ms = run->started_at_ms + (elapsed_ms > 0 ? elapsed_ms : 0);
 }
 
 static void put(struct run *run, enum rxp_status status, enum rxp_error error, const char *summary)
 {
-    struct outcome *outcome = &run->outcome;
+    struct outcome *outcome = &run->awake->outcome;
     outcome->status = status;
     outcome->error = error;
     free(outcome->summary);
@@ -26,18 +27,18 @@ static void put(struct run *run, enum rxp_status status, enum rxp_error error, c
 
 bool outcome_is_kept(const struct run *run)
 {
-    return run->outcome.has_exit_code;
+    return run->awake->outcome.has_exit_code;
 }
 
 static bool has_kept_failure(const struct run *run)
 {
-    return outcome_is_kept(run) && run->outcome.status == RXP_STATUS_FAILED;
+    return outcome_is_kept(run) && run->awake->outcome.status == RXP_STATUS_FAILED;
 }
 
 /* The backend's own failure stands; what the end of its fetch was is told behind it. */
 static void append(struct run *run, const char *text)
 {
-    struct outcome *outcome = &run->outcome;
+    struct outcome *outcome = &run->awake->outcome;
     const char *before = outcome->summary != NULL ? outcome->summary : "";
     size_t bytes = strlen(before) + strlen(text) + sizeof "; ";
     char *both = malloc(bytes);
@@ -54,7 +55,7 @@ static void put_over_kept(struct run *run, enum rxp_status status, enum rxp_erro
         append(run, text);
         return;
     }
-    run->outcome.has_exit_code = false;
+    run->awake->outcome.has_exit_code = false;
     put(run, status, error, text);
 }
 
@@ -75,8 +76,8 @@ static void put_verdict(struct run *run, const struct verdict *verdict)
 {
     char text[SENTENCE_BYTES];
     write_sentence(text, run, verdict);
-    run->outcome.has_exit_code = verdict->has_exit_code;
-    run->outcome.exit_code = verdict->exit_code;
+    run->awake->outcome.has_exit_code = verdict->has_exit_code;
+    run->awake->outcome.exit_code = verdict->exit_code;
     if (verdict->succeeded) {
         put(run, RXP_STATUS_SUCCEEDED, RXP_OK, NULL);
     } else {
@@ -96,7 +97,7 @@ void outcome_of_verdict(struct run *run, const struct verdict *verdict, int64_t 
     put_verdict(run, verdict);
     if (verdict->rejected) {
         /* Both stamps of a rejection are the moment of the decision. */
-        run->outcome.started_at_ms = run->outcome.finished_at_ms;
+        run->started_at_ms = run->awake->outcome.finished_at_ms;
     }
 }
 
@@ -144,7 +145,7 @@ void outcome_of_expired(struct run *run, int64_t now_ms)
 {
     char stamp[RXP_STAMP_BYTES];
     char text[96];
-    rxp_stamp_write(run->plan->start_before_ms, stamp);
+    rxp_stamp_write(run->awake->plan->start_before_ms, stamp);
     snprintf(text, sizeof text, "not kicked off by %s: rxp.start_before has passed", stamp);
     put_end(run, now_ms);
     put(run, RXP_STATUS_TIMED_OUT, RXP_ERROR_START_EXPIRED, text);
@@ -156,8 +157,7 @@ void outcome_of_cancel(struct run *run, int64_t now_ms)
     put_over_kept(run, RXP_STATUS_CANCELLED, RXP_ERROR_CANCELLED, "cancelled on request");
 }
 
-void outcome_of_abandon(struct run *run, int64_t now_ms)
+void outcome_of_abandon(struct run *run)
 {
-    put_end(run, now_ms);
-    run->outcome.abandoned = true;
+    run->abandoned = true;
 }

@@ -27,6 +27,7 @@ void outcome_of_timeout(struct run *run, int64_t timeout_ms, int64_t now_ms);
 /* rxp.start_before came first. */
 void outcome_of_expired(struct run *run, int64_t now_ms);
 void outcome_of_cancel(struct run *run, int64_t now_ms);
-void outcome_of_abandon(struct run *run, int64_t now_ms);
+/* No result is due: it may have no awake. */
+void outcome_of_abandon(struct run *run);
 
 #endif

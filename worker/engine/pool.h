@@ -62,8 +62,8 @@ enum pool_prepared {
 };
 
 struct pool_hooks {
-    /* On the loop thread, first: PREPARED, with run->invocation, run->plan and, to resume it (only one whose plan polls),
-     * run->resume filled; or REFUSED, with run->outcome (a rejection). */
+    /* On the loop thread, first: PREPARED, with invocation, plan and, to resume it (only one whose plan polls), resume of its
+     * awake filled; or REFUSED, with started_at_ms and the awake's outcome (a rejection). */
     enum pool_prepared (*prepare)(struct run *run, void *opaque);
     /* On the loop thread: there is a place for the kickoff at its origin and it could go now. False: it waits for
      * pool_permit, without a limit, and polls may have the place meanwhile, but no other kickoff: so no more wait than
@@ -82,7 +82,7 @@ struct pool_hooks {
     /* On the loop thread: what run_note says of an accepted run has changed: it is polled elsewhere, or its id came to
      * light. Not oftener than every five seconds, but for a run that is abandoned right after. NULL: not wanted. */
     void (*noted)(struct run *run, void *opaque);
-    /* On the loop thread: the backend's last word has changed (run->state), or, of a run that was accepted just now, there is
+    /* On the loop thread: the backend's last word has changed (its awake's state), or, of a run that was accepted just now, there is
      * something to tell of it at all. Right after `accepted`, and then for each change. False: not now; it is called again with the
      * next answer, whatever that says. NULL: not wanted. */
     bool (*progressed)(struct run *run, void *opaque);

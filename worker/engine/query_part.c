@@ -1,6 +1,7 @@
 #include "engine/query_part.h"
 
 #include "base/clock.h"
+#include "engine/awake.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +27,17 @@ int query_key_compare(const struct query_key *a, const struct query_key *b)
 
 static void fill_row(const struct run *run, int64_t mono_ms, int64_t wall_ms, struct query_row *row)
 {
-    bool is_waiting = run->transfer == NULL && timer_is_set(&run->timer);
+    bool is_waiting = (run->awake == NULL || run->awake->transfer == NULL) && timer_is_set(&run->timer);
     bool has_deadline = run->cycle.deadline_ms != CLOCK_NEVER;
+    struct run_peek peek;
+    run_look(run, &peek);
     *row = (struct query_row){
-        .key.started_at_ms = run->outcome.started_at_ms,
-        .invocation_id = run->invocation != NULL ? run->invocation->invocation_id : NULL,
-        .runtime_name = run->invocation != NULL ? run->invocation->runtime_name : NULL,
-        .run_id = run->run_id,
-        .state = run->state,
-        .url = run->plan != NULL ? run->plan->kickoff.url : NULL,
+        .key.started_at_ms = run->started_at_ms,
+        .invocation_id = peek.invocation_id,
+        .runtime_name = peek.runtime_name,
+        .run_id = peek.run_id,
+        .state = peek.state,
+        .url = peek.kickoff_url,
         .phase = run->phase,
         .polls = run->cycle.polls,
         .resumed = run->resumed,
@@ -51,7 +54,7 @@ static bool is_same(const char *wanted, const char *text)
 /* What costs little comes first. */
 static bool passes(const struct query_filter *filter, const struct run *run)
 {
-    int64_t started_at_ms = run->outcome.started_at_ms;
+    int64_t started_at_ms = run->started_at_ms;
     if (run->phase >= METRIC_PHASE_N || (filter->phase >= 0 && filter->phase != (int)run->phase) ||
         started_at_ms >= filter->started_before_ms || (filter->has_after && started_at_ms < filter->after.started_at_ms)) {
         return false;
@@ -59,9 +62,9 @@ static bool passes(const struct query_filter *filter, const struct run *run)
     if (filter->runtime_name == NULL && filter->invocation_id == NULL) {
         return true;
     }
-    const struct rxp_invocation *invocation = run->invocation;
-    return invocation != NULL && is_same(filter->runtime_name, invocation->runtime_name) &&
-           is_same(filter->invocation_id, invocation->invocation_id);
+    struct run_peek peek;
+    run_look(run, &peek);
+    return is_same(filter->runtime_name, peek.runtime_name) && is_same(filter->invocation_id, peek.invocation_id);
 }
 
 /* ---- copies ---- */
@@ -234,8 +237,8 @@ void query_part_visit(struct query_part *part, struct run *run, const struct poo
     if (!passes(filter, run)) {
         return;
     }
-    bool may_be_before = filter->has_after && run->outcome.started_at_ms == filter->after.started_at_ms;
-    if (!may_be_before && part->n == filter->limit && run->outcome.started_at_ms > part->heap[0].started_at_ms) {
+    bool may_be_before = filter->has_after && run->started_at_ms == filter->after.started_at_ms;
+    if (!may_be_before && part->n == filter->limit && run->started_at_ms > part->heap[0].started_at_ms) {
         part->matching++;
         return;
     }

@@ -92,7 +92,7 @@ void roll_stop(struct roll *roll)
 static void fetch(const struct run *run)
 {
     __builtin_prefetch(&run->slot);
-    __builtin_prefetch(&run->outcome.started_at_ms);
+    __builtin_prefetch(&run->started_at_ms);
 }
 
 struct run *roll_next(struct roll *roll)

@@ -1,12 +1,11 @@
 #include "engine/run.h"
 
-#include <stdlib.h>
+#include "engine/awake.h"
 
 void run_init(struct run *run)
 {
     *run = (struct run){0};
     list_init(&run->node);
-    list_init(&run->held_node);
     timer_init(&run->timer);
     cycle_init(&run->cycle);
     run->phase = METRIC_PHASE_N;
@@ -14,18 +13,8 @@ void run_init(struct run *run)
 
 void run_deinit(struct run *run)
 {
-    free(run->prepared_id);
-    free(run->poll_url);
-    free(run->run_id);
-    free(run->state);
-    free(run->result);
-    free(run->outcome.summary);
-    run->prepared_id = NULL;
-    run->poll_url = NULL;
-    run->run_id = NULL;
-    run->state = NULL;
-    run->result = NULL;
-    run->outcome.summary = NULL;
+    awake_free(run->awake);
+    run->awake = NULL;
 }
 
 bool run_was_begun(const struct run *run)
@@ -33,14 +22,34 @@ bool run_was_begun(const struct run *run)
     return run->cycle.kicked_off;
 }
 
+void run_look(const struct run *run, struct run_peek *out)
+{
+    const struct awake *awake = run->awake;
+    *out = (struct run_peek){0};
+    if (awake == NULL) {
+        return;
+    }
+    *out = (struct run_peek){
+        .invocation_id = awake->invocation != NULL ? awake->invocation->invocation_id : NULL,
+        .runtime_name = awake->invocation != NULL ? awake->invocation->runtime_name : NULL,
+        .kickoff_url = awake->plan != NULL ? awake->plan->kickoff.url : NULL,
+        .run_id = awake->run_id,
+        .prepared_id = awake->prepared_id,
+        .poll_url = awake->poll_url,
+        .state = awake->state,
+    };
+}
+
 void run_note(const struct run *run, struct run_resume *out)
 {
+    struct run_peek peek;
+    run_look(run, &peek);
     *out = (struct run_resume){
-        .run_id = run->run_id,
-        .prepared_id = run->prepared_id,
-        .poll_url = run->poll_url,
-        .started_at_ms = run->outcome.started_at_ms,
-        .deadline_at_ms = run->outcome.started_at_ms + (run->cycle.deadline_ms - run->begun_mono_ms),
+        .run_id = peek.run_id,
+        .prepared_id = peek.prepared_id,
+        .poll_url = peek.poll_url,
+        .started_at_ms = run->started_at_ms,
+        .deadline_at_ms = run->started_at_ms + (run->cycle.deadline_ms - run->begun_mono_ms),
         .polls = run->cycle.polls,
     };
 }

@@ -1,7 +1,7 @@
 /* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
  *
  * Owned by the loop from pool_submit to the ended callback. Only `tenure` and `permitted` are looked at by two threads.
- * Between requests it holds no memory but this struct, the poll URL and what the backend last said. */
+ * What outlives its requests is here, and all else in its awake (awake.h), which it gets before it is prepared. */
 #ifndef RXP_ENGINE_RUN_H
 #define RXP_ENGINE_RUN_H
 
@@ -9,7 +9,6 @@
 #include "base/list.h"
 #include "base/tenure.h"
 #include "engine/cycle.h"
-#include "engine/transport.h"
 #include "ops/metrics.h"
 #include "protocol/http_plan.h"
 
@@ -29,36 +28,30 @@ struct run_resume {
     int polls;              /* sent so far */
 };
 
-/* How a run ended; filled by the engine, or by the owner's prepare callback for a rejection. */
+/* How a run ended; filled by the engine, or by the owner's prepare callback for a rejection. When it began stands in the run. */
 struct outcome {
-    /* No result is due: its assignment is gone or on its way out, or the process is. run_was_begun and cycle.accepted
-     * say how far it came. */
-    bool abandoned;
     bool has_exit_code;
     enum rxp_status status : 8;
     enum rxp_error error : 8;
     int exit_code;
-    char *summary;          /* NULL on success; freed by run_deinit */
-    int64_t started_at_ms;  /* Unix time */
-    int64_t finished_at_ms; /* never before started_at_ms */
+    char *summary;          /* NULL on success; freed with the awake */
+    int64_t finished_at_ms; /* Unix time; never before the run's started_at_ms */
 };
 
 /* A backend chooses its status words: a waiting run, and its result, must not grow with them. They are compared whole. */
 #define RUN_STATE_MAX_BYTES 512
 
+struct awake;
+
 struct run {
     struct list node; /* mailbox, then one of the runner's lists */
     /* Set by the owner before pool_submit. */
     const atomic_int *tenure; /* pool.h says what its steps mean for the run; NULL: always held */
-    /* Set by prepare, on the loop thread. The owner frees them after ended. */
-    const struct rxp_invocation *invocation;
-    const struct rxp_http_plan *plan;
+    /* Set by prepare, on the loop thread. The owner frees it after ended. */
     const struct trace_context *trace; /* the trace that it is a part of; NULL: none */
-    const struct run_resume *resume; /* NULL: it begins with a kickoff. Else it was accepted before: it is polled */
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and ready to begin */
-    struct list held_node; /* in the runner's `held` while its kickoff waits for its permit, or in its `wanting` while a request
-                            * waits for a token, without a transfer; else a ring of one */
+    struct awake *awake;   /* NULL: it is in the backlog */
     atomic_bool permitted; /* by pool_permit */
     bool permit_asked : 1;
     bool asking : 1;       /* its request has left the queue, and its answer is not there yet */
@@ -72,37 +65,40 @@ struct run {
     bool cancelled : 1;  /* as soon as it is prepared, which took more memory than there was */
     bool late_id_fault : 1; /* the next one is of an answer to a poll, not of the kickoff's */
     bool untold : 1;        /* hooks.progressed put it off */
+    /* It ended, and no result is due: its assignment is gone or on its way out, or the process is. run_was_begun and
+     * cycle.accepted say how far it came. */
+    bool abandoned : 1;
     unsigned phase : 4;     /* enum metric_phase, as it is counted; METRIC_PHASE_N: it is not. The driver's (driver_metrics.c); but an owner that
                              * counts it before pool_submit says so here, and one that frees it takes away what it finds */
     enum rxp_id_fault run_id_fault : 8; /* why the last run id that was named did not serve */
-    int wanted_s;    /* monotonic: since when its request waits for a token; 0: it does not */
-    union { /* a run that was accepted rests for no slot any more */
-        int64_t slot_due_ms; /* until then: while its prepare call or kickoff rests until that slot comes; else 0 */
-        int noted_s;         /* from then on, monotonic: when its owner was told last; 0: never, or not here */
-    };
+    int noted_s;   /* monotonic: when its owner was told last; 0: never */
     uint32_t slot; /* its place in the roll */
-    struct gate *gate; /* it counts in the crowd there; NULL: nowhere */
     struct timer timer;
     struct cycle cycle;
-    char *prepared_id; /* NULL: none known */
-    struct transfer *transfer; /* NULL between requests */
-    struct sending *sending;   /* what that takes along; NULL: nothing */
-    char *poll_url;
-    int64_t begun_mono_ms; /* the moment of outcome.started_at_ms: submitted, then first kicked off. Of one that is
+    int64_t begun_mono_ms; /* the moment of started_at_ms: submitted, then first kicked off. Of one that is
                             * resumed maybe before this machine's clock began */
-    /* For the result. */
-    char *run_id; /* NULL: none known */
-    char *state;  /* the backend's last word, or NULL; at most RUN_STATE_MAX_BYTES of it are kept */
-    char *result; /* JSON text, or NULL */
-    struct outcome outcome;
+    int64_t started_at_ms; /* Unix time */
+};
+
+/* What is told of a run, whatever form it has. */
+struct run_peek {
+    const char *invocation_id; /* NULL: not parsed yet, or not to be read */
+    const char *runtime_name;  /* the same */
+    const char *kickoff_url;   /* the same; also where it was refused */
+    const char *run_id;        /* NULL: none known */
+    const char *prepared_id;   /* the same */
+    const char *poll_url;      /* the same */
+    const char *state;         /* the backend's last word; NULL: none */
 };
 
 void run_init(struct run *run);
-/* Frees what the engine allocated for it (run_id, state, result, poll_url, summary). */
+/* Frees its awake. */
 void run_deinit(struct run *run);
 
 /* Did its kickoff, here or before a resume, leave the queue? If not, the backend knows nothing of it. */
 bool run_was_begun(const struct run *run);
+/* Points into the run, and holds until that is changed or freed. */
+void run_look(const struct run *run, struct run_peek *out);
 /* What a resume of an accepted run needs: valid from hooks.accepted on, also after the end. It points into the run, and
  * holds until that is changed or freed. poll_url is NULL where there was no memory for it. */
 void run_note(const struct run *run, struct run_resume *out);

@@ -22,22 +22,22 @@ static void ask_verdict(const struct run *run, const struct http_reply *reply, i
     };
     const struct verdict_poll poll = {
         .url = url,
-        .has_run_id = run->run_id != NULL,
+        .has_run_id = run->awake->run_id != NULL,
         .saw_200 = run->has_polled,
         .since_ms = now_ms - run->begun_mono_ms,
     };
     switch (run->cycle.state) {
     case CYCLE_PREPARE:
-        verdict_of_prepare(run->plan, &limits, url, reply, verdict);
+        verdict_of_prepare(run->awake->plan, &limits, url, reply, verdict);
         break;
     case CYCLE_KICKOFF:
-        verdict_of_kickoff(run->plan, &limits, url, reply, verdict);
+        verdict_of_kickoff(run->awake->plan, &limits, url, reply, verdict);
         break;
     case CYCLE_POLL:
-        verdict_of_poll(run->plan, &limits, &poll, reply, verdict);
+        verdict_of_poll(run->awake->plan, &limits, &poll, reply, verdict);
         break;
     case CYCLE_FETCH:
-        verdict_of_fetch(run->plan, &limits, url, reply, verdict);
+        verdict_of_fetch(run->awake->plan, &limits, url, reply, verdict);
         break;
     case CYCLE_START:
     case CYCLE_REST:
@@ -67,9 +67,9 @@ static bool take_back(const struct sending *sending, char **named)
  * the message may have chosen which header comes back there. */
 static void refuse_what_holds_secrets(const struct run *run, struct verdict *verdict)
 {
-    bool has_prepared_id = take_back(run->sending, &verdict->prepared_id);
-    bool has_run_id = take_back(run->sending, &verdict->run_id) && rxp_http_plan_wants_run_id(run->plan);
-    bool has_poll_url = take_back(run->sending, &verdict->poll_url);
+    bool has_prepared_id = take_back(run->awake->sending, &verdict->prepared_id);
+    bool has_run_id = take_back(run->awake->sending, &verdict->run_id) && rxp_http_plan_wants_run_id(run->awake->plan);
+    bool has_poll_url = take_back(run->awake->sending, &verdict->poll_url);
     if (!has_prepared_id && !has_run_id && !has_poll_url) {
         return;
     }
@@ -96,7 +96,7 @@ static void refuse_what_holds_secrets(const struct run *run, struct verdict *ver
 
 void run_answer_read(const struct run *run, const struct http_reply *reply, int64_t now_ms, struct verdict *verdict)
 {
-    const struct sending *sending = run->sending;
+    const struct sending *sending = run->awake->sending;
     ask_verdict(run, reply, now_ms, verdict);
     if (reply->error == TRANSPORT_OK && reply->code == 401 && sending != NULL && sending->has_secret) {
         run_request_distrust(run);
@@ -147,7 +147,7 @@ void run_answer_unavailable(const struct run *run, const char *why, struct verdi
 void run_answer_denied(const struct run *run, const char *why, struct verdict *verdict)
 {
     bool is_first = run->cycle.state == CYCLE_PREPARE ||
-                    (run->cycle.state == CYCLE_KICKOFF && run->plan->prepare.url == NULL);
+                    (run->cycle.state == CYCLE_KICKOFF && run->awake->plan->prepare.url == NULL);
     *verdict = (struct verdict){
         .kind = VERDICT_BROKEN,
         .error = RXP_ERROR_SECRET_DENIED,
@@ -186,16 +186,16 @@ static void cut_state(struct verdict *verdict)
 bool run_answer_keep(struct run *run, struct verdict *verdict)
 {
     cut_state(verdict);
-    bool has_state = verdict->state != NULL && (run->state == NULL || strcmp(run->state, verdict->state) != 0);
-    bool has_run_id = replace(&run->run_id, &verdict->run_id);
+    bool has_state = verdict->state != NULL && (run->awake->state == NULL || strcmp(run->awake->state, verdict->state) != 0);
+    bool has_run_id = replace(&run->awake->run_id, &verdict->run_id);
     if (verdict->run_id_fault != RXP_ID_FIT) {
         run->run_id_fault = verdict->run_id_fault;
         run->late_id_fault = run->cycle.state == CYCLE_POLL;
     }
-    bool has_poll_url = replace(&run->poll_url, &verdict->poll_url);
-    replace(&run->prepared_id, &verdict->prepared_id);
-    replace(&run->state, &verdict->state);
-    replace(&run->result, &verdict->result);
+    bool has_poll_url = replace(&run->awake->poll_url, &verdict->poll_url);
+    replace(&run->awake->prepared_id, &verdict->prepared_id);
+    replace(&run->awake->state, &verdict->state);
+    replace(&run->awake->result, &verdict->result);
     run->has_news = run->has_news || has_run_id || has_poll_url;
     run->has_polled = run->has_polled || verdict->saw_200;
     run->result_truncated = run->result_truncated || verdict->result_truncated;

@@ -13,7 +13,7 @@
 
 static const struct rxp_http_call *call_of(const struct run *run)
 {
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     switch (run->cycle.state) {
     case CYCLE_PREPARE:
         return &plan->prepare;
@@ -34,7 +34,7 @@ static const struct rxp_http_call *call_of(const struct run *run)
 
 static struct rxp_fills fills_of(const struct run *run)
 {
-    return (struct rxp_fills){.run_id = run->run_id, .prepared_id = run->prepared_id};
+    return (struct rxp_fills){.run_id = run->awake->run_id, .prepared_id = run->awake->prepared_id};
 }
 
 /* ---- URLs ---- */
@@ -48,12 +48,12 @@ static enum rxp_error error_of(enum cycle_state state, enum rxp_error error)
 /* Where a run id was named, the sentence says why it does not serve. */
 static void refuse_unfilled(const struct run *run, const struct rxp_http_call *call, struct rxp_refusal *why)
 {
-    const char *who = call == &run->plan->result ? "http.result_url_template" : "the poll URL";
-    bool wants_run_id = run->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
+    const char *who = call == &run->awake->plan->result ? "http.result_url_template" : "the poll URL";
+    bool wants_run_id = run->awake->run_id == NULL && (call->url_has_run_id || call->body_has_run_id);
     enum rxp_error error =
         error_of(run->cycle.state, wants_run_id ? RXP_ERROR_RUN_ID_MISSING : RXP_ERROR_POLL_URL_MISSING);
     if (wants_run_id && run->run_id_fault != RXP_ID_FIT) {
-        const struct rxp_http_plan *plan = run->plan;
+        const struct rxp_http_plan *plan = run->awake->plan;
         const struct rxp_id_source source = {.phase = run->late_id_fault ? "poll" : "kickoff",
                                              .noun = "run id",
                                              .path = run->late_id_fault ? plan->late_run_id_path : plan->run_id_path};
@@ -98,13 +98,13 @@ static int take(char **out, const char *text)
 
 enum run_request run_request_address(struct run *run, struct rxp_refusal *why)
 {
-    const struct run_resume *resume = run->resume;
+    const struct run_resume *resume = run->awake->resume;
     if (resume != NULL &&
-        (take(&run->run_id, resume->run_id) != 0 || take(&run->prepared_id, resume->prepared_id) != 0 ||
-         take(&run->poll_url, resume->poll_url) != 0)) {
+        (take(&run->awake->run_id, resume->run_id) != 0 || take(&run->awake->prepared_id, resume->prepared_id) != 0 ||
+         take(&run->awake->poll_url, resume->poll_url) != 0)) {
         return RUN_REQUEST_NO_MEMORY;
     }
-    return run->poll_url != NULL ? RUN_REQUEST_MADE : make_url(run, &run->plan->poll, &run->poll_url, why);
+    return run->awake->poll_url != NULL ? RUN_REQUEST_MADE : make_url(run, &run->awake->plan->poll, &run->awake->poll_url, why);
 }
 
 static bool is_filled(const struct rxp_http_call *call)
@@ -116,9 +116,9 @@ const char *run_request_url(const struct run *run)
 {
     const char *url = call_of(run)->url;
     if (run->cycle.state == CYCLE_POLL) {
-        url = run->poll_url;
+        url = run->awake->poll_url;
     } else if (is_filled(call_of(run))) {
-        url = run->sending != NULL ? run->sending->url : NULL;
+        url = run->awake->sending != NULL ? run->awake->sending->url : NULL;
     }
     return url != NULL ? url : "";
 }
@@ -159,12 +159,12 @@ static enum run_request fill(struct http_request *request, struct run *run, cons
     enum run_request made = is_poll ? run_request_address(run, why) : RUN_REQUEST_MADE;
     bool has_filled_body = call->body_has_run_id || call->body_has_prepared_id;
     if (made == RUN_REQUEST_MADE && (has_filled_body || (!is_poll && is_filled(call)))) {
-        run->sending = sending_new();
-        if (run->sending == NULL) {
+        run->awake->sending = sending_new();
+        if (run->awake->sending == NULL) {
             return RUN_REQUEST_NO_MEMORY;
         }
         if (!is_poll && is_filled(call)) {
-            made = make_url(run, call, &run->sending->url, why);
+            made = make_url(run, call, &run->awake->sending->url, why);
         }
     }
     if (made != RUN_REQUEST_MADE) {
@@ -174,7 +174,7 @@ static enum run_request fill(struct http_request *request, struct run *run, cons
     request->body = call->body;
     request->body_bytes = call->body_bytes;
     if (has_filled_body &&
-        rxp_http_call_body(call, &fills, &request->body, &request->body_bytes, &run->sending->body) != 0) {
+        rxp_http_call_body(call, &fills, &request->body, &request->body_bytes, &run->awake->sending->body) != 0) {
         return RUN_REQUEST_NO_MEMORY;
     }
     return RUN_REQUEST_MADE;
@@ -183,7 +183,7 @@ static enum run_request fill(struct http_request *request, struct run *run, cons
 enum run_request run_request_make(struct http_request *request, struct run *run, int64_t now_ms,
                                   struct rxp_refusal *why)
 {
-    assert(run->sending == NULL);
+    assert(run->awake->sending == NULL);
     const struct rxp_http_call *call = call_of(run);
     bool is_start = run->cycle.state == CYCLE_PREPARE || run->cycle.state == CYCLE_KICKOFF;
     bool may_name_url = run->cycle.state == CYCLE_KICKOFF || run->cycle.state == CYCLE_POLL;
@@ -194,7 +194,7 @@ enum run_request run_request_make(struct http_request *request, struct run *run,
         .timeout_ms = timeout_of(run, now_ms),
         .once = is_once(call->method, is_start),
         .is_kickoff = is_start,
-        .want_header = may_name_url ? run->plan->poll_url_header : NULL,
+        .want_header = may_name_url ? run->awake->plan->poll_url_header : NULL,
     };
     return fill(request, run, call, why);
 }
@@ -206,23 +206,23 @@ static struct sending_place place_of(const struct run *run, const char *url)
     return (struct sending_place){
         .url = url,
         .secrets = run->runner->config->secrets,
-        .bindings = run->plan->secret_bindings,
-        .n_bindings = run->plan->n_secret_bindings,
+        .bindings = run->awake->plan->secret_bindings,
+        .n_bindings = run->awake->plan->n_secret_bindings,
     };
 }
 
 static enum secret_fill put_plan_headers(struct run *run, char why[SECRETS_WHY_BYTES])
 {
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     const struct sending_place here = place_of(run, run_request_url(run));
     const struct sending_place kickoff = place_of(run, plan->kickoff.url);
     for (size_t i = 0; i < plan->n_headers; i++) {
         const struct rxp_http_header *header = &plan->headers[i];
         if (!rxp_http_call_has_use_of(call_of(run), header->name) || !rxp_http_plan_sends(plan, header, here.url)) {
-            sending_remember(run->sending, header->value, &kickoff);
+            sending_remember(run->awake->sending, header->value, &kickoff);
             continue;
         }
-        enum secret_fill filled = sending_fill(run->sending, header->name, header->value, &here, why);
+        enum secret_fill filled = sending_fill(run->awake->sending, header->name, header->value, &here, why);
         if (filled != SECRET_READY) {
             return filled;
         }
@@ -233,7 +233,7 @@ static enum secret_fill put_plan_headers(struct run *run, char why[SECRETS_WHY_B
 bool run_request_has_trace(const struct run *run, const char *url)
 {
     static const struct rxp_http_header header = {.name = TRACE_PARENT_HEADER, .value = ""};
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     if (run->trace == NULL) {
         return false;
     }
@@ -253,23 +253,23 @@ static int put_trace(struct run *run)
         return 0;
     }
     trace_context_write_child(trace, runner_draw(run->runner), parent);
-    if (sending_put(run->sending, TRACE_PARENT_HEADER, parent) != 0) {
+    if (sending_put(run->awake->sending, TRACE_PARENT_HEADER, parent) != 0) {
         return -1;
     }
-    return trace->tracestate[0] != '\0' ? sending_put(run->sending, TRACE_STATE_HEADER, trace->tracestate) : 0;
+    return trace->tracestate[0] != '\0' ? sending_put(run->awake->sending, TRACE_STATE_HEADER, trace->tracestate) : 0;
 }
 
 enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES])
 {
-    const char *id_name = run->cycle.state == CYCLE_KICKOFF ? run->plan->idempotency_header : NULL;
-    if (id_name == NULL && run->plan->n_headers == 0 && run->trace == NULL) {
+    const char *id_name = run->cycle.state == CYCLE_KICKOFF ? run->awake->plan->idempotency_header : NULL;
+    if (id_name == NULL && run->awake->plan->n_headers == 0 && run->trace == NULL) {
         return SECRET_READY;
     }
-    if (run->sending == NULL) {
-        run->sending = sending_new();
+    if (run->awake->sending == NULL) {
+        run->awake->sending = sending_new();
     }
-    if (run->sending == NULL ||
-        (id_name != NULL && sending_put_id(run->sending, id_name, run->invocation->invocation_id) != 0) ||
+    if (run->awake->sending == NULL ||
+        (id_name != NULL && sending_put_id(run->awake->sending, id_name, run->awake->invocation->invocation_id) != 0) ||
         put_trace(run) != 0) {
         snprintf(why, SECRETS_WHY_BYTES, "out of memory for its headers");
         return SECRET_NO_MEMORY;
@@ -279,7 +279,7 @@ enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_B
 
 static int check_secrets_of(const struct run *run, const char *url, struct rxp_refusal *why)
 {
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     struct target target;
     char fault[SECRETS_WHY_BYTES];
     enum target_error error = target_parse(&target, url, fault, sizeof fault);
@@ -307,7 +307,7 @@ static int check_secrets_of(const struct run *run, const char *url, struct rxp_r
 
 int run_request_check_secrets(const struct run *run, struct rxp_refusal *why)
 {
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     const char *const urls[] = {plan->prepare.url, plan->kickoff.url, plan->poll.url,
                                 plan->result.url,  plan->cancel.url,  plan->after.url};
     bool has_secrets = false;
@@ -324,7 +324,7 @@ int run_request_check_secrets(const struct run *run, struct rxp_refusal *why)
 
 void run_request_distrust(const struct run *run)
 {
-    const struct rxp_http_plan *plan = run->plan;
+    const struct rxp_http_plan *plan = run->awake->plan;
     const char *url = run_request_url(run);
     for (size_t i = 0; i < plan->n_headers; i++) {
         if (secret_is_in(plan->headers[i].value) && rxp_http_plan_sends(plan, &plan->headers[i], url)) {
@@ -335,6 +335,6 @@ void run_request_distrust(const struct run *run)
 
 void run_request_drop(struct run *run)
 {
-    sending_free(run->sending);
-    run->sending = NULL;
+    sending_free(run->awake->sending);
+    run->awake->sending = NULL;
 }

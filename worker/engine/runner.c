@@ -143,10 +143,10 @@ static void release_permitted(struct runner *runner)
     struct list *next;
     for (struct list *node = runner->held.next; node != &runner->held; node = next) {
         next = node->next;
-        struct run *run = list_entry(node, struct run, held_node);
+        struct run *run = list_entry(node, struct awake, held_node)->run;
         if (atomic_load_explicit(&run->permitted, memory_order_acquire)) {
             list_remove(node);
-            runner->transport->release(runner->transport, run->transfer);
+            runner->transport->release(runner->transport, run->awake->transfer);
         }
     }
 }
@@ -155,7 +155,7 @@ static void release_permitted(struct runner *runner)
 static void wake_wanting(struct runner *runner, int64_t now_ms)
 {
     for (struct list *node = runner->wanting.next; node != &runner->wanting; node = node->next) {
-        struct run *run = list_entry(node, struct run, held_node);
+        struct run *run = list_entry(node, struct awake, held_node)->run;
         int failed = heap_set(&runner->timers, &run->timer, now_ms);
         assert(failed == 0); /* runner_add made room for it */
     }
@@ -356,6 +356,7 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
         .random = seed != 0 ? seed : 1,
         .shard = metrics_shard_new(config->metrics),
     };
+    awakes_init(&runner->awakes);
     roll_init(&runner->roll);
     list_init(&runner->queries);
     heap_init(&runner->timers);
@@ -377,6 +378,7 @@ void runner_deinit(struct runner *runner)
         query_part_end(part, false);
     }
     roll_deinit(&runner->roll);
+    awakes_deinit(&runner->awakes);
     errands_deinit(&runner->errands);
     heap_deinit(&runner->timers);
 }
@@ -395,7 +397,7 @@ uint64_t runner_draw(struct runner *runner)
 void runner_announce(struct runner *runner, struct run *run, int64_t now_ms, int64_t wall_ms)
 {
     run->begun_mono_ms = now_ms;
-    run->outcome.started_at_ms = wall_ms;
+    run->started_at_ms = wall_ms;
     atomic_fetch_add_explicit(&runner->in_flight, 1, memory_order_relaxed);
 }
 

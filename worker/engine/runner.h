@@ -17,6 +17,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "engine/awake.h"
 #include "engine/errand.h"
 #include "engine/pool.h"
 #include "engine/roll.h"
@@ -55,9 +56,10 @@ struct runner {
     size_t rests_untold;
     struct list runs;
     struct list walk;
-    struct list held; /* by their held_node */
+    struct list held; /* by the held_node of their awakes */
     struct list wanting; /* the same */
     struct errands errands;
+    struct awakes awakes;
     size_t n_runs; /* in all four */
     struct roll roll; /* all of them, but one that there was no memory for before it is prepared */
     enum runner_walk { RUNNER_WALKS_NOT, RUNNER_WALKS_TO_ASK, RUNNER_WALKS_FOR_QUERY } walks;

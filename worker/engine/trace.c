@@ -30,14 +30,14 @@ void trace_delayed(struct run *run, const char *why, int64_t now_ms)
 void trace_sent(struct run *run, struct http_headers headers, int64_t now_ms)
 {
     const struct trace trace = {
-        .kind = TRACE_SENT, .call = call_of(run), .headers = headers, .sending = run->sending, .now_ms = now_ms};
+        .kind = TRACE_SENT, .call = call_of(run), .headers = headers, .sending = run->awake->sending, .now_ms = now_ms};
     trace_tell(run->runner->hooks, run, &trace);
 }
 
 void trace_answered(struct run *run, const struct http_reply *reply, int64_t now_ms)
 {
     const struct trace trace = {
-        .kind = TRACE_ANSWERED, .call = call_of(run), .reply = reply, .sending = run->sending, .now_ms = now_ms};
+        .kind = TRACE_ANSWERED, .call = call_of(run), .reply = reply, .sending = run->awake->sending, .now_ms = now_ms};
     trace_tell(run->runner->hooks, run, &trace);
 }
 
