@@ -9,10 +9,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libcurl4-openssl-dev libcjson-dev
     libmicrohttpd-dev ca-certificates)
 # Needed by the tests beside those. Maven fetches the Kafka broker, Java runs it; iproute2 lays out hostile networks; Chromium
-# looks at the page.
+# looks at the page; valgrind counts instructions.
 # shellcheck disable=SC2034
 test_packages=(check iproute2 python3 python3-confluent-kafka python3-jsonschema maven default-jre-headless
-    prometheus chromium chromium-driver python3-selenium python3-yaml)
+    prometheus chromium chromium-driver python3-selenium python3-yaml valgrind)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

@@ -5,8 +5,8 @@
 #     tests/run.sh                       everything
 #     tests/run.sh SUITE [NAME…]         one suite, or its programs whose names contain a NAME
 #
-#     unit    pure rooms, the simulation (tests/sim: 10,000 seeds), the fuzz targets' seeds, and the Python checks of the sources
-#             and schemas
+#     unit    pure rooms, the simulation (tests/sim: 10,000 seeds), the fuzz targets' seeds, the Python checks of the sources
+#             and schemas, and the instructions that hot paths take (tests/bench/instructions)
 #     parts   rooms with sockets, threads and librdkafka's mock cluster
 #     asan    unit and parts under AddressSanitizer and UndefinedBehaviorSanitizer
 #     tsan    parts, and those of unit that have threads, under ThreadSanitizer
@@ -15,8 +15,9 @@
 #     fuzz    libFuzzer searches each target of tests/fuzz for SECONDS (300), where clang is there; only where it is asked for:
 #             tests/run.sh fuzz [SECONDS] [NAME…]
 #
-# CI=true: a whole test that is skipped, for want of a broker or anything else, has failed. RXP_TEST_JOBS: programs at a time (as many as
-# CPUs; part tests, which wait for most of their time, twelve times as many).
+# CI=true: a whole test that is skipped, for want of a broker or anything else, has failed, and so has a hot path that takes more
+# instructions than are recorded. RXP_TEST_JOBS: programs at a time (as many as CPUs; part tests, which wait for most of their time,
+# twelve times as many).
 set -euo pipefail
 
 # shellcheck source-path=SCRIPTDIR source=../deploy/prepare.sh

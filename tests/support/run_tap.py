@@ -11,7 +11,7 @@ hang, no plan, fewer tests than planned, an exit status other than 0, a sanitize
 that race_reports.py lets count; they are in files of their own beside the log). One line is appended to
 FILE for the suite: `total<TAB>passed<TAB>failed<TAB>skipped`, then one for every failed or skipped case:
 `failed|skipped<TAB>sentence`. With CI=true a test of tests/whole that is skipped has failed, be it for want of a Kafka broker,
-a network of its own, a small disk or anything else.
+a network of its own, a small disk or anything else. A line `# told: SENTENCE` of a program is shown though nothing failed.
 """
 import argparse
 import concurrent.futures
@@ -28,6 +28,7 @@ from race_reports import read_reports
 
 RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*#\s*(skip|todo)\b:?\s*(.*))?$", re.IGNORECASE)
 SKIP_OF_C = re.compile(r"^# SKIP (.*)", re.MULTILINE)  # check_main.c, in the program's output
+TOLD = re.compile(r"^# (told: .*)", re.MULTILINE)
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
 SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|ThreadSanitizer: |ThreadSanitizer:DEADLYSIGNAL|runtime error:)")
 ROOT = f"{pathlib.Path(__file__).resolve().parents[2]}/"
@@ -270,6 +271,8 @@ def show(outcome, said):
     if outcome.skips:
         counts += f", {len(outcome.skips)} skipped"
     print(f"  {word:<7}{outcome.name:<28}{counts:<36}{outcome.seconds:6.1f} s", flush=True)
+    for sentence in TOLD.findall(said):
+        print(f"      {sentence}", flush=True)
     for sentence, details in outcome.failures:
         print(f"      failed: {sentence}")
         for line in details:
