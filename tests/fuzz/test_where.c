@@ -2,6 +2,7 @@
  * Location leads is http or https; whatever the policy lets pass is no address that it refuses, in any spelling. */
 #include "fuzz/fuzz.h"
 
+#include "engine/aim.h"
 #include "engine/egress.h"
 #include "engine/excerpt.h"
 #include "engine/target.h"
@@ -114,6 +115,48 @@ static void must_agree_about_origins(const char *url, const char *other, const s
     target_deinit(&of_other);
 }
 
+/* What goes on the wire where curl has the URL whole. */
+static void must_write_as(CURLU *whole, const char *path_and_query)
+{
+    char *path = NULL;
+    char *query = NULL;
+    must(curl_url_get(whole, CURLUPART_PATH, &path, CURLU_URLENCODE) == CURLUE_OK);
+    (void)curl_url_get(whole, CURLUPART_QUERY, &query, 0);
+    size_t bytes = strlen(path);
+    must(strncmp(path_and_query, path, bytes) == 0);
+    must(query == NULL ? path_and_query[bytes] == '\0'
+                       : path_and_query[bytes] == '?' && strcmp(path_and_query + bytes + 1, query) == 0);
+    curl_free(path);
+    curl_free(query);
+}
+
+/* Whether its origin is known already or not, a URL goes where it goes when it is parsed whole. */
+static void must_aim_alike(const char *url, const char *location, enum target_error error, const struct target *whole)
+{
+    static struct aims aims;
+    char why[EGRESS_WHY_BYTES] = "";
+    struct target target;
+    if (aims.table.bucket == NULL)
+        aims_init(&aims, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        must(aims_take(&aims, url, &target, why, sizeof why) == error);
+        if (error == TARGET_OK) {
+            struct target to;
+            struct target to_whole;
+            must(target_same_origin(&target, whole) && strcmp(target.host, whole->host) == 0 && target.port == whole->port);
+            must(target_has_credentials(&target) == target_has_credentials(whole));
+            if (target.aim != NULL)
+                must_write_as(whole->url, target.path);
+            enum target_error follows = target_follow(&to, &target, location, why, sizeof why);
+            must(follows == target_follow(&to_whole, whole, location, why, sizeof why));
+            must(follows != TARGET_OK || target_same_origin(&to, &to_whole));
+            target_deinit(&to);
+            target_deinit(&to_whole);
+        }
+        target_deinit(&target);
+    }
+}
+
 /* A URL that a message may name is one that goes where it seems to go. */
 static void try_url(const char *url, const char *location)
 {
@@ -126,6 +169,7 @@ static void try_url(const char *url, const char *location)
         must_be_sentence(refusal.text);
     must_be_shown_without_secrets(url);
     enum target_error error = target_parse(&from, url, why, sizeof why);
+    must_aim_alike(url, location, error, &from);
     if (error != TARGET_OK) {
         must_be_sentence(why);
         /* That it is not for the transport is found out when it is sent; a scheme it has in any case. */

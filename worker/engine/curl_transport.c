@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "engine/aim.h"
 #include "engine/exchange_answer.h"
 #include "engine/origin.h"
 #include "engine/target.h"
@@ -20,9 +21,8 @@
 
 struct curl_transport {
     struct transport base;
-    const struct egress *egress;
-    const struct outlet *outlet;
     struct wire wire;
+    struct aims aims;
     struct origins *origins;
     int64_t kickoff_max_wait_ms;
     struct heap timers;
@@ -100,9 +100,7 @@ static void enqueue(struct transfer *transfer)
 {
     struct curl_transport *transport = transfer->transport;
     char why[EGRESS_WHY_BYTES];
-    const struct target *target = &transfer->target;
-    enum egress_way way = outlet_is_proxied(transport->outlet, target) ? EGRESS_BY_PROXY : EGRESS_DIRECT;
-    if (!egress_check_host(transport->egress, target->host, target->port, way, why)) {
+    if (!aims_allow(&transport->aims, &transfer->target, why)) {
         fail(transfer, TRANSPORT_EGRESS, why);
         return;
     }
@@ -132,7 +130,7 @@ static struct transfer *start(struct transport *base, const struct http_request 
     transport->n_transfers++;
     transfer->started_ms = transport->now_ms;
     char why[TRANSPORT_DETAIL_BYTES];
-    switch (target_parse(&transfer->target, request->url, why, sizeof why)) {
+    switch (aims_take(&transport->aims, request->url, &transfer->target, why, sizeof why)) {
     case TARGET_OK:
         enqueue(transfer);
         break;
@@ -407,8 +405,6 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
         .opened = on_opened,
     };
     transport->base = (struct transport){.start = start, .cancel = cancel, .release = release};
-    transport->egress = config->egress;
-    transport->outlet = config->outlet;
     list_init(&transport->transfers);
     list_init(&transport->finished);
     heap_init(&transport->timers);
@@ -420,6 +416,7 @@ struct curl_transport *curl_transport_new(const struct curl_transport_config *co
     };
     transport->origins = origins_new(&origins);
     transport->kickoff_max_wait_ms = config->kickoff_max_wait_ms;
+    aims_init(&transport->aims, config->egress, config->outlet);
     if (wire_init(&transport->wire, &wire) != 0 || transport->origins == NULL) {
         curl_transport_free(transport);
         return NULL;
@@ -438,6 +435,7 @@ void curl_transport_free(struct curl_transport *transport)
     }
     wire_deinit(&transport->wire);
     origins_free(transport->origins);
+    aims_deinit(&transport->aims);
     heap_deinit(&transport->timers);
     free(transport);
 }

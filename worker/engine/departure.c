@@ -1,5 +1,6 @@
 #include "engine/departure.h"
 
+#include "engine/aim.h"
 #include "engine/gate.h"
 #include "engine/runner.h"
 #include "engine/target.h"
@@ -33,7 +34,7 @@ static void join(struct run *run, const struct rxp_http_call *call, int64_t now_
     const struct pool_hooks *hooks = run->runner->hooks;
     struct target target;
     char why[64];
-    if (target_parse(&target, call->url, why, sizeof why) != TARGET_OK) {
+    if (aims_take(&run->runner->aims, call->url, &target, why, sizeof why) != TARGET_OK) {
         return; /* its request will say so */
     }
     run->awake->gate = gates_get(config->gates, target.origin, now_ms);

@@ -331,7 +331,9 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     }
     exchange->is_proxied = outlet_is_proxied(exchange->settings->outlet, hop->target);
     failed |= outlet_aim(exchange->settings->outlet, exchange->easy, hop->target) != 0;
+    assert(hop->target->path == NULL || !exchange->is_proxied);
     SET(CURLOPT_CURLU, hop->target->url);
+    SET(CURLOPT_REQUEST_TARGET, hop->target->path);
     SET(CURLOPT_HTTPHEADER, exchange->headers);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)hop->connect_timeout_ms);
     SET(CURLOPT_MAXAGE_CONN, hop->once ? ONCE_MAX_IDLE_SECONDS : MAX_IDLE_SECONDS);
@@ -343,6 +345,7 @@ void exchange_end(struct exchange *exchange)
     /* curl keeps pointers to what is about to go. */
     curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(exchange->easy, CURLOPT_CURLU, NULL);
+    curl_easy_setopt(exchange->easy, CURLOPT_REQUEST_TARGET, NULL); /* its copy may be long */
     curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, NULL);
     forget_headers(exchange);
     exchange->want_header = NULL;

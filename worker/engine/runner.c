@@ -367,6 +367,7 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
     list_init(&runner->held);
     list_init(&runner->wanting);
     errands_init(&runner->errands, config, hooks, transport, runner->shard);
+    aims_init(&runner->aims, NULL, NULL);
 }
 
 void runner_deinit(struct runner *runner)
@@ -380,6 +381,7 @@ void runner_deinit(struct runner *runner)
     roll_deinit(&runner->roll);
     awakes_deinit(&runner->awakes);
     errands_deinit(&runner->errands);
+    aims_deinit(&runner->aims);
     heap_deinit(&runner->timers);
 }
 

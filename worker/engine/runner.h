@@ -17,6 +17,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "engine/aim.h"
 #include "engine/awake.h"
 #include "engine/errand.h"
 #include "engine/pool.h"
@@ -60,6 +61,7 @@ struct runner {
     struct list wanting; /* the same */
     struct errands errands;
     struct awakes awakes;
+    struct aims aims; /* of departures: nothing is sent there */
     size_t n_runs; /* in all four */
     struct roll roll; /* all of them, but one that there was no memory for before it is prepared */
     enum runner_walk { RUNNER_WALKS_NOT, RUNNER_WALKS_TO_ASK, RUNNER_WALKS_FOR_QUERY } walks;

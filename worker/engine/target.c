@@ -1,5 +1,6 @@
 #include "engine/target.h"
 
+#include "engine/aim.h"
 #include "engine/excerpt.h"
 
 #include <ctype.h>
@@ -8,12 +9,15 @@
 #include <string.h>
 
 #define HOST_MAX_BYTES 255
-#define TARGET_URL_MAX_BYTES ((size_t)64 * 1024)
 
 void target_deinit(struct target *target)
 {
-    curl_url_cleanup(target->url);
-    free(target->origin);
+    if (target->aim != NULL) {
+        aim_give_back(target->aim);
+    } else {
+        curl_url_cleanup(target->url);
+        free(target->origin);
+    }
     *target = (struct target){0};
 }
 
@@ -128,10 +132,24 @@ enum target_error target_parse(struct target *out, const char *url, char *why, s
     return error;
 }
 
+/* NULL for want of memory. */
+static CURLU *copy_url(const struct target *target)
+{
+    if (target->text == NULL) {
+        return curl_url_dup(target->url);
+    }
+    CURLU *url = curl_url();
+    if (url != NULL && curl_url_set(url, CURLUPART_URL, target->text, 0) != CURLUE_OK) { /* which is plain */
+        curl_url_cleanup(url);
+        url = NULL;
+    }
+    return url;
+}
+
 enum target_error target_follow(struct target *out, const struct target *from, const char *location, char *why,
                                 size_t why_bytes)
 {
-    *out = (struct target){.url = curl_url_dup(from->url)};
+    *out = (struct target){.url = copy_url(from)};
     /* Servers send spaces and bytes beyond ASCII there, and every client encodes them. */
     enum target_error error = set_url(out, location, CURLU_URLENCODE | CURLU_ALLOW_SPACE, why, why_bytes);
     if (error != TARGET_OK) {

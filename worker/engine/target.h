@@ -8,11 +8,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define TARGET_URL_MAX_BYTES ((size_t)64 * 1024)
+
+struct aim;
+
 struct target {
-    CURLU *url;
+    CURLU *url;       /* whole, or its origin alone: then text and path are the rest */
     char *origin;     /* "https://host:port", lower case, port always given; one block with host */
     const char *host; /* without the brackets of an IPv6 address */
     int port;
+    struct aim *aim;  /* whose url, origin and host these are (aim.h); NULL: its own */
+    const char *text; /* with an aim: the URL; it outlives the target */
+    const char *path; /* with an aim: path and query in it, as they go on the wire */
 };
 
 enum target_error { TARGET_OK, TARGET_MALFORMED, TARGET_NOT_HTTP, TARGET_MEMORY };
