@@ -57,6 +57,13 @@ class Gauge:
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
 
+def pin(pid, cpus):
+    """Keeps all threads of a process, and those that they will start, on these processors."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.sched_setaffinity(int(thread), cpus)
+
+
 @dataclasses.dataclass
 class Usage:
     """What a process took from its first to its last moment."""

@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / "tests/bench"), str(ROOT / "tests/whole")]
 import bench  # noqa: E402
 from bench import Bench, NotHere, ratios, spread, values  # noqa: E402
 from child import Child  # noqa: E402
-from gauge import Gauge, Others, Usage, family_seconds, machine_seconds, reap  # noqa: E402
+from gauge import Gauge, Others, Usage, family_seconds, machine_seconds, pin, reap  # noqa: E402
 from load import INSTANT, MESSAGE_BYTES, message  # noqa: E402
 from tap import equal, holds, run_all, test  # noqa: E402
 
@@ -74,6 +74,15 @@ def _():
         usage = reap(child)
         equal((usage.status, child.running), (-15, False))
         assert 0.3 <= usage.user_seconds + usage.system_seconds < 0.6, usage
+
+
+@test("a process that is pinned keeps to these processors")
+def _():
+    with burner(0) as child:
+        child.wait_for("burnt")
+        one = {max(os.sched_getaffinity(0))}
+        pin(child.pid, one)
+        equal(os.sched_getaffinity(child.pid), one)
 
 
 @test("a clock that is out by more than a hundredth is not believed")
