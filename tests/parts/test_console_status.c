@@ -119,18 +119,70 @@ END_TEST
 
 /* ---- the page ---- */
 
+static struct call get_page(const char *accepted)
+{
+    struct call call;
+    begin_accepting(&call, "GET", "/", NULL, accepted);
+    finish(&call);
+    return call;
+}
+
+/* What gzip makes of the body; to be freed. */
+static char *unpack(const struct call *call)
+{
+    char *page = calloc(1, ANSWER_BYTES);
+    char command[80];
+    FILE *packed = tmpfile();
+    size_t bytes = call->text_bytes - (size_t)(call->body - call->text);
+    ck_assert_uint_eq(fwrite(call->body, 1, bytes, packed), bytes);
+    ck_assert_int_eq(fflush(packed), 0);
+    snprintf(command, sizeof command, "gzip -dc </proc/%d/fd/%d", (int)getpid(), fileno(packed));
+    FILE *out = popen(command, "r");
+    fread(page, 1, ANSWER_BYTES - 1, out);
+    ck_assert_int_eq(pclose(out), 0);
+    fclose(packed);
+    return page;
+}
+
 START_TEST(the_page_runs_nothing_but_its_own)
 {
-    struct call call = now("GET", "/", NULL);
+    struct call call = get_page("gzip, deflate, br");
     assert_holds(&call, 200, "Content-Type: text/html; charset=utf-8");
+    assert_holds(&call, 200, "Content-Encoding: gzip\r\n");
+    assert_holds(&call, 200, "Vary: Accept-Encoding\r\n");
     assert_holds(&call, 200, "Content-Security-Policy: default-src 'none'; style-src 'sha256-");
     assert_holds(&call, 200, "'; script-src 'sha256-");
     assert_holds(&call, 200, "'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n");
     ck_assert_ptr_null(strstr(call.text, "unsafe"));
-    ck_assert_ptr_null(strstr(call.body, "innerHTML"));
-    ck_assert_ptr_null(strstr(call.body, "@SCRIPT@"));
-    assert_holds(&call, 200, "</html>");
+    char *page = unpack(&call);
+    ck_assert_ptr_null(strstr(page, "innerHTML"));
+    ck_assert_ptr_null(strstr(page, "@SCRIPT@"));
+    ck_assert_ptr_nonnull(strstr(page, "</html>"));
+    free(page);
     forget(&call);
+}
+END_TEST
+
+START_TEST(who_cannot_unpack_the_page_is_told_how)
+{
+    static const struct {
+        const char *accepted;
+        int code;
+    } of[] = {
+        {NULL, 406}, {"", 406}, {"identity", 406}, {"deflate, br", 406}, {"gzip;q=0", 406}, {"br, gzip ; q=0.000", 406},
+        {"gzipped", 406}, {"*;q=0", 406}, {"gzip;q=0, *", 406}, {"gzip", 200}, {"GZIP", 200}, {"br , gzip;q=0.5", 200},
+        {"x-gzip", 200}, {"*", 200}, {"br;q=0, *;q=0.1", 200}, {"gzip;q=0.001", 200},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        struct call call = get_page(of[i].accepted);
+        ck_assert_msg(call.code == of[i].code, "%s: %d", of[i].accepted != NULL ? of[i].accepted : "none", call.code);
+        if (call.code == 406) {
+            assert_holds(&call, 406, "Content-Type: text/plain");
+            assert_holds(&call, 406, "Vary: Accept-Encoding\r\n");
+            assert_holds(&call, 406, "curl --compressed");
+        }
+        forget(&call);
+    }
 }
 END_TEST
 
@@ -145,6 +197,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, of_many_origins_the_worst_are_shown);
     tcase_add_test(tc, of_very_many_partitions_some_are_left_out_but_counted);
     tcase_add_test(tc, the_page_runs_nothing_but_its_own);
+    tcase_add_test(tc, who_cannot_unpack_the_page_is_told_how);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -233,8 +233,10 @@ struct call {
     const char *method;
     const char *target;
     const char *token;
+    const char *accepted; /* its Accept-Encoding; NULL: none */
     pthread_t thread;
     char *text;
+    size_t text_bytes;
     int code;
     const char *body;
 };
@@ -246,9 +248,11 @@ __attribute__((unused)) static void *call_thread(void *opaque)
     to.sin_port = htons((uint16_t)admin_port(admin));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char head[2048];
-    int bytes = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%s\r\n", call->method,
+    int bytes = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%s%s%s%s\r\n", call->method,
                          call->target, call->token != NULL ? "Authorization: Bearer " : "",
-                         call->token != NULL ? call->token : "", call->token != NULL ? "\r\n" : "");
+                         call->token != NULL ? call->token : "", call->token != NULL ? "\r\n" : "",
+                         call->accepted != NULL ? "Accept-Encoding: " : "", call->accepted != NULL ? call->accepted : "",
+                         call->accepted != NULL ? "\r\n" : "");
     call->text = calloc(1, ANSWER_BYTES);
     if (connect(fd, (struct sockaddr *)(void *)&to, sizeof to) == 0 && send(fd, head, (size_t)bytes, MSG_NOSIGNAL) == bytes) {
         size_t had = 0;
@@ -258,6 +262,7 @@ __attribute__((unused)) static void *call_thread(void *opaque)
             n = recv(fd, call->text + had, ANSWER_BYTES - 1 - had, 0);
             had += n > 0 ? (size_t)n : 0;
         }
+        call->text_bytes = had;
     }
     close(fd);
     call->code = strncmp(call->text, "HTTP/1.1 ", 9) == 0 ? atoi(call->text + 9) : 0;
@@ -266,10 +271,16 @@ __attribute__((unused)) static void *call_thread(void *opaque)
     return NULL;
 }
 
+__attribute__((unused)) static void begin_accepting(struct call *call, const char *method, const char *target, const char *token,
+                                                    const char *accepted)
+{
+    *call = (struct call){.method = method, .target = target, .token = token, .accepted = accepted};
+    ck_assert_int_eq(pthread_create(&call->thread, NULL, call_thread, call), 0);
+}
+
 __attribute__((unused)) static void begin(struct call *call, const char *method, const char *target, const char *token)
 {
-    *call = (struct call){.method = method, .target = target, .token = token};
-    ck_assert_int_eq(pthread_create(&call->thread, NULL, call_thread, call), 0);
+    begin_accepting(call, method, target, token, NULL);
 }
 
 __attribute__((unused)) static void finish(struct call *call)

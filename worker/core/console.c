@@ -1,7 +1,6 @@
 #include "core/console_inside.h"
 
 #include "base/clock.h"
-#include "core/page.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -161,18 +160,4 @@ void console_free(struct console *console)
     pthread_mutex_destroy(&console->status_lock);
     free(console->status);
     free(console);
-}
-
-void console_serve_page(struct http_exchange *exchange, void *opaque)
-{
-    (void)opaque;
-    const char *const headers[] = {"Content-Security-Policy", page_policy, NULL};
-    const struct http_answer answer = {
-        .code = 200,
-        .content_type = "text/html; charset=utf-8",
-        .body = page_bytes,
-        .body_bytes = page_n_bytes,
-        .headers = headers,
-    };
-    http_answer_send(exchange, &answer);
 }

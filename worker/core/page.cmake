@@ -1,5 +1,5 @@
 # page.cmake: makes one page of page.html, page.css and page*.js, its Content-Security-Policy from the hashes of what is in it,
-# and a C file that holds both (page.h).
+# and a C file that holds both, the page packed by gzip (page.h).
 #
 #     cmake -DFOLDER=worker/core -DOUT=page.c -P page.cmake
 
@@ -41,8 +41,13 @@ base64_of_sha256("${script}" script_hash)
 string(REPLACE "@STYLE@" "${style}" page "${page}")
 string(REPLACE "@SCRIPT@" "${script}" page "${page}")
 file(WRITE ${OUT}.html "${page}")
-file(READ ${OUT}.html bytes HEX)
-file(REMOVE ${OUT}.html)
+file(ARCHIVE_CREATE OUTPUT ${OUT}.gz PATHS ${OUT}.html FORMAT raw COMPRESSION GZip COMPRESSION_LEVEL 9)
+file(READ ${OUT}.gz bytes HEX)
+file(REMOVE ${OUT}.html ${OUT}.gz)
+# Bytes 4 to 7 are when it was packed: the same sources are to make the same program.
+string(SUBSTRING ${bytes} 0 8 begin)
+string(SUBSTRING ${bytes} 16 -1 rest)
+set(bytes ${begin}00000000${rest})
 string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
 file(WRITE ${OUT} "/* Made by page.cmake. */
