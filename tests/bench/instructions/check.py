@@ -126,31 +126,30 @@ def show_top(path, turns, file):
 
 
 def flags_of(program):
-    """The flags that matter, and for how many files of which rooms they hold; the most frequent first."""
+    """The flags that may matter, with the rooms that have files compiled so; those of the most files first."""
     commands = program.parents[2] / "compile_commands.json"
     if not commands.exists():
         return []
-    found = {}
+    files = {}
     for entry in json.loads(commands.read_text()):
         room = pathlib.Path(entry["file"]).parent.name
         if room in ROOMS:
             words = [word for word in shlex.split(entry["command"])
-                     if re.match(r"-(O|f|m|g|D_FORTIFY)", word) and word != "-fno-common"]
-            rooms = found.setdefault(" ".join(words), {})
-            rooms[room] = rooms.get(room, 0) + 1
-    return [f"{flags} ({', '.join(f'{room} {rooms[room]}' for room in ROOMS if room in rooms)})"
-            for flags, rooms in sorted(found.items(), key=lambda item: -sum(item[1].values()))]
+                     if re.match(r"-(O|f(?!no-common|file-prefix-map)|m|D_FORTIFY)", word)]
+            files.setdefault(" ".join(words), []).append(room)
+    return [f"{flags} ({', '.join(room for room in ROOMS if room in rooms)})"
+            for flags, rooms in sorted(files.items(), key=lambda item: -len(item[1]))]
 
 
 # ---- the record ----
 
 def read_record(file):
-    """({term: …}, {path: instructions})"""
+    """({term: …}, {path: instructions}); the term "flags" has a list of lines."""
     try:
         text = file.read_text()
     except OSError as error:
         raise Trouble(f"{file.name} cannot be read ({error.strerror}): {UPDATE} writes it") from error
-    terms, counts = {}, {}
+    terms, counts = {"flags": []}, {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line or line.startswith("#"):
             continue
@@ -158,8 +157,10 @@ def read_record(file):
         term = re.fullmatch(r"(compiler|libc|machine|flags) (.+)", line)
         if row and int(row.group(2)) > 0 and row.group(1) not in counts:
             counts[row.group(1)] = int(row.group(2))
+        elif term and term.group(1) == "flags":
+            terms["flags"].append(term.group(2))
         elif term:
-            terms.setdefault(term.group(1), term.group(2))
+            terms[term.group(1)] = term.group(2)
         else:
             raise Trouble(f"{file.name}, line {number}, is none of its rows: '{line}'; {UPDATE} writes it anew")
     lacking = [term for term in TERMS if term not in terms]
@@ -209,12 +210,15 @@ def is_strict(recorded_terms, terms, environment=os.environ):
     return environment.get("CI") == "true" and not differing(recorded_terms, terms)
 
 
-def tell_terms(recorded, here):
-    """Why a growth would be no failure, or ''."""
+def tell_terms(recorded, here, flags):
+    """Sentences about what all paths have in common: why growth is no failure, why there may be some."""
     others = differing(recorded, here)
     if others:
-        return f"counts.txt was recorded with {', '.join(others)}: what differs is only told"
-    return "" if os.environ.get("CI") == "true" else "without CI=true what differs is only told"
+        yield f"counts.txt was recorded with {', '.join(others)}: what differs is only told"
+    elif os.environ.get("CI") != "true":
+        yield "without CI=true what differs is only told"
+    if flags != recorded["flags"]:
+        yield f"the flags are not those recorded, but: {'; '.join(flags) or 'not known'}"
 
 
 # ---- the command ----
@@ -229,8 +233,9 @@ def table(recorded, measured):
 def run(options):
     program = options.program or build()
     terms, measured = count(program, options.path, options.top)
+    flags = flags_of(program)
     if options.update:
-        write_record(options.counts, terms, measured, flags_of(program))
+        write_record(options.counts, terms, measured, flags)
         print(f"recorded in {options.counts}")
         return 0
     recorded_terms, recorded = read_record(options.counts)
@@ -238,8 +243,9 @@ def run(options):
     head, rows = table(recorded, measured)
     for row in [head, *rows]:
         print(f"{row[0]:16}" + "".join(f"{cell:>14}" for cell in row[1:]))
-    for sentence in filter(None, [tell_terms(recorded_terms, terms), *(said for _, said in verdicts.values())]):
-        print(sentence)
+    told = [said for _, said in verdicts.values() if said]
+    if told:
+        print("\n".join([*tell_terms(recorded_terms, terms, flags), *told]))
     return 1 if any(fails for fails, _ in verdicts.values()) else 0
 
 
