@@ -40,10 +40,14 @@ PROFILE = {
 WORKER = {"poll_min_interval_ms": 0, "poll_jitter": 0, "log_runs": "failures"}
 
 
+def invocation_id(number):
+    return f"bench-{number:08d}"
+
+
 def message(number, backend, bytes_=MESSAGE_BYTES, simulate=None):
     """The bytes of an invocation, exactly so many: its http.body is as long as it takes."""
     invocation = {
-        "invocation_id": f"bench-{number:08d}",
+        "invocation_id": invocation_id(number),
         "runtime_name": "bench",
         "runtime_kind": "http_async",
         "working_directory": "/",
@@ -59,6 +63,13 @@ def message(number, backend, bytes_=MESSAGE_BYTES, simulate=None):
     if left < 0:
         raise ValueError(f"an invocation does not fit into {bytes_} bytes: it takes {bytes_ - left}")
     return text.replace("%s", "x" * left, 1).encode()
+
+
+def kickoffs(record):
+    """{invocation_id: when its kickoff came, in ms}, of the record of a backend that has ended."""
+    with open(record, encoding="utf-8") as lines:
+        requests = map(json.loads, lines)
+        return {request["key"]: request["ms"] for request in requests if request["method"] == "POST"}
 
 
 class Feeder:
@@ -102,15 +113,15 @@ class Feeder:
 
 
 class Work:
-    """Topics and a group of its own. profile: keys over those above."""
+    """Topics and a group of its own. profile: keys over those above. Properties are those of the inputs' topic."""
 
-    def __init__(self, feeder, backend, partitions=PARTITIONS, bytes_=MESSAGE_BYTES, simulate=None, profile=None):
+    def __init__(self, feeder, backend, partitions=PARTITIONS, bytes_=MESSAGE_BYTES, simulate=None, profile=None, **properties):
         name = uuid.uuid4().hex[:8]
         self.feeder, self.cluster, self.backend = feeder, feeder.cluster, backend
         self.partitions, self.bytes, self.simulate = partitions, bytes_, simulate
         self.group = f"group-{name}"
         self.checkpoints = f"checkpoints-{name}"
-        self.inputs = self.cluster.create_topic(name=f"inputs-{name}", partitions=partitions)
+        self.inputs = self.cluster.create_topic(name=f"inputs-{name}", partitions=partitions, **properties)
         self.results = self.cluster.create_topic(name=f"results-{name}", partitions=partitions,
                                                  message_timestamp_type="LogAppendTime")
         self.profiles = pathlib.Path(tempfile.mkdtemp(prefix="rxp-bench-profiles-"))
@@ -126,8 +137,9 @@ class Work:
     def __exit__(self, *_):
         self.onlooker.close()
         shutil.rmtree(self.profiles, ignore_errors=True)
-        for topic in (self.inputs, self.results):
-            self.cluster.delete_topic(topic)
+        for topic in (self.inputs, self.results, self.checkpoints):
+            if topic != self.checkpoints or self.cluster.topic_exists(topic):
+                self.cluster.delete_topic(topic)
 
     def worker(self, **options):
         """rxp-worker run. checkpoints=True: with checkpoints."""
@@ -140,6 +152,26 @@ class Work:
         first, self.numbers = self.numbers, self.numbers + count
         self.feeder.put(self.inputs, (message(first + n, self.backend, self.bytes, self.simulate) for n in range(count)),
                         self.partitions, self.ends)
+
+    def trickle(self, count, per_second):
+        """So many messages at an even pace, each sent when it is due. Returns the first one's invocation_id: later ones are
+        greater."""
+        first, self.numbers = self.numbers, self.numbers + count
+        producer = Producer({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0, "linger.ms": 0})
+        producer.list_topics(self.inputs, timeout=30)  # who has just met a broker sends late
+
+        def delivered(error, sent):
+            assert error is None, error
+            self.ends[sent.partition()] = max(self.ends.get(sent.partition(), 0), sent.offset() + 1)
+        begin = time.monotonic()
+        for n in range(count):
+            producer.poll(0)
+            while (left := begin + n / per_second - time.monotonic()) > 0:
+                producer.poll(left)
+            producer.produce(self.inputs, message(first + n, self.backend, self.bytes, self.simulate), key=f"key-{first + n}",
+                             partition=n % self.partitions, on_delivery=delivered)
+        assert producer.flush(60) == 0
+        return invocation_id(first)
 
     def wait(self, child, seconds=600):
         """Until the group has committed all that was put; asked four times a second, by offsets alone: who read the results

@@ -1,32 +1,30 @@
 #!/usr/bin/python3
-"""watching: what it costs to be watched. Prints a table and the ratios; --json FILE writes the figures as well.
+"""watching: what it costs to be watched.
 
-    tests/bench/watching.py [RUNS [SECONDS [TURNS]]]
+    tests/bench/watching.py [--quick] [--rounds N] [--runs N] [--seconds S] [--json FILE]
 
-RUNS (100,000) runs of which each is polled every 20 s are in flight in one worker with two loop threads, against a real broker
-and the simulated backend, both other processes. Then, in TURNS (6) turns by turns, it is left alone for SECONDS (20, as long
-as it takes to poll each run once), or watched: asked for /metrics, /runs and /status once a second each, or besieged: asked
-for them over and over by three clients that wait for nothing but their answers. Latency of polls is the worker's own
-histogram, as its mean; CPU is the worker's, as a part of one core, and a poll's share of the loops' CPU."""
-import argparse
+RUNS (100,000) runs of which each is polled every SECONDS (20) are in flight in one worker with two loop threads. Then, in each
+round, it is left alone for as long as it takes to poll each run once, or watched: asked for /metrics, /runs and /status
+once a second each, or besieged: asked for them over and over by three clients that wait for nothing but their answers.
+Latency of polls is the worker's own histogram, as its mean; a poll's CPU is its share of the loops'."""
+import contextlib
 import http.client
-import json
-import pathlib
 import re
-import statistics
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "whole"))
+from bench import Bench, on_path, ratios, spread, values
+from gauge import Gauge, reap
+from load import Feeder, Work
 
-from broker import Broker  # noqa: E402
+on_path()
+
 from child import wait_until  # noqa: E402
-from scene import Scene  # noqa: E402
-from worker import invocation  # noqa: E402
+from worker import Backend  # noqa: E402
 
 PAUSES = {"alone": None, "watched": 1, "besieged": 0}
 PATHS = ("/metrics", "/runs?limit=1000", "/status")
+ACCEPTED = r'rxp_runs_in_flight\{phase="(?:wait|poll)"\}'
 
 
 class Scraper:
@@ -67,10 +65,10 @@ def total(text, pattern):
     return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
 
 
-def state(worker, port):
+def state(gauge, port):
     text = metrics(port)
     polls = total(text, "rxp_poll_duration_seconds_count")
-    return {"at": time.monotonic(), "cpu": worker.cpu_seconds(), "polls": polls,
+    return {"at": time.monotonic(), "cpu": gauge.cpu_seconds(), "polls": polls,
             "poll_seconds": total(text, "rxp_poll_duration_seconds_sum"),
             "slow": polls - total(text, r'rxp_poll_duration_seconds_bucket\{le="0\.1"\}'),
             "loops": total(text, r"rxp_loop_busy_seconds_total\{[^}]*\}")}
@@ -78,15 +76,16 @@ def state(worker, port):
 
 def turn(worker, port, seconds, pause):
     scrapers = [Scraper(port, path, pause) for path in PATHS] if pause is not None else []
-    before = state(worker, port)
+    before = state(Gauge(worker.pid), port)
     time.sleep(seconds)
-    after = state(worker, port)
+    after = state(Gauge(worker.pid), port)
     for scraper in scrapers:
         scraper.end()
     took = {name: after[name] - before[name] for name in before}
-    figures = {"polls_per_second": took["polls"] / took["at"], "poll_ms": took["poll_seconds"] / max(1, took["polls"]) * 1000,
-               "polls_over_100_ms_percent": took["slow"] / max(1, took["polls"]) * 100,
-               "cpu_percent": took["cpu"] / took["at"] * 100, "loops_us_per_poll": took["loops"] / max(1, took["polls"]) * 1e6}
+    polls = max(1, took["polls"])
+    figures = {"polls_per_second": took["polls"] / took["at"], "poll_ms": took["poll_seconds"] / polls * 1000,
+               "polls_over_100_ms_percent": took["slow"] / polls * 100, "cpu_percent": took["cpu"] / took["at"] * 100,
+               "loops_us_per_poll": took["loops"] / polls * 1e6}
     for scraper in scrapers:
         name = scraper.path[1:].split("?")[0]
         figures[f"{name}_per_second"] = scraper.answers / took["at"]
@@ -94,39 +93,36 @@ def turn(worker, port, seconds, pause):
     return figures
 
 
-def measure(broker, runs, seconds, turns):
-    with Scene(broker.cluster(), partitions=6) as scene:
-        worker = scene.worker(threads=2, max_in_flight=runs + 1000, admin_listen="127.0.0.1:0")
+def main():
+    bench = Bench("watching", __doc__, rounds=6, quick_rounds=1)
+    bench.parser.add_argument("--runs", type=int, metavar="N", help="100,000; with --quick 5,000")
+    bench.parser.add_argument("--seconds", type=float, metavar="S", help="between two polls, and of a turn: 20; with --quick 2")
+    with contextlib.ExitStack() as stack:
+        arguments = stack.enter_context(bench.run())
+        runs = arguments.runs or (5000 if arguments.quick else 100000)
+        seconds = arguments.seconds or (2 if arguments.quick else 20)
+        bench.figures |= {"runs": runs, "seconds": seconds}
+        cluster, _ = stack.enter_context(bench.broker())
+        backend = stack.enter_context(Backend())
+        feeder = Feeder(cluster)
+        work = stack.enter_context(Work(feeder, backend, simulate={"seconds": 86400},
+                                        profile={"http.poll_interval_seconds": str(seconds)}))
+        worker = stack.enter_context(work.worker(threads=2, max_in_flight=runs + 1000, checkpoints=True, poll_jitter=0.1))
         port = int(worker.wait_for(r"admin server listens on .*, port (\d+)").group(1))
         worker.wait_for("partition_assigned")
-        scene.produce(invocation(f"run-{n}", scene.backend, {"seconds": "7200"}, timeout_seconds=14400,
-                                 http_poll_interval_seconds="20") for n in range(runs))
-        wait_until(lambda: total(metrics(port), r'rxp_runs_in_flight\{phase="(?:wait|poll)"\}') >= runs, 600, "all runs accepted")
-        time.sleep(20)  # each was polled once
-        columns = {name: [] for name in PAUSES}
-        for number in range(turns):
-            for name, pause in PAUSES.items():
-                columns[name].append(turn(worker, port, seconds, pause))
-                print(number, name, {key: round(value, 2) for key, value in columns[name][-1].items()}, file=sys.stderr)
-        return {name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in columns.items()}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="?", type=int, default=100000)
-    parser.add_argument("seconds", nargs="?", type=float, default=20)
-    parser.add_argument("turns", nargs="?", type=int, default=6)
-    parser.add_argument("--json")
-    arguments = parser.parse_args()
-    with Broker() as broker:
-        figures = measure(broker, arguments.runs, arguments.seconds, arguments.turns)
-    print(f"{'medians':28}" + "".join(f"{name:>14}" for name in figures) + f"{'watched':>10}{'besieged':>10}")
-    for name in figures["besieged"]:
-        values = {column: figures[column].get(name) for column in figures}
-        print(f"{name:28}" + "".join(f"{'':14}" if value is None else f"{value:14,.2f}" for value in values.values()) +
-              ("".join(f"{values[column] / values['alone']:9.2f}x" for column in ("watched", "besieged")) if values["alone"] else ""))
-    if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps(figures) + "\n")
+        work.put(runs)
+        feeder.release()
+        wait_until(lambda: total(metrics(port), ACCEPTED) >= runs, 600, "all runs accepted")
+        time.sleep(seconds)  # each was polled once
+        found = bench.rounds({name: lambda pause=pause: turn(worker, port, seconds, pause) for name, pause in PAUSES.items()},
+                             arguments.rounds)
+        names = dict.fromkeys(name for turns in found.values() for name in turns[0] if name not in ("round", "others", "stolen"))
+        bench.table(f"{runs} runs in flight: median (least to most) of the rounds",
+                    ["", *PAUSES, "watched to alone", "besieged to alone"],
+                    [[name, *(spread(values(found[who], name), "{:,.2f}") for who in PAUSES),
+                      *(spread(ratios(found, who, "alone", name), "{:.2f}") for who in ("watched", "besieged"))]
+                     for name in names])
+        reap(worker)
 
 
 if __name__ == "__main__":
