@@ -99,31 +99,42 @@ static int refuse_unknown_field(const struct contract *contract, struct json_sli
     return rxp_refuse_unknown(why, RXP_ERROR_INVALID_INVOCATION, "field", word, names, contract->n);
 }
 
+/* Looked for from `next` on, since most write the fields in the contract's order. contract->n: there is none. */
+static size_t find_field(const struct contract *contract, struct json_slice key, size_t next)
+{
+    for (size_t tried = 0; tried < contract->n; tried++) {
+        size_t i = next + tried < contract->n ? next + tried : next + tried - contract->n;
+        if (json_string_is(key, contract->field[i].name, strlen(contract->field[i].name)))
+            return i;
+    }
+    return contract->n;
+}
+
 /* Fills slot[] and finds unknown fields. */
-static int collect(const struct contract *contract, struct json_slice document, struct json_slice *slot,
+static int collect(const struct contract *contract, struct json_slice document, struct contract_slot *slot,
                    struct rxp_refusal *why)
 {
     bool twice[CONTRACT_MAX_FIELDS] = {false};
     struct json_slice key;
     struct json_slice value;
     size_t cursor = 0;
+    size_t next = 0;
     int status = 0;
 
     while (json_next(document, &cursor, &key, &value)) {
-        size_t i = 0;
-        while (i < contract->n && !json_string_is(key, contract->field[i].name, strlen(contract->field[i].name)))
-            i++;
+        size_t i = find_field(contract, key, next);
         if (i == contract->n) {
             if (status == 0)
                 status = refuse_unknown_field(contract, key, why);
             continue;
         }
-        twice[i] = twice[i] || slot[i].bytes > 0;
-        slot[i] = value;
+        twice[i] = twice[i] || slot[i].value.bytes > 0;
+        slot[i].value = value;
+        next = i + 1;
     }
     for (size_t i = 0; i < contract->n; i++) {
         if (twice[i])
-            slot[i].bytes = 0;
+            slot[i].value.bytes = 0;
     }
     return status;
 }
@@ -168,40 +179,47 @@ static int check_vocabulary(const struct contract_field *field, struct json_slic
     return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "unknown %s '%s'", field->name, show(value).text);
 }
 
-static int check_texts(const struct contract_field *field, struct json_slice value, struct rxp_refusal *why)
+static int check_texts(const struct contract_field *field, struct contract_slot *slot, struct rxp_refusal *why)
 {
     struct json_slice key;
     struct json_slice item;
     size_t cursor = 0;
-    size_t n = 0;
 
-    if (json_type_of(value) != JSON_ARRAY)
-        return refuse_type(field, value, "an array of strings", why);
-    for (; json_next(value, &cursor, &key, &item); n++) {
+    if (json_type_of(slot->value) != JSON_ARRAY)
+        return refuse_type(field, slot->value, "an array of strings", why);
+    while (json_next(slot->value, &cursor, &key, &item)) {
+        slot->n++;
+        slot->text_bytes += item.bytes; /* the quotes leave room for the NUL */
         if (json_type_of(item) != JSON_STRING)
             return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "item %zu of field '%s' must be a string, not %s",
-                              n + 1, field->name, type_of(item));
+                              slot->n, field->name, type_of(item));
     }
-    if (n == 0)
+    if (slot->n == 0)
         return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "field '%s' must hold at least one string",
                           field->name);
     return 0;
 }
 
-static int check_pairs(const struct contract_field *field, struct json_slice value, struct rxp_refusal *why)
+/* Reads on behind the first fault: the strings are counted all the same. */
+static int check_pairs(const struct contract_field *field, struct contract_slot *slot, struct rxp_refusal *why)
 {
     struct json_slice key;
     struct json_slice item;
     size_t cursor = 0;
+    int status = 0;
 
-    if (json_type_of(value) != JSON_OBJECT)
-        return refuse_type(field, value, "an object of strings", why);
-    while (json_next(value, &cursor, &key, &item)) {
-        if (json_type_of(item) != JSON_STRING)
-            return rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "'%s' in field '%s' must be a string, not %s",
-                              show(key).text, field->name, type_of(item));
+    if (json_type_of(slot->value) != JSON_OBJECT)
+        return refuse_type(field, slot->value, "an object of strings", why);
+    while (json_next(slot->value, &cursor, &key, &item)) {
+        if (json_type_of(item) == JSON_STRING) {
+            slot->n++;
+            slot->text_bytes += key.bytes + item.bytes;
+        } else if (status == 0) {
+            status = rxp_refuse(why, RXP_ERROR_INVALID_INVOCATION, "'%s' in field '%s' must be a string, not %s",
+                                show(key).text, field->name, type_of(item));
+        }
     }
-    return 0;
+    return status;
 }
 
 static int check_number(const struct contract_field *field, struct json_slice value, struct rxp_refusal *why)
@@ -263,71 +281,56 @@ static int check_nothing(const struct contract_field *field, struct json_slice v
     return 0;
 }
 
-static int check_field(const struct contract_field *field, struct json_slice value, struct rxp_refusal *why)
+static int check_field(const struct contract_field *field, struct contract_slot *slot, struct rxp_refusal *why)
 {
     switch (field->rule) {
     case CONTRACT_WORD:
     case CONTRACT_TEXT:
     case CONTRACT_TEXT_OR_NULL:
-        return check_text(field, value, why);
+        return check_text(field, slot->value, why);
     case CONTRACT_TEXTS:
-        return check_texts(field, value, why);
+        return check_texts(field, slot, why);
     case CONTRACT_PAIRS:
-        return check_pairs(field, value, why);
+        return check_pairs(field, slot, why);
     case CONTRACT_KIND:
     case CONTRACT_STATUS:
-        return check_vocabulary(field, value, why);
+        return check_vocabulary(field, slot->value, why);
     case CONTRACT_SECONDS:
     case CONTRACT_INT_OR_NULL:
-        return check_number(field, value, why);
+        return check_number(field, slot->value, why);
     case CONTRACT_STAMP:
-        return check_stamp(field, value, why);
+        return check_stamp(field, slot->value, why);
     case CONTRACT_NULL:
     case CONTRACT_EMPTY_ARRAY:
-        return check_nothing(field, value, why);
+        return check_nothing(field, slot->value, why);
     }
     return -1;
 }
 
-int contract_read(const struct contract *contract, struct json_slice document, struct json_slice *slot,
+int contract_read(const struct contract *contract, struct json_slice document, struct contract_slot *slot,
                   struct rxp_refusal *why)
 {
+    static const struct contract_slot empty = {.value = {.at = "", .bytes = 0}};
+    struct rxp_refusal later; /* which nobody reads */
+
     assert(contract->n <= CONTRACT_MAX_FIELDS);
     for (size_t i = 0; i < contract->n; i++)
-        slot[i] = (struct json_slice){.at = "", .bytes = 0};
-
-    struct rxp_refusal later = {.error = RXP_OK};
+        slot[i] = empty;
     int status = collect(contract, document, slot, why);
     for (size_t i = 0; i < contract->n; i++) {
         const struct contract_field *field = &contract->field[i];
         struct rxp_refusal *to = status == 0 ? why : &later; /* the first fault is the one that is told */
-        if (slot[i].bytes == 0) {
+        if (slot[i].value.bytes == 0) {
             if (field->required)
                 status = rxp_refuse(to, RXP_ERROR_INVALID_INVOCATION, "missing field '%s'", field->name);
-        } else if (check_field(field, slot[i], to) < 0) {
+        } else if (check_field(field, &slot[i], to) < 0) {
             status = -1;
             /* Of the pairs the strings can still be told. */
-            if (field->rule != CONTRACT_PAIRS || json_type_of(slot[i]) != JSON_OBJECT)
-                slot[i].bytes = 0;
+            if (field->rule != CONTRACT_PAIRS || json_type_of(slot[i].value) != JSON_OBJECT)
+                slot[i] = empty;
         }
     }
     return status;
-}
-
-size_t contract_count(struct json_slice slot, size_t *text_bytes)
-{
-    struct json_slice key;
-    struct json_slice item;
-    size_t cursor = 0;
-    size_t n = 0;
-
-    while (json_next(slot, &cursor, &key, &item)) {
-        if (json_type_of(item) != JSON_STRING)
-            continue;
-        *text_bytes += key.bytes + item.bytes; /* the quotes leave room for the NULs */
-        n++;
-    }
-    return n;
 }
 
 static const char *take(struct json_slice string, char **text)
@@ -338,30 +341,30 @@ static const char *take(struct json_slice string, char **text)
     return at;
 }
 
-const char *contract_take_text(struct json_slice slot, char **text)
+const char *contract_take_text(const struct contract_slot *slot, char **text)
 {
-    return json_type_of(slot) == JSON_STRING ? take(slot, text) : NULL;
+    return json_type_of(slot->value) == JSON_STRING ? take(slot->value, text) : NULL;
 }
 
-void contract_take_texts(struct json_slice slot, const char **out, char **text)
+void contract_take_texts(const struct contract_slot *slot, const char **out, char **text)
 {
     struct json_slice key;
     struct json_slice item;
     size_t cursor = 0;
 
-    while (json_next(slot, &cursor, &key, &item)) {
+    while (json_next(slot->value, &cursor, &key, &item)) {
         if (json_type_of(item) == JSON_STRING)
             *out++ = take(item, text);
     }
 }
 
-void contract_take_pairs(struct json_slice slot, struct rxp_pair *out, char **text)
+void contract_take_pairs(const struct contract_slot *slot, struct rxp_pair *out, char **text)
 {
     struct json_slice key;
     struct json_slice item;
     size_t cursor = 0;
 
-    while (json_next(slot, &cursor, &key, &item)) {
+    while (json_next(slot->value, &cursor, &key, &item)) {
         if (json_type_of(item) == JSON_STRING) {
             out->key = take(key, text);
             out->value = take(item, text);
@@ -372,12 +375,13 @@ void contract_take_pairs(struct json_slice slot, struct rxp_pair *out, char **te
 
 void contract_put_pairs(struct json_writer *writer, const struct rxp_pair *pair, size_t n)
 {
-    json_put(writer, "{");
+    json_put_char(writer, '{');
     for (size_t i = 0; i < n; i++) {
-        json_put(writer, i == 0 ? "" : ",");
+        if (i > 0)
+            json_put_char(writer, ',');
         json_put_string(writer, pair[i].key);
-        json_put(writer, ":");
+        json_put_char(writer, ':');
         json_put_string(writer, pair[i].value);
     }
-    json_put(writer, "}");
+    json_put_char(writer, '}');
 }

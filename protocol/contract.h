@@ -47,22 +47,26 @@ struct contract {
 int contract_open(const struct contract *contract, const char *text, size_t bytes, struct json_slice *document,
                   struct rxp_refusal *why);
 
-/* Puts each field's value into slot[], empty where it is absent, occurs twice or breaks its rule. Returns 0, or -1 with
- * *why for the first fault: unknown fields before the others, since a misspelt field is often also a missing one. */
-int contract_read(const struct contract *contract, struct json_slice document, struct json_slice *slot,
+/* What a document says of a field. */
+struct contract_slot {
+    struct json_slice value; /* empty where it is absent, occurs twice or breaks its rule */
+    size_t n;                /* of pairs and texts: how many strings it holds, the keys of pairs not counted … */
+    size_t text_bytes;       /* … and the room that they need, decoded, with keys and NULs */
+};
+
+/* Fills slot[]. Returns 0, or -1 with *why for the first fault: unknown fields before the others, since a misspelt field is
+ * often also a missing one. Of pairs that are not all strings, those that are can still be taken. */
+int contract_read(const struct contract *contract, struct json_slice document, struct contract_slot *slot,
                   struct rxp_refusal *why);
 
 /* A string that is short enough to be a word or a stamp, every letter of it escaped perhaps. False for others. */
 #define CONTRACT_WORD_ROOM 160
 bool contract_take_word(struct json_slice string, char word[CONTRACT_WORD_ROOM]);
 
-/* How many strings a slot of pairs or texts holds, and the room that they need, decoded, with keys and NULs. */
-size_t contract_count(struct json_slice slot, size_t *text_bytes);
-
 /* These decode to *text and move it on. An empty or null slot is NULL. */
-const char *contract_take_text(struct json_slice slot, char **text);
-void contract_take_texts(struct json_slice slot, const char **out, char **text);
-void contract_take_pairs(struct json_slice slot, struct rxp_pair *out, char **text);
+const char *contract_take_text(const struct contract_slot *slot, char **text);
+void contract_take_texts(const struct contract_slot *slot, const char **out, char **text);
+void contract_take_pairs(const struct contract_slot *slot, struct rxp_pair *out, char **text);
 
 void contract_put_pairs(struct json_writer *writer, const struct rxp_pair *pair, size_t n);
 

@@ -26,7 +26,7 @@ static const struct contract contract = {.name = "a control message", .field = f
 int rxp_control_parse(const char *text, size_t bytes, struct rxp_control **out, struct rxp_refusal *why)
 {
     struct json_slice document;
-    struct json_slice slot[FIELDS];
+    struct contract_slot slot[FIELDS];
 
     *out = NULL;
     if (bytes > RXP_CONTROL_MAX_BYTES)
@@ -34,11 +34,11 @@ int rxp_control_parse(const char *text, size_t bytes, struct rxp_control **out, 
                           RXP_CONTROL_MAX_BYTES, bytes);
     if (contract_open(&contract, text, bytes, &document, why) < 0 || contract_read(&contract, document, slot, why) < 0)
         return -1;
-    struct rxp_control *control = malloc(sizeof(*control) + slot[FIELD_INVOCATION_ID].bytes + 1);
+    struct rxp_control *control = malloc(sizeof(*control) + slot[FIELD_INVOCATION_ID].value.bytes + 1);
     if (control == NULL)
         return rxp_refuse(why, RXP_OK, "no memory for a control message of %zu bytes", bytes);
     char *room = (char *)(control + 1);
-    control->invocation_id = contract_take_text(slot[FIELD_INVOCATION_ID], &room);
+    control->invocation_id = contract_take_text(&slot[FIELD_INVOCATION_ID], &room);
     *out = control;
     return 0;
 }

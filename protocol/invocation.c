@@ -62,17 +62,18 @@ static int64_t read_timeout_ms(struct json_slice slot)
 }
 
 /* One block: the struct, the tables of pairs and pointers, the text. */
-static struct rxp_invocation *build(const struct json_slice slot[FIELDS])
+static struct rxp_invocation *build(const struct contract_slot slot[FIELDS])
 {
     static const enum field texts[] = {FIELD_INVOCATION_ID,      FIELD_RUNTIME_NAME,       FIELD_WORKING_DIRECTORY,
                                        FIELD_INPUT_PAYLOAD_PATH, FIELD_OUTPUT_RESULT_PATH, FIELD_ARTIFACT_DIRECTORY};
-    size_t text_bytes = 0;
-    size_t n_command = contract_count(slot[FIELD_COMMAND], &text_bytes);
-    size_t n_environment = contract_count(slot[FIELD_ENVIRONMENT], &text_bytes);
-    size_t n_metadata = contract_count(slot[FIELD_METADATA], &text_bytes);
+    const size_t n_command = slot[FIELD_COMMAND].n;
+    const size_t n_environment = slot[FIELD_ENVIRONMENT].n;
+    const size_t n_metadata = slot[FIELD_METADATA].n;
+    size_t text_bytes =
+        slot[FIELD_COMMAND].text_bytes + slot[FIELD_ENVIRONMENT].text_bytes + slot[FIELD_METADATA].text_bytes;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        text_bytes += slot[texts[i]].bytes;
+        text_bytes += slot[texts[i]].value.bytes;
     struct rxp_invocation *invocation =
         malloc(sizeof(*invocation) + (n_environment + n_metadata) * sizeof(struct rxp_pair) +
                n_command * sizeof(char *) + text_bytes);
@@ -83,24 +84,24 @@ static struct rxp_invocation *build(const struct json_slice slot[FIELDS])
     char *text = (char *)(command + n_command);
 
     *invocation = (struct rxp_invocation){
-        .invocation_id = contract_take_text(slot[FIELD_INVOCATION_ID], &text),
-        .kind = read_kind(slot[FIELD_RUNTIME_KIND]),
+        .invocation_id = contract_take_text(&slot[FIELD_INVOCATION_ID], &text),
+        .kind = read_kind(slot[FIELD_RUNTIME_KIND].value),
         .command = command,
         .n_command = n_command,
         .environment = pairs,
         .n_environment = n_environment,
-        .timeout_ms = read_timeout_ms(slot[FIELD_TIMEOUT_SECONDS]),
+        .timeout_ms = read_timeout_ms(slot[FIELD_TIMEOUT_SECONDS].value),
         .metadata = pairs + n_environment,
         .n_metadata = n_metadata,
     };
-    invocation->runtime_name = contract_take_text(slot[FIELD_RUNTIME_NAME], &text);
-    invocation->working_directory = contract_take_text(slot[FIELD_WORKING_DIRECTORY], &text);
-    invocation->input_payload_path = contract_take_text(slot[FIELD_INPUT_PAYLOAD_PATH], &text);
-    invocation->output_result_path = contract_take_text(slot[FIELD_OUTPUT_RESULT_PATH], &text);
-    invocation->artifact_directory = contract_take_text(slot[FIELD_ARTIFACT_DIRECTORY], &text);
-    contract_take_texts(slot[FIELD_COMMAND], command, &text);
-    contract_take_pairs(slot[FIELD_ENVIRONMENT], pairs, &text);
-    contract_take_pairs(slot[FIELD_METADATA], pairs + n_environment, &text);
+    invocation->runtime_name = contract_take_text(&slot[FIELD_RUNTIME_NAME], &text);
+    invocation->working_directory = contract_take_text(&slot[FIELD_WORKING_DIRECTORY], &text);
+    invocation->input_payload_path = contract_take_text(&slot[FIELD_INPUT_PAYLOAD_PATH], &text);
+    invocation->output_result_path = contract_take_text(&slot[FIELD_OUTPUT_RESULT_PATH], &text);
+    invocation->artifact_directory = contract_take_text(&slot[FIELD_ARTIFACT_DIRECTORY], &text);
+    contract_take_texts(&slot[FIELD_COMMAND], command, &text);
+    contract_take_pairs(&slot[FIELD_ENVIRONMENT], pairs, &text);
+    contract_take_pairs(&slot[FIELD_METADATA], pairs + n_environment, &text);
     return invocation;
 }
 
@@ -121,7 +122,7 @@ static int check_payload(const char *text, size_t bytes, size_t max_bytes, struc
     return 0;
 }
 
-static int read_slots(const char *text, size_t bytes, size_t max_bytes, struct json_slice slot[FIELDS],
+static int read_slots(const char *text, size_t bytes, size_t max_bytes, struct contract_slot slot[FIELDS],
                       struct rxp_refusal *why)
 {
     struct json_slice document;
@@ -137,8 +138,9 @@ static int read_slots(const char *text, size_t bytes, size_t max_bytes, struct j
         return contract_read(&contract, document, slot, why);
     /* A key occurs twice. What is told twice is not told; the rest is. */
     (void)contract_read(&contract, document, slot, &later);
-    if (json_check(slot[FIELD_METADATA].at, slot[FIELD_METADATA].bytes, JSON_KEYS_UNIQUE, &fault) < 0) {
-        slot[FIELD_METADATA].bytes = 0;
+    const struct json_slice metadata = slot[FIELD_METADATA].value;
+    if (json_check(metadata.at, metadata.bytes, JSON_KEYS_UNIQUE, &fault) < 0) {
+        slot[FIELD_METADATA] = (struct contract_slot){.value = {.at = "", .bytes = 0}};
         if (fault.lacks_memory)
             return rxp_refuse(why, RXP_OK, "no memory to tell the keys of an invocation apart");
     }
@@ -148,10 +150,10 @@ static int read_slots(const char *text, size_t bytes, size_t max_bytes, struct j
 int rxp_invocation_parse(const char *text, size_t bytes, size_t max_bytes, struct rxp_invocation **out,
                          struct rxp_refusal *why)
 {
-    struct json_slice slot[FIELDS];
+    struct contract_slot slot[FIELDS];
 
     for (size_t i = 0; i < FIELDS; i++)
-        slot[i] = (struct json_slice){.at = "", .bytes = 0};
+        slot[i] = (struct contract_slot){.value = {.at = "", .bytes = 0}};
     int status = read_slots(text, bytes, max_bytes, slot, why);
     *out = build(slot);
     if (*out == NULL)

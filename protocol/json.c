@@ -110,7 +110,10 @@ static int scan_escape(struct scan *scan)
 static int scan_string(struct scan *scan)
 {
     scan->at++;
-    while (scan->at < scan->end) {
+    for (;;) {
+        scan->at += json_string_run(scan->at, scan->end);
+        if (scan->at == scan->end)
+            return fail_unexpected(scan, "");
         unsigned char c = (unsigned char)*scan->at;
         if (c == '"') {
             scan->at++;
@@ -130,7 +133,6 @@ static int scan_string(struct scan *scan)
             scan->at += length;
         }
     }
-    return fail_unexpected(scan, "");
 }
 
 static size_t scan_digits(struct scan *scan)

@@ -50,7 +50,25 @@ int json_check(const char *text, size_t bytes, enum json_keys keys, struct json_
 /* The document's value without surrounding white space. */
 struct json_slice json_document(const char *text, size_t bytes);
 
-enum json_type json_type_of(struct json_slice value);
+static inline enum json_type json_type_of(struct json_slice value)
+{
+    switch (value.bytes > 0 ? value.at[0] : '\0') {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_ARRAY;
+    case '"':
+        return JSON_STRING;
+    case 't':
+    case 'f':
+        return JSON_BOOL;
+    case '\0':
+    case 'n':
+        return JSON_NULL;
+    default:
+        return JSON_NUMBER;
+    }
+}
 
 /* Walks an array or object: start with *cursor = 0; false at the end. For an array *key is empty. */
 bool json_next(struct json_slice container, size_t *cursor, struct json_slice *key, struct json_slice *value);

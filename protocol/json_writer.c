@@ -1,8 +1,8 @@
 #include "protocol/json_writer.h"
 
+#include "protocol/json_string.h"
 #include "protocol/utf8.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,35 +29,45 @@ char *json_writer_take(struct json_writer *writer, size_t *bytes)
     return text;
 }
 
-static void put(struct json_writer *writer, const char *text, size_t bytes)
+/* Room for so many bytes more, and the NUL? */
+static bool reserve(struct json_writer *writer, size_t bytes)
 {
     if (writer->failed)
+        return false;
+    if (bytes < writer->room - writer->bytes)
+        return true;
+    size_t room = writer->room + writer->room / 2 + bytes + 1;
+    char *more = realloc(writer->at, room);
+    writer->failed = more == NULL;
+    if (writer->failed)
+        return false;
+    writer->at = more;
+    writer->room = room;
+    return true;
+}
+
+void json_put_bytes(struct json_writer *writer, const char *text, size_t bytes)
+{
+    if (!reserve(writer, bytes))
         return;
-    if (bytes >= writer->room - writer->bytes) {
-        size_t room = writer->room + writer->room / 2 + bytes + 1;
-        char *more = realloc(writer->at, room);
-        if (more == NULL) {
-            writer->failed = true;
-            return;
-        }
-        writer->at = more;
-        writer->room = room;
-    }
     memcpy(writer->at + writer->bytes, text, bytes);
     writer->bytes += bytes;
 }
 
-void json_put(struct json_writer *writer, const char *text)
-{
-    put(writer, text, strlen(text));
-}
-
 void json_put_int(struct json_writer *writer, int64_t number)
 {
-    char text[24];
+    char text[20];
+    char *const end = text + sizeof(text);
+    char *at = end;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
 
-    snprintf(text, sizeof(text), "%" PRId64, number);
-    json_put(writer, text);
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0)
+        *--at = '-';
+    json_put_bytes(writer, at, (size_t)(end - at));
 }
 
 static void put_escape(struct json_writer *writer, unsigned char c)
@@ -87,31 +97,48 @@ static void put_escape(struct json_writer *writer, unsigned char c)
     }
 }
 
+/* The first place, at most `end`, of what can't go out as it is. */
+static inline const char *skip_whole(const char *at, const char *end)
+{
+    size_t length;
+
+    do {
+        at += json_string_run(at, end);
+        length = (unsigned char)*at < 0x80 ? 0 : utf8_length(at, (size_t)(end - at));
+        at += length;
+    } while (length > 0);
+    return at;
+}
+
+/* What is within the quotes, and the last one: from `stop` on, which can't go out as it is. */
+static void put_rest(struct json_writer *writer, const char *stop, const char *end)
+{
+    while (stop < end) {
+        if ((unsigned char)*stop < 0x80)
+            put_escape(writer, (unsigned char)*stop);
+        else
+            json_put(writer, "\xEF\xBF\xBD");
+        const char *begin = stop + 1;
+        stop = skip_whole(begin, end);
+        json_put_bytes(writer, begin, (size_t)(stop - begin));
+    }
+    json_put_char(writer, '"');
+}
+
 void json_put_string(struct json_writer *writer, const char *text)
 {
     if (text == NULL) {
         json_put(writer, "null");
         return;
     }
-    size_t bytes = strlen(text);
-    size_t begin = 0; /* of the run that goes out as it is */
-    size_t i = 0;
+    const char *end = text + strlen(text);
+    const char *stop = skip_whole(text, end);
+    size_t bytes = (size_t)(stop - text);
 
-    json_put(writer, "\"");
-    while (i < bytes) {
-        unsigned char c = (unsigned char)text[i];
-        size_t length = c < 0x80 ? 1 : utf8_length(text + i, bytes - i);
-        if (length > 0 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7F) {
-            i += length;
-            continue;
-        }
-        put(writer, text + begin, i - begin);
-        if (length == 0)
-            json_put(writer, "\xEF\xBF\xBD");
-        else
-            put_escape(writer, c);
-        begin = ++i;
-    }
-    put(writer, text + begin, bytes - begin);
-    json_put(writer, "\"");
+    if (!reserve(writer, bytes + 1))
+        return;
+    writer->at[writer->bytes] = '"';
+    memcpy(writer->at + writer->bytes + 1, text, bytes);
+    writer->bytes += bytes + 1;
+    put_rest(writer, stop, end);
 }

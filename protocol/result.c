@@ -109,11 +109,12 @@ static int64_t take_stamp(struct json_slice slot)
 }
 
 /* One block: the struct, the pairs, the text. All slots have passed. */
-static struct rxp_result *build(const struct json_slice slot[FIELDS])
+static struct rxp_result *build(const struct contract_slot slot[FIELDS])
 {
-    size_t text_bytes =
-        slot[FIELD_INVOCATION_ID].bytes + slot[FIELD_RUNTIME_NAME].bytes + slot[FIELD_ERROR_SUMMARY].bytes;
-    size_t n_metadata = contract_count(slot[FIELD_METADATA], &text_bytes);
+    size_t text_bytes = slot[FIELD_INVOCATION_ID].value.bytes + slot[FIELD_RUNTIME_NAME].value.bytes +
+                        slot[FIELD_ERROR_SUMMARY].value.bytes + slot[FIELD_METADATA].text_bytes;
+    const size_t n_metadata = slot[FIELD_METADATA].n;
+    const struct json_slice exit_code_slot = slot[FIELD_EXIT_CODE].value;
     struct rxp_result *result = malloc(sizeof(*result) + n_metadata * sizeof(struct rxp_pair) + text_bytes);
     char word[CONTRACT_WORD_ROOM];
     struct decimal number;
@@ -125,28 +126,28 @@ static struct rxp_result *build(const struct json_slice slot[FIELDS])
     char *text = (char *)(pairs + n_metadata);
 
     *result = (struct rxp_result){.kind = RXP_KIND_UNKNOWN, .metadata = pairs, .n_metadata = n_metadata};
-    result->invocation_id = contract_take_text(slot[FIELD_INVOCATION_ID], &text);
-    result->runtime_name = contract_take_text(slot[FIELD_RUNTIME_NAME], &text);
-    result->error_summary = contract_take_text(slot[FIELD_ERROR_SUMMARY], &text);
-    contract_take_pairs(slot[FIELD_METADATA], pairs, &text);
-    if (contract_take_word(slot[FIELD_RUNTIME_KIND], word))
+    result->invocation_id = contract_take_text(&slot[FIELD_INVOCATION_ID], &text);
+    result->runtime_name = contract_take_text(&slot[FIELD_RUNTIME_NAME], &text);
+    result->error_summary = contract_take_text(&slot[FIELD_ERROR_SUMMARY], &text);
+    contract_take_pairs(&slot[FIELD_METADATA], pairs, &text);
+    if (contract_take_word(slot[FIELD_RUNTIME_KIND].value, word))
         (void)rxp_kind_parse(word, &result->kind);
-    if (contract_take_word(slot[FIELD_STATUS], word))
+    if (contract_take_word(slot[FIELD_STATUS].value, word))
         (void)rxp_status_parse(word, &result->status);
-    if (decimal_parse(slot[FIELD_EXIT_CODE].at, slot[FIELD_EXIT_CODE].bytes, &number) &&
+    if (decimal_parse(exit_code_slot.at, exit_code_slot.bytes, &number) &&
         decimal_to_int(&number, INT_MIN, INT_MAX, &exit_code)) {
         result->has_exit_code = true;
         result->exit_code = (int)exit_code;
     }
-    result->started_at_ms = take_stamp(slot[FIELD_STARTED_AT]);
-    result->finished_at_ms = take_stamp(slot[FIELD_FINISHED_AT]);
+    result->started_at_ms = take_stamp(slot[FIELD_STARTED_AT].value);
+    result->finished_at_ms = take_stamp(slot[FIELD_FINISHED_AT].value);
     return result;
 }
 
 int rxp_result_parse(const char *text, size_t bytes, struct rxp_result **out, struct rxp_refusal *why)
 {
     struct json_slice document;
-    struct json_slice slot[FIELDS];
+    struct contract_slot slot[FIELDS];
 
     if (out != NULL)
         *out = NULL;

@@ -168,6 +168,7 @@ static const struct {
     {WITH("\"environment\":{\"A\":1}"), "'A' in field 'environment' must be a string, not a number"},
     {WITH("\"environment\":null"), "field 'environment' must be an object of strings, not null"},
     {WITH("\"metadata\":{\"a\":\"b\",\"n\":{}}"), "'n' in field 'metadata' must be a string, not an object"},
+    {WITH("\"metadata\":{\"x\":null,\"n\":{}}"), "'x' in field 'metadata' must be a string, not null"},
     {WITH("\"metadata\":\"x\""), "field 'metadata' must be an object of strings, not a string"},
     {WITH("\"input_payload_path\":1"), "field 'input_payload_path' must be a string or null, not a number"},
     {WITH("\"output_result_path\":[]"), "field 'output_result_path' must be a string or null, not an array"},

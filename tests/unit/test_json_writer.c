@@ -2,6 +2,7 @@
 #include "support/check_main.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,37 @@ START_TEST(writes_null_and_whole_numbers)
 }
 END_TEST
 
+static const int64_t numbers[] = {0,   1,    -1,      9,         10,        -10,          99,          100,
+                                  -99, 1000, 4294967, INT32_MAX, INT32_MIN, 999999999999, INT64_MAX - 1, INT64_MIN + 1};
+
+START_TEST(writes_a_number_as_printf_does)
+{
+    struct json_writer writer;
+    char expected[32];
+
+    json_writer_init(&writer, 0);
+    json_put_int(&writer, numbers[_i]);
+    snprintf(expected, sizeof(expected), "%lld", (long long)numbers[_i]);
+    free(take(&writer, expected));
+}
+END_TEST
+
+START_TEST(a_char_at_a_time_it_grows_as_well)
+{
+    char expected[101];
+    struct json_writer writer;
+
+    memset(expected, ',', 100);
+    expected[100] = '\0';
+    for (size_t room = 0; room < 3; room++) {
+        json_writer_init(&writer, room);
+        for (size_t i = 0; i < 100; i++)
+            json_put_char(&writer, ',');
+        free(take(&writer, expected));
+    }
+}
+END_TEST
+
 START_TEST(a_failure_is_kept_to_the_end)
 {
     struct json_writer writer;
@@ -91,6 +123,8 @@ Suite *test_suite(void)
     Suite *suite = suite_create("json_writer");
     TCase *tcase = tcase_create("json_writer");
 
+    tcase_add_loop_test(tcase, writes_a_number_as_printf_does, 0, (int)(sizeof(numbers) / sizeof(numbers[0])));
+    tcase_add_test(tcase, a_char_at_a_time_it_grows_as_well);
     tcase_add_test(tcase, grows_from_any_room_and_always_ends_with_a_nul);
     tcase_add_test(tcase, escapes_what_json_does_not_allow_raw);
     tcase_add_test(tcase, leaves_utf8_alone_and_mends_what_is_not);
