@@ -340,10 +340,10 @@ static int take_named(struct plan_source *source, struct rxp_http_plan *plan)
     size_t n = 0;
 
     for (enum plan_key key = 0; key < PLAN_KEYS; key++) {
-        const char *text = text_of(source, key);
-        bool is_read = plan->polls || !plan_key_is(key, PLAN_POLLS);
         if (!plan_key_is(key, PLAN_URL))
             continue;
+        const char *text = text_of(source, key);
+        bool is_read = plan->polls || !plan_key_is(key, PLAN_POLLS);
         if (text != NULL && !source->value[key].from_defaults && is_read)
             list[n++] = (struct rxp_named_url){.url = text};
         text = default_of(defaults, key);

@@ -97,6 +97,21 @@ static const char *fill(struct plan_source *source, const char *text, enum templ
     return filled;
 }
 
+/* With what is filled now, and with ids as long as they may be. */
+static int check_length(struct plan_source *source, const struct plan_call_rules *rules, unsigned now,
+                        const struct template_fills *fills)
+{
+    const char *text = source->value[rules->url].text;
+    size_t bytes = template_write(NULL, text, strlen(text), TEMPLATE_URL, now, fills, URL_MAX_BYTES);
+
+    bytes += template_longest(text, strlen(text), TEMPLATE_URL, rules->url_fills | TEMPLATE_PATH) - strlen(text);
+    if (bytes > URL_MAX_BYTES)
+        return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
+                          "%s could become longer than %d bytes with its placeholders filled",
+                          plan_key_name(rules->url), URL_MAX_BYTES);
+    return 0;
+}
+
 static int read_url(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
 {
     const char *text = source->value[rules->url].text;
@@ -108,19 +123,18 @@ static int read_url(struct plan_source *source, const struct plan_call_rules *ru
 
     if (url_check(plan_key_name(rules->url), text, marks, source->why) < 0)
         return plan_source_blame(source, rules->url, PLAN_KEYS);
-    if (check_variables(source, rules->url, URL_VARIABLES) < 0)
+    const unsigned found = template_marks(text, strlen(text), marks, &n);
+    if ((found & TEMPLATE_VAR) != 0 && check_variables(source, rules->url, URL_VARIABLES) < 0)
         return -1;
-    bytes = template_write(NULL, text, strlen(text), TEMPLATE_URL, now, &fills, URL_MAX_BYTES);
-    bytes += template_longest(text, strlen(text), TEMPLATE_URL, marks) - strlen(text);
-    if (bytes > URL_MAX_BYTES)
-        return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
-                          "%s could become longer than %d bytes with its placeholders filled",
-                          plan_key_name(rules->url), URL_MAX_BYTES);
+    if (n > 0 && check_length(source, rules, now, &fills) < 0)
+        return -1;
+    out->url = text;
+    out->url_has_run_id = (found & TEMPLATE_RUN_ID) != 0;
+    out->url_has_prepared_id = (found & TEMPLATE_PREPARED_ID) != 0;
+    if ((found & now) == 0)
+        return 0;
     if (check_url_values(source, rules->url) < 0 || check_segments(source, rules->url, now, &fills) < 0)
         return -1;
-    unsigned later = template_marks(text, strlen(text), marks & (LATER | TEMPLATE_PATH), &n);
-    out->url_has_run_id = (later & TEMPLATE_RUN_ID) != 0;
-    out->url_has_prepared_id = (later & TEMPLATE_PREPARED_ID) != 0;
     out->url = fill(source, text, TEMPLATE_URL, now, &fills, &bytes);
     return out->url == NULL ? -1 : 0;
 }
@@ -191,7 +205,8 @@ static int read_body(struct plan_source *source, const struct plan_call_rules *r
     /* A small message that repeats a variable must not take much memory for as long as its run waits. (Later, what was said
      * is not all there any more; but all bodies are among those that were held against it.) */
     source->filled_bytes += n_filled > 0 ? bytes : 0;
-    if (!source->is_later && source->filled_bytes > FILLED_FREE_BYTES + FILLED_FACTOR * source->said_bytes)
+    if (!source->is_later && source->filled_bytes > FILLED_FREE_BYTES &&
+        source->filled_bytes - FILLED_FREE_BYTES > FILLED_FACTOR * plan_source_said_bytes(source))
         return refuse_about(source, rules->body,
                             "repeats variables too often: filled, the bodies of a run may have 64 KiB and four times "
                             "what message and profile hold");

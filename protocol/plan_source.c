@@ -45,13 +45,6 @@ int plan_source_no_memory(struct plan_source *source)
     return rxp_refuse(source->why, RXP_OK, "no memory for the plan of a run");
 }
 
-bool plan_source_is_missing(const struct plan_source *source, enum plan_key key)
-{
-    const char *text = source->value[key].text;
-
-    return text == NULL || text[0] == '\0';
-}
-
 static int add_variable(struct plan_source *source, const struct rxp_pair *pair, const char *name, bool from_defaults)
 {
     if (!template_name_is(name, strlen(name)))
@@ -109,15 +102,6 @@ static size_t count_variables(const struct rxp_pair *pairs, size_t n_pairs)
     return n;
 }
 
-static size_t count_bytes(const struct rxp_pair *pairs, size_t n_pairs)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < n_pairs; i++)
-        bytes += strlen(pairs[i].key) + strlen(pairs[i].value);
-    return bytes;
-}
-
 static int read_defaults(struct plan_source *source)
 {
     const struct rxp_defaults *defaults = source->defaults;
@@ -141,11 +125,8 @@ static int read_all(struct plan_source *source, const struct rxp_invocation *inv
     source->invocation = invocation;
     source->defaults = defaults;
     source->why = why;
-    source->said_bytes = count_bytes(invocation->metadata, invocation->n_metadata);
-    if (defaults != NULL) {
+    if (defaults != NULL)
         n += count_variables(defaults->metadata, defaults->n_metadata);
-        source->said_bytes += count_bytes(defaults->metadata, defaults->n_metadata);
-    }
     source->variables = n <= PLAN_SOURCE_FEW ? source->few : malloc(n * sizeof(*source->variables));
     if (source->variables == NULL)
         return plan_source_no_memory(source);
@@ -208,6 +189,24 @@ const struct plan_variable *plan_source_variable(const struct plan_source *sourc
         source->variables[low].name[bytes] != '\0')
         return NULL;
     return &source->variables[low];
+}
+
+static size_t count_bytes(const struct rxp_pair *pairs, size_t n_pairs)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < n_pairs; i++)
+        bytes += strlen(pairs[i].key) + strlen(pairs[i].value);
+    return bytes;
+}
+
+size_t plan_source_said_bytes(const struct plan_source *source)
+{
+    const struct rxp_invocation *invocation = source->invocation;
+    const struct rxp_defaults *defaults = source->defaults;
+    size_t bytes = count_bytes(invocation->metadata, invocation->n_metadata);
+
+    return defaults == NULL ? bytes : bytes + count_bytes(defaults->metadata, defaults->n_metadata);
 }
 
 static const char *variable_value(const void *vars, const char *name, size_t bytes)

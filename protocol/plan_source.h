@@ -32,7 +32,6 @@ struct plan_source {
     struct plan_value value[PLAN_KEYS]; /* empty for families */
     struct plan_variable *variables;    /* by name; of two with one name the message's is first */
     size_t n_variables;
-    size_t said_bytes;   /* of the metadata of both */
     size_t filled_bytes; /* of bodies that variables were filled into */
     struct arena arena; /* whose chunks the plan takes over */
     struct plan_variable few[PLAN_SOURCE_FEW]; /* room for as many variables as most have */
@@ -48,9 +47,16 @@ int plan_source_init_later(struct plan_source *source, const struct rxp_invocati
 void plan_source_deinit(struct plan_source *source);
 
 /* What is required must not be empty either. */
-bool plan_source_is_missing(const struct plan_source *source, enum plan_key key);
+static inline bool plan_source_is_missing(const struct plan_source *source, enum plan_key key)
+{
+    const char *text = source->value[key].text;
+
+    return text == NULL || text[0] == '\0';
+}
 /* NULL where there is no such var.NAME. */
 const struct plan_variable *plan_source_variable(const struct plan_source *source, const char *name, size_t bytes);
+/* Of the metadata of both. */
+size_t plan_source_said_bytes(const struct plan_source *source);
 /* The invocation_id and the variables. */
 struct template_fills plan_source_fills(const struct plan_source *source);
 

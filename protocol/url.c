@@ -37,6 +37,8 @@ static int check_characters(const char *key, const char *url, unsigned fills, st
     for (const char *at = url; at < end; at++) {
         unsigned char c = (unsigned char)*at;
         struct template_mark mark;
+        if (c > 0x20 && c < 0x7F && c != '\\' && c != '%' && c != '{' && c != '}')
+            continue;
         if (c <= 0x20 || c == 0x7F)
             return refuse(why, key, url, c == ' ' ? "holds a space: write %20" : "holds a control character");
         if (c >= 0x80)
@@ -46,7 +48,7 @@ static int check_characters(const char *key, const char *url, unsigned fills, st
         /* What is filled in must not become the end of an escape. */
         if (c == '%' && (at[1] == '{' || (at[1] != '\0' && at[2] == '{')))
             return refuse(why, key, url, "has a placeholder within a percent escape (a '%' of its own is %25)");
-        if (c != '{' && c != '}')
+        if (c == '%')
             continue;
         if (fills == 0)
             return refuse(why, key, url, "holds a brace, but has no placeholders: write %7B and %7D");

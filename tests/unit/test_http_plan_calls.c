@@ -313,6 +313,19 @@ START_TEST(what_placeholders_make_longer_has_a_limit)
     ck_assert_uint_gt(plan.owned_bytes, 400002);
     ck_assert_uint_lt(plan.owned_bytes, 402000);
     rxp_http_plan_deinit(&plan);
+    /* Four times what message and profile hold: five would be too often for the message alone. */
+    body[1 + 4 * 7] = '{';
+    body[2 + 4 * 7] = 'v';
+    body[1 + 5 * 7] = '"';
+    body[2 + 5 * 7] = '\0';
+    assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.body repeats variables too often");
+    set_default(&sample, "var.y", value);
+    assert_made(&sample, &plan);
+    ck_assert_uint_eq(plan.kickoff.body_bytes, 500002);
+    rxp_http_plan_deinit(&plan);
+    sample.has_defaults = false;
+    body[1 + 4 * 7] = '"';
+    body[2 + 4 * 7] = '\0';
     /* All bodies together. */
     set(&sample, "http.prepare_body", body);
     assert_refused(&sample, RXP_ERROR_INVALID_METADATA, "http.prepare_body repeats variables too often");

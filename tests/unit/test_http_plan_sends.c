@@ -74,12 +74,29 @@ START_TEST(a_header_goes_only_to_origins_that_its_maker_names)
 }
 END_TEST
 
+START_TEST(kind_http_names_no_url_that_only_polls_have)
+{
+    const struct rxp_pair pairs[] = {{"http.url", "http://h/"},
+                                     {"http.poll_url_template", "http://elsewhere/{run_id}"},
+                                     {"http.header.X-Key", "k"}};
+    const struct rxp_invocation invocation = {.invocation_id = "i", .kind = RXP_KIND_HTTP, .metadata = pairs, .n_metadata = 3};
+    struct rxp_http_plan plan;
+    struct rxp_refusal why;
+
+    ck_assert_int_eq(rxp_http_plan_make(&invocation, NULL, &plan, &why), 0);
+    ck_assert(rxp_http_plan_sends(&plan, &plan.headers[0], "http://h/x"));
+    ck_assert(!rxp_http_plan_sends(&plan, &plan.headers[0], "http://elsewhere/x"));
+    rxp_http_plan_deinit(&plan);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("http_plan_sends");
     TCase *tcase = tcase_create("http_plan_sends");
 
     tcase_add_loop_test(tcase, an_origin_is_scheme_host_and_port, 0, ROWS(origins));
+    tcase_add_test(tcase, kind_http_names_no_url_that_only_polls_have);
     tcase_add_test(tcase, a_header_goes_only_to_origins_that_its_maker_names);
     suite_add_tcase(suite, tcase);
     return suite;
