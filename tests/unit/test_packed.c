@@ -207,7 +207,7 @@ END_TEST
 START_TEST(bodies_that_repeat_a_variable_are_not_refused_the_second_time)
 {
     enum { TIMES = 130 };
-    static char body[TIMES * 9 + 16] = "[";
+    static char body[TIMES * 10 + 16] = "[";
     static char long_body[128 * 1024];
     static char value[1000];
     struct sample sample;
