@@ -93,11 +93,11 @@ START_TEST(a_char_at_a_time_it_grows_as_well)
     char expected[101];
     struct json_writer writer;
 
-    memset(expected, ',', 100);
-    expected[100] = '\0';
-    for (size_t room = 0; room < 3; room++) {
-        json_writer_init(&writer, room);
-        for (size_t i = 0; i < 100; i++)
+    for (size_t n = 0; n <= 100; n++) {
+        memset(expected, ',', n);
+        expected[n] = '\0';
+        json_writer_init(&writer, 1);
+        for (size_t i = 0; i < n; i++)
             json_put_char(&writer, ',');
         free(take(&writer, expected));
     }
