@@ -1,6 +1,7 @@
 #include "support/check_main.h"
 
 #include "core/lanes.h"
+#include "support/job_stage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,46 +11,57 @@
 static struct assignment one = {.topic = "in", .partition = 1};
 static struct assignment two = {.topic = "in", .partition = 2};
 
-/* Only what lanes look at. */
-static struct job jobs[JOBS];
-static char keys[JOBS][8];
+static struct job *jobs[JOBS];
 
-static struct job *make_job(size_t i, struct assignment *assignment, const char *key)
+static struct job *make_job_of(size_t i, struct assignment *assignment, const void *key, size_t key_bytes)
 {
-    struct job *job = &jobs[i];
+    struct job *job = jobs[i] = calloc(1, job_bytes(key_bytes + 2));
     list_init(&job->node);
     job->ref = (struct ref){assignment, (int64_t)i};
-    if (key != NULL) {
-        job->key = memcpy(keys[i], key, strlen(key) + 1);
-        job->key_bytes = strlen(key);
-    }
+    stage_envelope(job, key, key_bytes, NULL);
     return job;
 }
 
-static void jobs_clear(void)
+static struct job *make_job(size_t i, struct assignment *assignment, const char *key)
+{
+    return make_job_of(i, assignment, key, key != NULL ? strlen(key) : 0);
+}
+
+static void drop_job(size_t i)
+{
+    free(jobs[i]);
+    jobs[i] = NULL;
+}
+
+static void setup(void)
 {
     memset(jobs, 0, sizeof jobs);
+}
+
+static void teardown(void)
+{
+    for (size_t i = 0; i < JOBS; i++)
+        drop_job(i);
 }
 
 START_TEST(jobs_of_a_key_go_one_at_a_time_in_their_order)
 {
     struct lanes *lanes = lanes_new(LANES_KEY);
-    jobs_clear();
     ck_assert_int_eq(lanes_enter(lanes, make_job(0, &one, "k")), LANES_GO);
     for (size_t i = 1; i < 5; i++) {
         ck_assert_int_eq(lanes_enter(lanes, make_job(i, &one, "k")), LANES_WAIT);
     }
     ck_assert_uint_eq(lanes_waiting(lanes), 4);
     for (size_t i = 0; i < 4; i++) {
-        struct job *next = lanes_leave(lanes, &jobs[i]);
-        ck_assert_ptr_eq(next, &jobs[i + 1]);
+        struct job *next = lanes_leave(lanes, jobs[i]);
+        ck_assert_ptr_eq(next, jobs[i + 1]);
         ck_assert(list_is_empty(&next->node)); /* free for other lists */
-        memset(keys[i], '?', sizeof keys[i]);  /* gone with its job: the lane is the next one's now */
+        drop_job(i); /* and its key: the lane is the next one's now */
         ck_assert_uint_eq(lanes_waiting(lanes), 3 - i);
     }
     ck_assert_int_eq(lanes_enter(lanes, make_job(5, &one, "k")), LANES_WAIT);
-    ck_assert_ptr_eq(lanes_leave(lanes, &jobs[4]), &jobs[5]);
-    ck_assert_ptr_null(lanes_leave(lanes, &jobs[5]));
+    ck_assert_ptr_eq(lanes_leave(lanes, jobs[4]), jobs[5]);
+    ck_assert_ptr_null(lanes_leave(lanes, jobs[5]));
     ck_assert_int_eq(lanes_enter(lanes, make_job(6, &one, "k")), LANES_GO); /* the lane had gone */
     lanes_free(lanes);
 }
@@ -70,12 +82,11 @@ static const struct {
 START_TEST(only_those_of_its_own_lane_wait_for_a_job)
 {
     struct lanes *lanes = lanes_new(beside[_i].mode);
-    jobs_clear();
     ck_assert_int_eq(lanes_enter(lanes, make_job(0, &one, "k")), LANES_GO);
     ck_assert_int_eq(lanes_enter(lanes, make_job(1, beside[_i].assignment, beside[_i].key)), beside[_i].entry);
-    struct job *next = lanes_leave(lanes, &jobs[0]);
-    ck_assert_ptr_eq(next, beside[_i].entry == LANES_WAIT ? &jobs[1] : NULL);
-    ck_assert_ptr_null(lanes_leave(lanes, &jobs[1]));
+    struct job *next = lanes_leave(lanes, jobs[0]);
+    ck_assert_ptr_eq(next, beside[_i].entry == LANES_WAIT ? jobs[1] : NULL);
+    ck_assert_ptr_null(lanes_leave(lanes, jobs[1]));
     lanes_free(lanes);
 }
 END_TEST
@@ -83,14 +94,13 @@ END_TEST
 START_TEST(jobs_without_a_key_do_not_wait_and_empty_keys_do)
 {
     struct lanes *lanes = lanes_new(LANES_KEY);
-    jobs_clear();
     for (size_t i = 0; i < 3; i++) {
         ck_assert_int_eq(lanes_enter(lanes, make_job(i, &one, NULL)), LANES_GO);
     }
     ck_assert_int_eq(lanes_enter(lanes, make_job(3, &one, "")), LANES_GO);
     ck_assert_int_eq(lanes_enter(lanes, make_job(4, &one, "")), LANES_WAIT);
-    ck_assert_ptr_null(lanes_leave(lanes, &jobs[0]));
-    ck_assert_ptr_eq(lanes_leave(lanes, &jobs[3]), &jobs[4]);
+    ck_assert_ptr_null(lanes_leave(lanes, jobs[0]));
+    ck_assert_ptr_eq(lanes_leave(lanes, jobs[3]), jobs[4]);
     lanes_free(lanes);
 }
 END_TEST
@@ -98,18 +108,11 @@ END_TEST
 START_TEST(keys_are_bytes)
 {
     struct lanes *lanes = lanes_new(LANES_KEY);
-    jobs_clear();
-    make_job(0, &one, "");
-    make_job(1, &one, "");
-    make_job(2, &one, "");
-    memcpy(keys[0], "a\0b", 3);
-    memcpy(keys[1], "a\0c", 3);
-    memcpy(keys[2], "a\0b", 3);
+    static const char *const keys[] = {"a\0b", "a\0c", "a\0b"};
     for (size_t i = 0; i < 3; i++) {
-        jobs[i].key_bytes = 3;
-        ck_assert_int_eq(lanes_enter(lanes, &jobs[i]), i < 2 ? LANES_GO : LANES_WAIT);
+        ck_assert_int_eq(lanes_enter(lanes, make_job_of(i, &one, keys[i], 3)), i < 2 ? LANES_GO : LANES_WAIT);
     }
-    ck_assert_ptr_eq(lanes_leave(lanes, &jobs[0]), &jobs[2]);
+    ck_assert_ptr_eq(lanes_leave(lanes, jobs[0]), jobs[2]);
     lanes_free(lanes);
 }
 END_TEST
@@ -131,7 +134,6 @@ START_TEST(those_that_wait_come_back_when_their_assignment_leaves)
     static struct dropped dropped;
     dropped.n = 0;
     struct lanes *lanes = lanes_new(LANES_KEY);
-    jobs_clear();
     lanes_enter(lanes, make_job(0, &one, "k"));
     lanes_enter(lanes, make_job(1, &two, "k"));
     lanes_enter(lanes, make_job(2, &one, "l"));
@@ -143,17 +145,17 @@ START_TEST(those_that_wait_come_back_when_their_assignment_leaves)
     lanes_drop(lanes, &one, on_dropped, &dropped);
     ck_assert_uint_eq(dropped.n, 3);
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_ptr_eq(dropped.job[i], &jobs[3 + 2 * i]);
+        ck_assert_ptr_eq(dropped.job[i], jobs[3 + 2 * i]);
         ck_assert_ptr_null(lanes_leave(lanes, dropped.job[i])); /* it holds no lane: harmless */
     }
     ck_assert_uint_eq(lanes_waiting_of(lanes, &one), 0);
     ck_assert_uint_eq(lanes_waiting(lanes), 3);
     lanes_drop(lanes, &one, on_dropped, &dropped);
     ck_assert_uint_eq(dropped.n, 3);
-    ck_assert_ptr_null(lanes_leave(lanes, &jobs[0]));
-    ck_assert_ptr_null(lanes_leave(lanes, &jobs[2]));
+    ck_assert_ptr_null(lanes_leave(lanes, jobs[0]));
+    ck_assert_ptr_null(lanes_leave(lanes, jobs[2]));
     lanes_drop(lanes, &one, on_dropped, &dropped); /* unknown by now */
-    ck_assert_ptr_eq(lanes_leave(lanes, &jobs[1]), &jobs[4]);
+    ck_assert_ptr_eq(lanes_leave(lanes, jobs[1]), jobs[4]);
     lanes_drop(lanes, NULL, on_dropped, &dropped);
     ck_assert_uint_eq(dropped.n, 5);
     ck_assert_uint_eq(lanes_waiting(lanes), 0);
@@ -170,7 +172,6 @@ START_TEST(a_long_random_course_keeps_every_lane_in_order)
     static struct job *queue[LANES][STEPS / LANES * 4];
     struct lanes *lanes = lanes_new(LANES_KEY);
     size_t made = 0, waiting[2] = {0, 0};
-    jobs_clear();
     memset(holder, 0, sizeof holder);
     memset(head, 0, sizeof head);
     memset(tail, 0, sizeof tail);
@@ -213,7 +214,6 @@ START_TEST(many_partitions_each_have_their_lane)
     enum { PARTITIONS = 1000 };
     static struct assignment many[PARTITIONS];
     struct lanes *lanes = lanes_new(LANES_PARTITION);
-    jobs_clear();
     for (size_t i = 0; i < PARTITIONS; i++) {
         ck_assert_int_eq(lanes_enter(lanes, make_job(i, &many[i], NULL)), LANES_GO);
     }
@@ -222,8 +222,8 @@ START_TEST(many_partitions_each_have_their_lane)
         ck_assert_uint_eq(lanes_waiting_of(lanes, &many[i]), 1);
     }
     for (size_t i = 0; i < PARTITIONS; i++) {
-        ck_assert_ptr_eq(lanes_leave(lanes, &jobs[i]), &jobs[PARTITIONS + i]);
-        ck_assert_ptr_null(lanes_leave(lanes, &jobs[PARTITIONS + i]));
+        ck_assert_ptr_eq(lanes_leave(lanes, jobs[i]), jobs[PARTITIONS + i]);
+        ck_assert_ptr_null(lanes_leave(lanes, jobs[PARTITIONS + i]));
         ck_assert_uint_eq(lanes_waiting_of(lanes, &many[i]), 0);
     }
     lanes_free(lanes);
@@ -235,6 +235,7 @@ Suite *test_suite(void)
 {
     Suite *suite = suite_create("lanes");
     TCase *tcase = tcase_create("lanes");
+    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, jobs_of_a_key_go_one_at_a_time_in_their_order);
     tcase_add_loop_test(tcase, only_those_of_its_own_lane_wait_for_a_job, 0, (int)(sizeof beside / sizeof beside[0]));
     tcase_add_test(tcase, jobs_without_a_key_do_not_wait_and_empty_keys_do);

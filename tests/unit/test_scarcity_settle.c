@@ -1,6 +1,7 @@
 /* Results on their way out, as memory fails: a result that could not be made is not sent, does not count as sent, and goes, whole, as
  * soon as there is memory again. publisher_send is this file's. */
 #include "support/check_main.h"
+#include "support/job_stage.h"
 #include "support/scarce.h"
 
 #include "core/intake.h"
@@ -63,20 +64,18 @@ static bool is_rejected;
 static struct job *job_made(void)
 {
     struct rxp_refusal why;
-    struct job *job = calloc(1, sizeof *job);
-    list_init(&job->node);
-    run_init(&job->run);
+    struct job *job = stage_job();
     ck_assert_ptr_nonnull(awake_new(&job->run));
     job->value = strdup("the raw input");
     job->value_bytes = strlen(job->value);
-    job->key = strdup("key");
-    job->key_bytes = 3;
     ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->run.awake->parsed, &why), 0);
     job->run.awake->invocation = job->run.awake->parsed;
     job->run.awake->outcome = is_rejected ? (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON}
                                    : (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
-    job->headers = rd_kafka_headers_new(4);
-    rd_kafka_header_add(job->headers, "kafka_replyTopic", -1, "replies", -1);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+    rd_kafka_header_add(headers, "kafka_replyTopic", -1, "replies", -1);
+    stage_envelope(job, "key", 3, headers);
+    rd_kafka_headers_destroy(headers);
     assignment.holders = 1;
     job->ref = (struct ref){assignment_hold(&assignment), 4711};
     memset(&played, 0, sizeof played);
@@ -251,8 +250,12 @@ static void copy_message(long n, long failures)
     struct job *job = job_new(&assignment, &message);
     bool failed = scarce_end();
     ck_assert(failed == (job == NULL));
-    if (job != NULL)
-        ck_assert(job->value_bytes == message.len && memcmp(job->value, payload, message.len) == 0 && job->key_bytes == 3);
+    if (job != NULL) {
+        size_t key_bytes;
+        const void *copied = envelope_key(job_envelope(job), &key_bytes);
+        ck_assert(job->value_bytes == message.len && memcmp(job->value, payload, message.len) == 0);
+        ck_assert(key_bytes == 3 && memcmp(copied, key, 3) == 0);
+    }
     job_free(job);
     ck_assert_uint_eq(assignment.holders, 1);
 }

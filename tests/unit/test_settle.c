@@ -4,6 +4,7 @@
 #include "core/settle.h"
 #include "engine/awake.h"
 #include "protocol/result.h"
+#include "support/job_stage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,30 +88,25 @@ static const char *const patterns[] = {"replies"};
 
 struct scene {
     struct job *job;
+    rd_kafka_headers_t *headers; /* of its message */
     struct settle_config config;
     struct fit fit;
 };
 
 static void header(struct scene *scene, const char *name, const void *value, ssize_t bytes)
 {
-    if (scene->job->headers == NULL) {
-        scene->job->headers = rd_kafka_headers_new(8);
-    }
-    rd_kafka_header_add(scene->job->headers, name, -1, value, bytes);
+    rd_kafka_header_add(scene->headers, name, -1, value, bytes);
+    stage_envelope(scene->job, "key", 3, scene->headers);
 }
 
 static void scene_init(struct scene *scene)
 {
     struct rxp_refusal why;
     memset(&played, 0, sizeof played);
-    struct job *job = calloc(1, sizeof *job);
-    list_init(&job->node);
-    run_init(&job->run);
+    struct job *job = stage_job();
     ck_assert_ptr_nonnull(awake_new(&job->run));
     job->value = strdup("the raw input");
     job->value_bytes = strlen(job->value);
-    job->key = strdup("key");
-    job->key_bytes = 3;
     ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->run.awake->parsed, &why), 0);
     job->run.awake->invocation = job->run.awake->parsed;
     job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
@@ -118,6 +114,7 @@ static void scene_init(struct scene *scene)
     assignment.holders = 1;
     job->ref = (struct ref){assignment_hold(&assignment), 4711};
     scene->job = job;
+    scene->headers = rd_kafka_headers_new(8);
     fit_init(&scene->fit);
     scene->config = (struct settle_config){
         .worker_id = "w-1",
@@ -148,6 +145,7 @@ static void scene_deinit(struct scene *scene)
         free(played.sent[i].value);
         rd_kafka_headers_destroy(played.sent[i].headers);
     }
+    rd_kafka_headers_destroy(scene->headers);
     job_free(scene->job);
     ck_assert_uint_eq(assignment.holders, 1);
 }
@@ -272,8 +270,7 @@ START_TEST(a_reply_has_the_key_that_the_request_has)
 
     scene_init(&scene);
     ask_reply(&scene);
-    free(scene.job->key);
-    scene.job->key = NULL;
+    stage_envelope(scene.job, NULL, 0, scene.headers);
     send_it(&scene);
     ck_assert_str_eq(last()->key, "-");
     deliver_and_send(&scene, DELIVERY_ACKNOWLEDGED);

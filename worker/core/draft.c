@@ -13,46 +13,59 @@ static int put_header(rd_kafka_headers_t *headers, const char *name, const char 
     return rd_kafka_header_add(headers, name, -1, value, -1) == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
 }
 
-static rd_kafka_headers_t *copy_correlation(const rd_kafka_headers_t *from)
+static bool is_among(const char *name, const char *const *names, size_t n)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is said of a run belongs to the run's own span; tracestate goes along as it came. It is shed with the copied headers. */
+static bool has_own_trace(const struct job *job, enum job_stage stage)
+{
+    return stage != JOB_DEAD_LETTER && job->run.trace != NULL && job->shed < ANSWER_SHED_HEADERS;
+}
+
+static bool is_copied(const char *name, const struct job *job, enum job_stage stage)
+{
+    if (job->shed >= ANSWER_SHED_HEADERS && (stage != JOB_REPLY || !reply_is_correlation(name))) {
+        return false;
+    }
+    if (has_own_trace(job, stage) && strcmp(name, TRACE_PARENT_HEADER) == 0) {
+        return false;
+    }
+    size_t n_dropped;
+    const char *const *dropped = reply_dropped_headers(&n_dropped);
+    return stage != JOB_REPLY || !is_among(name, dropped, n_dropped);
+}
+
+/* The input's own headers, unless they were shed, in their order; a name of the worker's own is replaced, not doubled. NULL for
+ * want of memory. */
+static rd_kafka_headers_t *copy_headers(const struct job *job, enum job_stage stage, const char *const *own, size_t n_own)
+{
+    struct envelope_header header;
     rd_kafka_headers_t *headers = rd_kafka_headers_new(8);
-    const char *name;
-    const void *value;
-    size_t bytes;
-    for (size_t i = 0; rd_kafka_header_get_all(from, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        if (reply_is_correlation(name)) {
-            rd_kafka_header_add(headers, name, -1, value, (ssize_t)bytes);
+    for (size_t at = 0; headers != NULL && envelope_next(job_envelope(job), &at, &header);) {
+        if (is_copied(header.name, job, stage) && !is_among(header.name, own, n_own) &&
+            rd_kafka_header_add(headers, header.name, -1, header.value, (ssize_t)header.value_bytes) !=
+                RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_headers_destroy(headers);
+            headers = NULL;
         }
     }
     return headers;
 }
 
-/* The input's own headers, unless they were shed; a name of the worker's own is replaced, not doubled. */
-static rd_kafka_headers_t *copy_headers(const struct job *job, enum job_stage stage, const char *const *own, size_t n_own)
-{
-    if (job->headers == NULL) {
-        return rd_kafka_headers_new(8);
-    }
-    if (job->shed >= ANSWER_SHED_HEADERS && stage != JOB_REPLY) {
-        return rd_kafka_headers_new(8);
-    }
-    rd_kafka_headers_t *headers =
-        job->shed >= ANSWER_SHED_HEADERS ? copy_correlation(job->headers) : rd_kafka_headers_copy(job->headers);
-    for (size_t i = 0; headers != NULL && i < n_own; i++) {
-        rd_kafka_header_remove(headers, own[i]);
-    }
-    return headers;
-}
-
-/* What is said of a run belongs to the run's own span; tracestate goes along as it came. It is shed with the copied headers. */
-static int put_trace(rd_kafka_headers_t *headers, const struct job *job)
+static int put_trace(rd_kafka_headers_t *headers, const struct job *job, enum job_stage stage)
 {
     char parent[TRACE_PARENT_BYTES];
-    if (job->run.trace == NULL || job->shed >= ANSWER_SHED_HEADERS) {
+    if (!has_own_trace(job, stage)) {
         return 0;
     }
     trace_context_write_own(job->run.trace, parent);
-    rd_kafka_header_remove(headers, TRACE_PARENT_HEADER);
     return put_header(headers, TRACE_PARENT_HEADER, parent);
 }
 
@@ -64,18 +77,8 @@ static rd_kafka_headers_t *answer_headers(const struct job *job, enum job_stage 
     if (headers == NULL) {
         return NULL;
     }
-    if (put_trace(headers, job) != 0) {
-        rd_kafka_headers_destroy(headers);
-        return NULL;
-    }
-    if (stage == JOB_REPLY) {
-        size_t n;
-        const char *const *dropped = reply_dropped_headers(&n);
-        for (size_t i = 0; i < n; i++) {
-            rd_kafka_header_remove(headers, dropped[i]);
-        }
-    }
-    if (put_header(headers, own[0], id) != 0 ||
+    if (put_trace(headers, job, stage) != 0 ||
+        put_header(headers, own[0], id) != 0 ||
         put_header(headers, own[1], rxp_status_name(status)) != 0 ||
         put_header(headers, own[2], "application/json") != 0) {
         rd_kafka_headers_destroy(headers);
@@ -109,8 +112,7 @@ static rd_kafka_headers_t *dead_letter_headers(const struct job *job)
 static void compose_dead_letter(struct draft *draft, const struct job *job, const struct settle_config *config)
 {
     draft->message.topic = config->dead_letter_topic;
-    draft->message.key = job->key;
-    draft->message.key_bytes = job->key_bytes;
+    draft->message.key = envelope_key(job_envelope(job), &draft->message.key_bytes);
     draft->message.value = job->value;
     draft->message.value_bytes = job->value_bytes;
     draft->message.headers = dead_letter_headers(job);
@@ -129,15 +131,14 @@ static void compose_answer(struct draft *draft, const struct job *job, const str
     };
     const char *id = answer_id(&job->run, &context, draft->id);
     draft->message.topic = config->results_topic;
-    draft->message.key = job->key;
-    draft->message.key_bytes = job->key_bytes;
+    draft->message.key = envelope_key(job_envelope(job), &draft->message.key_bytes);
     if (stage == JOB_REPLY) {
         /* The request's key, and none where it had none, whatever results-key says: the requester reads keys as what it
          * writes. */
         draft->message.topic = job->reply.topic;
         draft->message.partition = job->reply.partition;
         draft->message.optional = true;
-    } else if (config->key_by_id || job->key == NULL || job->shed >= ANSWER_SHED_IDENTITY) {
+    } else if (config->key_by_id || draft->message.key == NULL || job->shed >= ANSWER_SHED_IDENTITY) {
         draft->message.key = id;
         draft->message.key_bytes = strlen(id);
     }
@@ -170,9 +171,10 @@ int draft_compose_running(struct draft *draft, const struct job *job, const stru
         .worker_id = config->worker_id,
         .source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset},
     };
-    draft->message = (struct publisher_message){.topic = topic, .partition = -1, .key = job->key, .key_bytes = job->key_bytes};
+    draft->message = (struct publisher_message){.topic = topic, .partition = -1};
+    draft->message.key = envelope_key(job_envelope(job), &draft->message.key_bytes);
     const char *id = answer_id(&job->run, &context, draft->id);
-    if (config->key_by_id || job->key == NULL) {
+    if (config->key_by_id || draft->message.key == NULL) {
         draft->message.key = id;
         draft->message.key_bytes = strlen(id);
     }

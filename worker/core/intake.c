@@ -109,21 +109,17 @@ static enum pool_prepared put_back(struct job *job)
     return POOL_NOT_NOW;
 }
 
-/* Of several headers of one name the last counts, as with Kafka's own Headers.lastHeader. 0, or -1 for want of memory. */
+/* 0, or -1 for want of memory. */
 static int find_trace(struct job *job)
 {
-    const void *parent = NULL;
-    const void *state = NULL;
-    size_t parent_bytes = 0;
-    size_t state_bytes = 0;
-    if (job->trace != NULL || job->headers == NULL ||
-        rd_kafka_header_get_last(job->headers, TRACE_PARENT_HEADER, &parent, &parent_bytes) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        parent == NULL)
+    struct envelope_header parent;
+    struct envelope_header state;
+    if (job->trace != NULL || !envelope_find_last(job_envelope(job), TRACE_PARENT_HEADER, &parent) || parent.value == NULL)
         return 0;
-    if (rd_kafka_header_get_last(job->headers, TRACE_STATE_HEADER, &state, &state_bytes) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        state = NULL;
+    if (!envelope_find_last(job_envelope(job), TRACE_STATE_HEADER, &state))
+        state = (struct envelope_header){.value = NULL};
     const struct trace_source source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset};
-    int status = trace_context_read(parent, parent_bytes, state, state_bytes, &source, &job->trace);
+    int status = trace_context_read(parent.value, parent.value_bytes, state.value, state.value_bytes, &source, &job->trace);
     job->run.trace = job->trace;
     return status;
 }

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER_BYTES 64 /* about what librdkafka needs for one besides */
-
 static char *copy_bytes(const void *bytes, size_t n)
 {
     char *copy = malloc(n + 1);
@@ -19,41 +17,16 @@ static char *copy_bytes(const void *bytes, size_t n)
     return copy;
 }
 
-/* They are kept until the result is sent, which bears them as well. */
-static size_t count_headers(const rd_kafka_headers_t *headers)
-{
-    const char *name;
-    const void *value;
-    size_t value_bytes;
-    size_t bytes = 0;
-    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &value_bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        bytes += HEADER_BYTES + strlen(name) + value_bytes;
-    }
-    return bytes;
-}
-
 static int copy_input(struct job *job, const rd_kafka_message_t *message)
 {
     job->message_ms = rd_kafka_message_timestamp(message, NULL);
     job->value_bytes = message->len;
-    job->input_bytes = message->len + message->key_len;
+    job->input_bytes = message->len + job->envelope_bytes;
     if (message->payload != NULL) {
         job->value = copy_bytes(message->payload, message->len);
         if (job->value == NULL) {
             return -1;
         }
-    }
-    if (message->key != NULL) {
-        job->key_bytes = message->key_len;
-        job->key = copy_bytes(message->key, message->key_len);
-        if (job->key == NULL) {
-            return -1;
-        }
-    }
-    rd_kafka_headers_t *headers = NULL;
-    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        job->headers = rd_kafka_headers_copy(headers);
-        job->input_bytes += count_headers(headers);
     }
     return 0;
 }
@@ -74,10 +47,17 @@ static uint64_t hash_message(const rd_kafka_message_t *message)
 
 struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message)
 {
-    struct job *job = calloc(1, sizeof *job);
+    rd_kafka_headers_t *headers = NULL;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        headers = NULL;
+    }
+    size_t envelope_bytes = envelope_measure(message->key, message->key_len, headers);
+    struct job *job = calloc(1, job_bytes(envelope_bytes));
     if (job == NULL) {
         return NULL;
     }
+    job->envelope_bytes = (uint32_t)envelope_bytes; /* of a message, which Kafka counts in 31 bits */
+    envelope_write(job->envelope, message->key, message->key_len, headers);
     job->parcel.kind = PARCEL_JOB;
     list_init(&job->node);
     list_init(&job->permit_node);
@@ -102,12 +82,8 @@ void job_free(struct job *job)
     run_deinit(&job->run); /* before what its plan may point into */
     trace_context_free(job->trace);
     profile_set_release(job->profiles);
-    if (job->headers != NULL) {
-        rd_kafka_headers_destroy(job->headers);
-    }
     free(job->checkpoint);
     free(job->value);
-    free(job->key);
     if (job->ref.assignment != NULL) {
         assignment_release(job->ref.assignment);
     }

@@ -10,6 +10,7 @@
 
 #include "core/answer.h"
 #include "core/checkpoint.h"
+#include "core/envelope.h"
 #include "core/parcel.h"
 #include "core/reply.h"
 #include "engine/run.h"
@@ -65,10 +66,7 @@ struct job {
     size_t input_bytes;  /* value, key and headers, for the limit on bytes in flight */
     size_t plan_bytes;   /* what its plan takes beside the message, for the same */
     size_t result_bytes; /* of http.result, for the same */
-    char *key; /* NULL: none */
-    size_t key_bytes;
     int64_t message_ms; /* the input's own timestamp (Unix time); -1: it has none */
-    rd_kafka_headers_t *headers; /* NULL: none */
     /* Checkpoints. */
     uint64_t input_hash;           /* of the message; 0 where nobody asked for it */
     struct checkpoint *checkpoint; /* what ledger_take found; NULL: nothing. Owned */
@@ -89,7 +87,7 @@ struct job {
     bool told_status;   /* the same: with a status */
     bool cancel_counted; /* a cancel has hit it */
     /* Publishing. */
-    struct reply reply; /* topic is a part of `headers` */
+    struct reply reply; /* topic is a part of the envelope */
     enum job_stage stage;
     enum answer_shed shed;
     enum job_return returned;
@@ -100,6 +98,8 @@ struct job {
     bool guessed; /* http.result was left out without a try: others of its size were refused */
     size_t sent_bytes; /* its result, when that was last made for a batch: value, key and headers; 0: never */
     atomic_bool handed;
+    uint32_t envelope_bytes;
+    unsigned char envelope[]; /* its message's key and headers: job_envelope */
 };
 
 /* Copies what it needs of the message; takes a hold on the assignment. NULL for want of memory. */
@@ -109,6 +109,18 @@ void job_free(struct job *job);
 /* Of what the producer wrote, and when, so that a topic that was made anew does not take up an old one's runs. Never change
  * it: checkpoints of other processes and versions hold it. key, value: NULL for none. */
 uint64_t job_hash_input(int64_t timestamp_ms, const void *key, size_t key_bytes, const void *value, size_t value_bytes);
+
+/* Of a job's block. The envelope may lie in what would else be padding. */
+static inline size_t job_bytes(size_t envelope_bytes)
+{
+    size_t bytes = offsetof(struct job, envelope) + envelope_bytes;
+    return bytes > sizeof(struct job) ? bytes : sizeof(struct job);
+}
+
+static inline struct envelope job_envelope(const struct job *job)
+{
+    return (struct envelope){job->envelope, job->envelope_bytes};
+}
 
 static inline struct job *job_of_run(struct run *run)
 {

@@ -93,17 +93,35 @@ static bool is_keyed(const struct lanes *lanes)
 static uint64_t hash_of(const struct lanes *lanes, const struct job *job)
 {
     uint64_t hash = hash_put_int(HASH_START, (intptr_t)job->ref.assignment);
-    return is_keyed(lanes) ? hash_put(hash, job->key, job->key_bytes) : hash;
+    if (!is_keyed(lanes)) {
+        return hash;
+    }
+    size_t key_bytes;
+    const void *key = envelope_key(job_envelope(job), &key_bytes);
+    return hash_put(hash, key, key_bytes);
+}
+
+static bool have_one_key(const struct job *a, const struct job *b)
+{
+    size_t a_bytes;
+    size_t b_bytes;
+    const void *a_key = envelope_key(job_envelope(a), &a_bytes);
+    const void *b_key = envelope_key(job_envelope(b), &b_bytes);
+    return a_bytes == b_bytes && memcmp(a_key, b_key, a_bytes) == 0;
+}
+
+static bool has_key(const struct job *job)
+{
+    size_t bytes;
+    return envelope_key(job_envelope(job), &bytes) != NULL;
 }
 
 static bool is_lane_of(const struct lanes *lanes, const struct lane *lane, uint64_t hash, const struct job *job)
 {
-    const struct job *holder = lane->holder;
     if (lane->hash != hash || lane->group->assignment != job->ref.assignment) {
         return false;
     }
-    return !is_keyed(lanes) ||
-           (holder->key_bytes == job->key_bytes && memcmp(holder->key, job->key, job->key_bytes) == 0);
+    return !is_keyed(lanes) || have_one_key(lane->holder, job);
 }
 
 /* The low bits of an FNV hash depend on the low bits of the bytes alone. */
@@ -175,7 +193,7 @@ static void close_lane(struct lanes *lanes, struct lane *lane)
 enum lanes_entry lanes_enter(struct lanes *lanes, struct job *job)
 {
     assert(job->lane == NULL);
-    if (lanes->mode == LANES_NONE || (is_keyed(lanes) && job->key == NULL)) {
+    if (lanes->mode == LANES_NONE || (is_keyed(lanes) && !has_key(job))) {
         return LANES_GO;
     }
     uint64_t hash = hash_of(lanes, job);

@@ -84,24 +84,21 @@ bool reply_is_own_topic(const struct reply_policy *policy, const char *topic)
            is_same(policy->progress_topic, topic) || is_same(policy->control_topic, topic) || strncmp(topic, "__", 2) == 0;
 }
 
-/* NULL where there is none; librdkafka ends every value with a NUL of its own. */
-static const char *last_header(const rd_kafka_headers_t *headers, const char *name, size_t *bytes)
+/* A string, as far as it holds no NUL; NULL where there is none. */
+static const char *last_header(struct envelope envelope, const char *name, size_t *bytes)
 {
-    const void *value = NULL;
-    if (rd_kafka_header_get_last(headers, name, &value, bytes) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    struct envelope_header header;
+    if (!envelope_find_last(envelope, name, &header)) {
         return NULL;
     }
-    if (value == NULL) {
-        *bytes = 0;
-        return "";
-    }
-    return value;
+    *bytes = header.value_bytes;
+    return header.value != NULL ? header.value : "";
 }
 
-static void read_partition(const rd_kafka_headers_t *headers, struct reply *out)
+static void read_partition(struct envelope envelope, struct reply *out)
 {
     size_t bytes = 0;
-    const unsigned char *value = (const unsigned char *)last_header(headers, "kafka_replyPartition", &bytes);
+    const unsigned char *value = (const unsigned char *)last_header(envelope, "kafka_replyPartition", &bytes);
     if (value == NULL) {
         return;
     }
@@ -112,20 +109,20 @@ static void read_partition(const rd_kafka_headers_t *headers, struct reply *out)
     out->partition = (int32_t)((uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 | value[3]);
 }
 
-void reply_find(const struct reply_policy *policy, const rd_kafka_headers_t *headers, struct reply *out)
+void reply_find(const struct reply_policy *policy, struct envelope envelope, struct reply *out)
 {
     *out = (struct reply){.partition = -1};
-    if (policy->n_patterns == 0 || headers == NULL) {
+    if (policy->n_patterns == 0) {
         return;
     }
     size_t bytes = 0;
-    const char *topic = last_header(headers, "rxp-reply-topic", &bytes);
+    const char *topic = last_header(envelope, "rxp-reply-topic", &bytes);
     if (topic == NULL) {
-        topic = last_header(headers, "kafka_replyTopic", &bytes);
+        topic = last_header(envelope, "kafka_replyTopic", &bytes);
         if (topic == NULL) {
             return;
         }
-        read_partition(headers, out);
+        read_partition(envelope, out);
     }
     if (!is_topic_name(topic, bytes)) {
         out->refusal = REPLY_NOT_A_TOPIC;

@@ -9,9 +9,9 @@
 #ifndef RXP_CORE_REPLY_H
 #define RXP_CORE_REPLY_H
 
+#include "core/envelope.h"
 #include "core/name_set.h"
 
-#include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,14 +44,13 @@ enum reply_refusal {
 };
 
 struct reply {
-    const char *topic; /* NULL: none goes out. A part of the headers */
+    const char *topic; /* NULL: none goes out. A part of the envelope */
     int32_t partition; /* -1: by key */
     enum reply_refusal refusal;
     bool partition_ignored; /* kafka_replyPartition was there and could not be followed */
 };
 
-/* `headers` may be NULL. */
-void reply_find(const struct reply_policy *policy, const rd_kafka_headers_t *headers, struct reply *out);
+void reply_find(const struct reply_policy *policy, struct envelope envelope, struct reply *out);
 
 /* An input, dead-letter, checkpoints, progress or control topic of this worker, or Kafka's own: no reply goes there, whatever the patterns say. */
 bool reply_is_own_topic(const struct reply_policy *policy, const char *topic);

@@ -30,7 +30,7 @@ static void next_stage(struct job *job, const struct settle_config *config)
 {
     switch (job->stage) {
     case JOB_RUNNING:
-        reply_find(&config->reply, job->headers, &job->reply);
+        reply_find(&config->reply, job_envelope(job), &job->reply);
         job->dead_letter = has_dead_letter(job, config);
         if (job->dead_letter && !config->batched) {
             job_set_stage(job, JOB_DEAD_LETTER);
@@ -67,7 +67,7 @@ static bool shed_reply_more(struct job *job)
         job->shed = ANSWER_SHED_RESULT;
         return true;
     }
-    if (job->shed < ANSWER_SHED_HEADERS && job->headers != NULL) {
+    if (job->shed < ANSWER_SHED_HEADERS && envelope_has_headers(job_envelope(job))) {
         job->shed = ANSWER_SHED_HEADERS;
         return true;
     }
