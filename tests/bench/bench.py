@@ -133,8 +133,8 @@ class Bench:
                                               formatter_class=argparse.RawDescriptionHelpFormatter)
         self.parser.add_argument("--quick", action="store_true", help="a short turn each, to see that it works")
         self.parser.add_argument("--rounds", type=int, metavar="N", help=f"{rounds}; with --quick {quick_rounds}")
-        self.parser.add_argument("--json", type=pathlib.Path, metavar="FILE", default=BUILD / f"{name}.json",
-                                 help="where all figures go (build/bench/NAME.json)")
+        self.parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
+                                 help="where all figures go (build/bench/NAME.json; with --quick NAME.quick.json)")
         self.figures = {"bench": name}
         self.missing = {}  # name of a contestant: why it is not here
         self.disturbed = []  # turns in which others kept the machine busy
@@ -142,23 +142,28 @@ class Bench:
 
     @contextlib.contextmanager
     def run(self, words=None):
-        """The arguments. Whatever is measured inside is in the file in the end; what cannot be had at all is a line. Exits
-        with 0 then, too: a machine without it is no failure."""
+        """The arguments. Whatever was measured inside is in the file in the end, however that came; what cannot be had at
+        all is a line, and no failure."""
         arguments = self.parser.parse_args(words)
         arguments.rounds = arguments.rounds or (self.quick_rounds if arguments.quick else self.all_rounds)
+        arguments.json = arguments.json or BUILD / f"{self.name}{'.quick' if arguments.quick else ''}.json"
         self.figures |= {"quick": arguments.quick, "date": datetime.datetime.now(datetime.timezone.utc).isoformat("T", "seconds"),
                          "machine": machine(), "versions": versions(), "load_average_before": os.getloadavg()}
         try:
             yield arguments
         except (NotHere, Unavailable) as why:
             self.missing[self.name] = str(why).splitlines()[0]
+        finally:
+            self._close(arguments.json)
+
+    def _close(self, file):
         for name, why in self.missing.items():
             print(f"  {name}: not here: {why}")
         if self.disturbed:
             print("  others kept the machine busy in: " + "; ".join(self.disturbed))
         self.figures |= {"load_average_after": os.getloadavg(), "not_here": self.missing, "disturbed": self.disturbed}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(self.figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(self.figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @contextlib.contextmanager
     def broker(self):
@@ -176,7 +181,7 @@ class Bench:
     def rounds(self, contestants, number, what="turns"):
         """Calls each contestant once a round, the first one of a round being the next one in turn: {name: [its figures, with
         the round's number as "round"]}. One that raises NotHere is left out from then on. Also in the file, under `what`."""
-        found = {name: [] for name in contestants}
+        found = self.figures[what] = {name: [] for name in contestants}
         for round_ in range(number):
             names = list(contestants)
             for name in names[round_ % len(names):] + names[:round_ % len(names)]:
@@ -192,7 +197,6 @@ class Bench:
                     figures["others"], figures["stolen"] = others.cores()
                 found[name].append({"round": round_, **figures})
                 self._tell(what, round_, name, figures)
-        self.figures[what] = found
         return {name: turns for name, turns in found.items() if turns}
 
     def _tell(self, what, round_, name, figures):

@@ -1,6 +1,7 @@
 #!/bin/bash
 # tests/bench/run.sh: builds what is measured, optimised and hardened, and runs the benchmarks, each of which prints its tables.
-# All its figures, with the machine and the versions that they were measured on, are in build/bench/NAME.json.
+# All figures, with the machine and the versions that they were measured on, are in build/bench/NAME.json, those of quick in
+# NAME.quick.json.
 #
 #     tests/bench/run.sh                  all of them, for hours
 #     tests/bench/run.sh NAME…            these

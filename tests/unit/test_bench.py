@@ -218,6 +218,24 @@ def _():
     holds(printed.getvalue(), "x: not here: no Kafka today")
 
 
+@test("what was measured before a failure is in the file")
+def _():
+    def failing():
+        if turns:
+            raise AssertionError("the second turn fails")
+        turns.append(1)
+        return {"cpu_us": 1.0, "others": 0, "stolen": 0}
+    turns = []
+    with tempfile.NamedTemporaryFile() as file:
+        def run():
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                trial = Bench("x", "")
+                with trial.run(["--json", file.name]) as arguments:
+                    trial.rounds({"a": failing}, arguments.rounds)
+        raises(AssertionError, run, "the second turn fails")
+        equal(len(json.loads(pathlib.Path(file.name).read_text(encoding="utf-8"))["turns"]["a"]), 1)
+
+
 @test("a turn beside which others were busy is named")
 def _():
     printed, file = run_bench({"a": lambda: {"cpu_us": 1.0, "others": 0.5, "stolen": 0}}, ["--rounds", "1"])
