@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,11 +59,16 @@ static size_t count_lines(const char *text)
     return n;
 }
 
-static int64_t mono_ms(void)
+static int64_t mono_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t mono_ms(void)
+{
+    return mono_us() / 1000;
 }
 
 START_TEST(writes_a_json_object_a_line)
@@ -384,6 +390,34 @@ START_TEST(never_blocks_when_nobody_reads_and_says_how_many_were_dropped)
 }
 END_TEST
 
+/* A packet is a write: there is one each 5 ms at most, however many lines there are. */
+START_TEST(lines_that_come_closely_are_written_together)
+{
+    int end[2];
+    char packet[64 * 1024];
+    size_t lines = 0;
+    int64_t writes = 0;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, end), 0);
+    ck_assert_int_eq(log_start(end[1], LOG_TEXT), 0);
+    int64_t begun_ms = mono_ms();
+    for (int i = 0; i < 120; i++) {
+        log_event(LOG_INFO, "some_event", "line %d", i);
+        for (int64_t from_us = mono_us(); mono_us() < from_us + 100;)
+            ; /* time enough for the writer to write this one */
+    }
+    log_stop();
+    int64_t took_ms = mono_ms() - begun_ms;
+    close(end[1]);
+    for (ssize_t n; (n = read(end[0], packet, sizeof packet - 1)) > 0; writes++) {
+        packet[n] = '\0';
+        lines += count_lines(packet);
+    }
+    close(end[0]);
+    ck_assert_uint_eq(lines, 120);
+    ck_assert_int_le(writes, took_ms / 5 + 2);
+}
+END_TEST
+
 START_TEST(survives_a_reader_that_goes_away)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -473,6 +507,7 @@ Suite *test_suite(void)
     TCase *readers = tcase_create("readers");
     tcase_set_timeout(readers, 60);
     tcase_add_test(readers, never_blocks_when_nobody_reads_and_says_how_many_were_dropped);
+    tcase_add_test(readers, lines_that_come_closely_are_written_together);
     tcase_add_test(readers, survives_a_reader_that_goes_away);
     tcase_add_test(readers, waits_for_a_descriptor_that_does_not_block);
     tcase_add_test(readers, keeps_the_lines_of_several_threads_apart);

@@ -19,6 +19,10 @@
 
 #define QUEUE_MAX_BYTES ((size_t)512 * 1024)
 #define STOP_WAIT_SECONDS 1
+/* At 7,000 lines a second a write for each, and a wake of the writer, are 5 us of a run's 70. A line that comes alone, a warning,
+ * and what has waited so long already is written at once. */
+#define GATHER_MS 5
+#define GATHER_MAX_BYTES ((size_t)64 * 1024)
 
 /* One log_start. Two halves: `queue` is filled under the lock while the writer empties `out` without it; the writer
  * swaps them. A writer that is stuck in write(2) when log_stop gives up keeps the struct (orphan) and frees it. */
@@ -30,6 +34,8 @@ struct logger {
     char *out;
     size_t queued_bytes;
     unsigned long long dropped;
+    int64_t gather_until_ms; /* of what is not urgent */
+    bool is_urgent;          /* something in the queue */
     bool broken; /* the descriptor refuses for good: lines are thrown away */
     bool stopping;
     bool finished;
@@ -104,23 +110,39 @@ static void logger_write(struct logger *logger, const char *at, size_t bytes)
     logger->broken = failed < 0;
 }
 
+static bool logger_is_full(const struct logger *logger)
+{
+    return logger->queued_bytes >= GATHER_MAX_BYTES || logger->dropped > 0;
+}
+
 /* A full queue drops. Once one line is dropped so are those behind it, until the writer comes: the count then stands
  * where the gap is. */
-static void logger_take(struct logger *logger, const struct log_line *line)
+static void logger_take(struct logger *logger, const struct log_line *line, bool is_urgent)
 {
+    bool was_awaited = logger_is_full(logger) || logger->is_urgent;
+    bool was_empty = logger->queued_bytes == 0 && logger->dropped == 0;
     if (line->bytes > QUEUE_MAX_BYTES - logger->queued_bytes || logger->dropped > 0) {
         logger->dropped++;
     } else {
         memcpy(logger->queue + logger->queued_bytes, line->at, line->bytes);
         logger->queued_bytes += line->bytes;
     }
-    pthread_cond_signal(&logger->work);
+    logger->is_urgent = logger->is_urgent || is_urgent;
+    if (was_empty || (!was_awaited && (logger_is_full(logger) || is_urgent))) {
+        pthread_cond_signal(&logger->work);
+    }
 }
 
 static bool logger_has_work(const struct logger *logger)
 {
     return logger->queued_bytes > 0 || logger->dropped > 0 || logger->stopping ||
            log_repeats_next_ms(&logger->repeats) <= clock_mono_ms();
+}
+
+static void logger_wait_until(struct logger *logger, int64_t until_ms)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    (void)pthread_cond_timedwait(&logger->work, &lock, &until);
 }
 
 static void logger_wait(struct logger *logger)
@@ -130,9 +152,16 @@ static void logger_wait(struct logger *logger)
         pthread_cond_wait(&logger->work, &lock);
         return;
     }
-    next_ms++; /* it would wake within the millisecond before, and find nothing to do */
-    struct timespec until = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
-    (void)pthread_cond_timedwait(&logger->work, &lock, &until);
+    logger_wait_until(logger, next_ms + 1); /* it would wake within the millisecond before, and find nothing to do */
+}
+
+/* Lines come closely: more of them go with one write. */
+static void logger_gather(struct logger *logger)
+{
+    while (!logger->stopping && !logger->is_urgent && !logger_is_full(logger) &&
+           clock_mono_ms() < logger->gather_until_ms) {
+        logger_wait_until(logger, logger->gather_until_ms);
+    }
 }
 
 /* At the end also of minutes that are not over. */
@@ -146,7 +175,7 @@ static void logger_tell_repeats(struct logger *logger)
         snprintf(sentence, sizeof sentence, "%d more lines of the event %s were left out, since there are %d a minute at most",
                  left_out, event, LOG_REPEATS_MAX);
         log_line_make(&line, logger->format, LOG_WARN, "log_repeats", sentence, NULL, 0);
-        logger_take(logger, &line);
+        logger_take(logger, &line, true);
     }
 }
 
@@ -157,6 +186,7 @@ static void *logger_main(void *opaque)
     for (;;) {
         while (!logger_has_work(logger))
             logger_wait(logger);
+        logger_gather(logger);
         logger_tell_repeats(logger);
         if (logger->queued_bytes == 0 && logger->dropped == 0)
             break;
@@ -165,6 +195,7 @@ static void *logger_main(void *opaque)
         logger->queue = logger->out;
         logger->out = chunk;
         logger->queued_bytes = 0;
+        logger->is_urgent = false;
         /* These were dropped after the chunk was full, and before anything is queued again. */
         unsigned long long dropped = logger->dropped;
         logger->dropped = 0;
@@ -177,6 +208,7 @@ static void *logger_main(void *opaque)
             log_line_make(&line, logger->format, LOG_WARN, "log_dropped", sentence, NULL, 0);
             logger_write(logger, line.at, line.bytes);
         }
+        logger->gather_until_ms = clock_mono_ms() + GATHER_MS;
     }
     logger->finished = true;
     bool orphan = logger->orphan;
@@ -286,7 +318,7 @@ static void log_line(enum log_level level, const char *event, const struct log_f
     pthread_mutex_lock(&lock);
     bool started = current != NULL;
     if (started)
-        logger_take(current, &line);
+        logger_take(current, &line, level >= LOG_WARN);
     pthread_mutex_unlock(&lock);
     if (!started)
         (void)write_all(STDERR_FILENO, line.at, line.bytes);

@@ -1,7 +1,8 @@
 /* log: one line an event, JSON or text, never blocking who logs.
  *
  * log_start and log_stop belong to main. log_event is for any thread: the line goes into a bounded queue that a writer
- * thread empties; when the queue is full the line is dropped and the number dropped is said later. Before log_start
+ * thread empties, each 5 ms where lines come closely; when the queue is full the line is dropped and the number dropped is said
+ * later. Before log_start
  * (and in one-shot commands, which need none) lines are written at once, as text, on stderr. */
 #ifndef RXP_OPS_LOG_H
 #define RXP_OPS_LOG_H
