@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """No hot path takes over 3 % more instructions than tests/bench/instructions/counts.txt says; and check.py can fail.
 
-Builds the program to count with the release's flags, in build/bench. Needs valgrind. Where growth is no failure, without
+Builds the programs to count with the release's flags, in build/bench. Needs valgrind. Where growth is no failure, without
 CI=true or with another compiler, it is told (run_tap.py)."""
 import functools
 import os
@@ -21,7 +21,7 @@ FAST = "poll_url"  # the command itself is tried with this path
 
 
 @functools.cache
-def program():
+def build():
     return check.build()
 
 
@@ -29,7 +29,7 @@ def program():
 def measured():
     """({term: …}, {path: instructions})"""
     try:
-        return check.count(program())
+        return check.count(build())
     except check.Missing as missing:
         skip(str(missing))
 
@@ -53,8 +53,8 @@ def refusal(function, *arguments):
     (1000, 500, False, False, "--update"),
     (None, 1000, True, True, "is not in counts.txt"),
     (None, 1000, False, True, "is not in counts.txt"),
-    (1000, None, True, True, "has no such path"),
-    (1000, None, False, True, "has no such path"),
+    (1000, None, True, True, "there is no such path"),
+    (1000, None, False, True, "there is no such path"),
 ))
 def _(recorded, counted, is_strict, should_fail, words):
     fails, said = check.judge("parse", recorded, counted, is_strict)
@@ -98,16 +98,16 @@ def _(text, words):
         holds(refusal(check.read_record, file), words, check.UPDATE)
 
 
-@test("the same program gives the same counts, to the last instruction")
+@test("the same programs give the same counts, to the last instruction")
 def _():
     _, counts = measured()
-    equal(check.count(program())[1], counts)
+    equal(check.count(build())[1], counts)
 
 
 def command(counts, environment, *words):
     """(status, what it said) of check.py."""
     settings = {name: value for name, value in os.environ.items() if name != "CI"}
-    done = subprocess.run([check.FOLDER / "check.py", "--program", program(), "--counts", counts, *words],
+    done = subprocess.run([check.FOLDER / "check.py", "--build", build(), "--counts", counts, *words],
                           env={**settings, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     return done.returncode, done.stdout
@@ -147,12 +147,17 @@ def _():
         holds(text, "compiler gcc 1 (here", "the flags are not those recorded, but: -O", "+4.0%")
 
 
+@test("a build without the programs is refused")
+def _():
+    holds(refusal(check.describe, pathlib.Path("/nonexistent")), "there is no /nonexistent/tests/bench/fixed_work")
+
+
 @test("a path whose function is not found is no cheap one")
 def _():
     measured()
     with tempfile.TemporaryDirectory() as folder:
-        holds(refusal(check.count_path, check.callgrind(), program(), FAST, 1, pathlib.Path(folder) / "out", "path_nonsense"),
-              "callgrind counted nothing")
+        arguments = [check.callgrind(), check.programs(build())[0], FAST, 1, pathlib.Path(folder) / "out", "path_nonsense"]
+        holds(refusal(check.count_path, *arguments), "callgrind counted nothing")
 
 
 @test("no hot path takes over 3 % more instructions than are recorded")
@@ -162,7 +167,7 @@ def _():
     verdicts = check.compare(recorded, counts, check.is_strict(recorded_terms, terms)).values()
     wrong = [said for fails, said in verdicts if fails]
     told = [said for fails, said in verdicts if said and not fails]
-    common = list(check.tell_terms(recorded_terms, terms, check.flags_of(program())))
+    common = list(check.tell_terms(recorded_terms, terms, check.flags_of(build())))
     for sentence in [*common, *told] if told else ():
         print(f"# told: {sentence}")
     if wrong:

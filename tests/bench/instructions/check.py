@@ -3,13 +3,13 @@
 
     tests/bench/instructions/check.py [--update] [--top] [PATH…]
 
-Builds fixed_work.c with the release's flags in build/bench, counts each path (or each PATH) and compares. Counts are
+Builds the programs with the release's flags in build/bench, counts each path (or each PATH) and compares. Counts are
 exact: the same program gives the same count, whatever else the machine does. They depend on compiler, libc and kind of
 machine, which stand in counts.txt. With CI=true, and these as recorded, a path that takes over 3 % more than recorded is a
 failure; else it is only told. tests/run.sh does this as tests/unit/test_instructions.py.
 
 Who makes a path dearer on purpose, or cheaper, records it with --update, in the same commit. --top shows which functions
-a path's instructions go to. --program FILE is one that was built elsewhere, --counts FILE another record."""
+a path's instructions go to. --build FOLDER is one that stands elsewhere, and is not built; --counts FILE is another record."""
 import argparse
 import concurrent.futures
 import json
@@ -26,7 +26,8 @@ import tempfile
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
 COUNTS = FOLDER / "counts.txt"
-PROGRAM = ROOT / "build/bench/tests/bench/fixed_work"
+BUILD = ROOT / "build/bench"
+PROGRAMS = ("fixed_work", "fixed_run")
 SCRIPT = "tests/bench/instructions/check.py"
 UPDATE = f"{SCRIPT} --update"
 MOST = 0.03
@@ -50,31 +51,41 @@ class Missing(Trouble):
 
 
 def build():
-    """The program, with the release's flags."""
+    """The folder of a build with the release's flags, which has the programs."""
     log = ROOT / "build/bench-build.log"
     log.parent.mkdir(exist_ok=True)
-    done = subprocess.run(["bash", "-c", 'source "$1" && build_preset bench "$2" fixed_work', SCRIPT,
-                           str(ROOT / "deploy/prepare.sh"), str(log)], stdin=subprocess.DEVNULL,
+    done = subprocess.run(["bash", "-c", 'source "$1" && build_preset bench "${@:2}"', SCRIPT,
+                           str(ROOT / "deploy/prepare.sh"), str(log), *PROGRAMS], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
-        raise Trouble(f"the program to count does not build:\n{done.stdout.rstrip()}")
-    return PROGRAM
+        raise Trouble(f"the programs to count do not build:\n{done.stdout.rstrip()}")
+    return BUILD
+
+
+def programs(build_folder):
+    """All of them, or Trouble."""
+    found = [build_folder / "tests/bench" / name for name in PROGRAMS]
+    for program in found:
+        if not program.exists():
+            raise Trouble(f"there is no {program}: it is built by {SCRIPT}")
+    return found
 
 
 # ---- counting ----
 
-def describe(program):
-    """({term: what it is here}, {path: turns}), as the program says."""
-    said = subprocess.run([program], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    terms, turns = {"machine": platform.machine()}, {}
-    for line in said.splitlines():
-        word, rest = line.split(" ", 1)
-        if word == "path":
-            name, number = rest.split()
-            turns[name] = int(number)
-        else:
-            terms[word] = rest
-    return terms, turns
+def describe(build_folder):
+    """({term: what it is here}, {path: (program, turns)}), as the programs say."""
+    terms, paths = {"machine": platform.machine()}, {}
+    for program in programs(build_folder):
+        said = subprocess.run([program], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True).stdout
+        for line in said.splitlines():
+            word, rest = line.split(" ", 1)
+            if word == "path":
+                name, number = rest.split()
+                paths[name] = program, int(number)
+            else:
+                terms[word] = rest
+    return terms, paths
 
 
 def callgrind():
@@ -94,25 +105,25 @@ def count_path(counter, program, path, turns, out, function):
         raise Trouble(f"the path {path} ended with status {done.returncode}:\n{done.stdout.rstrip()}")
     total = re.search(r"^(?:totals|summary): (\d+)", out.read_text(errors="replace"), re.MULTILINE)
     if total is None or int(total.group(1)) == 0:
-        raise Trouble(f"callgrind counted nothing for the path {path}: is there a function {function} in fixed_work.c?")
+        raise Trouble(f"callgrind counted nothing for the path {path}: is there a function {function}?")
     return round(int(total.group(1)) / turns)
 
 
-def count(program, only=(), top=False):
+def count(build_folder, only=(), top=False):
     """({term: …}, {path: instructions a turn}) of all paths, or of those in `only`."""
     counter = callgrind()
-    terms, turns = describe(program)
-    unknown = [path for path in only if path not in turns]
+    terms, known = describe(build_folder)
+    unknown = [path for path in only if path not in known]
     if unknown:
-        raise Trouble(f"there is no path {' or '.join(unknown)}; the paths are: {' '.join(turns)}")
-    paths = [path for path in turns if not only or path in only]
+        raise Trouble(f"there is no path {' or '.join(unknown)}; the paths are: {' '.join(known)}")
+    paths = [path for path in known if not only or path in only]
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         files = {path: pathlib.Path(folder) / path for path in paths}
-        begun = {path: pool.submit(count_path, counter, program, path, turns[path], files[path], f"path_{path}")
+        begun = {path: pool.submit(count_path, counter, known[path][0], path, known[path][1], files[path], f"path_{path}")
                  for path in paths}
         found = {path: begun[path].result() for path in paths}
         for path in paths if top else ():
-            show_top(path, turns[path], files[path])
+            show_top(path, known[path][1], files[path])
     return terms, found
 
 
@@ -125,9 +136,9 @@ def show_top(path, turns, file):
         print(f"  {int(number.replace(',', '')) / turns:12,.0f} {float(share):6.1f} %  {function}")
 
 
-def flags_of(program):
+def flags_of(build_folder):
     """The flags that may matter, with the rooms that have files compiled so; those of the most files first."""
-    commands = program.parents[2] / "compile_commands.json"
+    commands = build_folder / "compile_commands.json"
     if not commands.exists():
         return []
     files = {}
@@ -171,7 +182,7 @@ def read_record(file):
 
 
 def write_record(file, terms, counts, flags):
-    rows = ["# How many instructions a turn of each path of fixed_work.c takes, by callgrind: written by",
+    rows = ["# How many instructions a turn of each path takes, by callgrind: written by",
             f"# {UPDATE}, in the commit that changes them.",
             *(f"{term} {terms[term]}" for term in TERMS), *(f"flags {line}" for line in flags),
             *(f"path {path} {number}" for path, number in counts.items())]
@@ -190,7 +201,7 @@ def judge(path, recorded, measured, is_strict):
     if recorded is None:
         return True, f"{path} takes {measured:,} instructions and is not in counts.txt: record it with {UPDATE}"
     if measured is None:
-        return True, f"{path} is in counts.txt, and fixed_work.c has no such path: {UPDATE} takes it out"
+        return True, f"{path} is in counts.txt, and there is no such path: {UPDATE} takes it out"
     change = f"{path} takes {measured:,} instructions, recorded are {recorded:,} ({measured / recorded - 1:+.1%})"
     if measured > recorded * (1 + MOST):
         return is_strict, f"{change}, over {MOST:.0%} more: make it cheaper, or record that it is worth it with {UPDATE}"
@@ -231,9 +242,9 @@ def table(recorded, measured):
 
 
 def run(options):
-    program = options.program or build()
-    terms, measured = count(program, options.path, options.top)
-    flags = flags_of(program)
+    build_folder = options.build or build()
+    terms, measured = count(build_folder, options.path, options.top)
+    flags = flags_of(build_folder)
     if options.update:
         write_record(options.counts, terms, measured, flags)
         print(f"recorded in {options.counts}")
@@ -253,14 +264,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--top", action="store_true")
-    parser.add_argument("--program", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--build", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--counts", type=pathlib.Path, default=COUNTS, metavar="FILE")
     parser.add_argument("path", nargs="*", metavar="PATH")
     options = parser.parse_args()
     if options.update and options.path:
         parser.error("--update records all paths: name none")
-    if options.program:
-        options.program = options.program.resolve()
+    if options.build:
+        options.build = options.build.resolve()
     try:
         return run(options)
     except Trouble as trouble:

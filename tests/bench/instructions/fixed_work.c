@@ -1,10 +1,4 @@
-/* fixed_work: a fixed amount of work for each hot path, for callgrind to count; check.py runs it.
- *
- *     fixed_work         tells "compiler gcc 12.2.0", "libc glibc 2.36", and of each path its turns: "path parse 200"
- *     fixed_work PATH    prepares the path, then takes its turns in path_PATH, which is what is counted
- *
- * Single-threaded. No path may depend on time, addresses, environment or chance: the same program gives the same count.
- * What is fixed here stays so: other work is another path, or counts.txt says nothing. */
+/* fixed_work: the hot paths that are functions of their arguments alone. */
 #include "base/clock.h"
 #include "base/heap.h"
 #include "core/answer.h"
@@ -19,29 +13,11 @@
 #include "protocol/invocation.h"
 #include "protocol/packed.h"
 
-#include <gnu/libc-version.h>
-#include <stdio.h>
+#include "paths.h"
+#include "unit.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-/* The benches' unit of work (load.py): so many bytes, and the profile beside them. */
-#define UNIT_BYTES 300
-#define HEAD                                                                                                           \
-    "{\"invocation_id\":\"bench-00004711\",\"runtime_name\":\"bench\",\"runtime_kind\":\"http_async\","                \
-    "\"working_directory\":\"/\",\"command\":[\"none\"],\"metadata\":{"
-#define URLS                                                                                                           \
-    "\"http.url\":\"http://127.0.0.1:12345/runs?polls=2\","                                                           \
-    "\"http.poll_url_template\":\"http://127.0.0.1:12345/runs/{run_id}\","
-static const char unit[] = HEAD URLS "\"http.body\":\"{\\\"n\\\":\\\"xxxxxxxxxxxxxxxxxxx\\\"}\"}}";
-_Static_assert(sizeof unit - 1 == UNIT_BYTES, "the unit of work");
-static const struct rxp_pair unit_keys[] = {
-    {"http.poll_run_id_path", "run_id"},
-    {"http.poll_status_path", "status"},
-    {"http.poll_terminal_states", "completed,failed,cancelled"},
-    {"http.poll_interval_seconds", "0"},
-};
-static const struct rxp_defaults unit_profile = {
-    .name = "bench.json", .metadata = unit_keys, .n_metadata = sizeof unit_keys / sizeof unit_keys[0]};
 
 /* A profile that says all, and what is left to the message. */
 static const char brief[] = HEAD "\"http.body\":\"{\\\"order\\\":4711}\",\"var.region\":\"eu\",\"order\":\"4711\"}}";
@@ -64,23 +40,6 @@ static const struct rxp_defaults full_profile = {.name = "reports.json",
 
 #define MAX_MESSAGE_BYTES ((size_t)1 << 20)
 #define LARGE_BODY_BYTES 30000
-
-#define RUN_ID "0192f0c1b7d34e5f8a6b9c0d1e2f3a4"
-static const char accepted_body[] = "{\"run_id\":\"" RUN_ID "\",\"status\":\"queued\"}";
-static const char pending_body[] = "{\"run_id\":\"" RUN_ID "\",\"status\":\"running\",\"progress\":0.5}";
-static const char done_body[] = "{\"run_id\":\"" RUN_ID "\",\"status\":\"completed\",\"result\":{\"rows\":3}}";
-
-/* A turn whose work failed would be cheap. */
-#define MUST(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "fixed_work: line %d: %s does not hold\n", __LINE__, #condition);                        \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
-    } while (0)
-
-/* What callgrind looks for by its name. */
-#define COUNTED __attribute__((noinline)) static void
 
 static struct rxp_invocation *invocation_of(const char *text, size_t bytes)
 {
@@ -426,52 +385,22 @@ COUNTED path_heap(int turns)
 
 /* ---- all of them ---- */
 
-#define PATH(name, turns, prepare) {#name, turns, prepare, path_##name}
-static const struct path {
-    const char *name;
-    int turns;
-    void (*prepare)(void);
-    void (*take)(int turns);
-} paths[] = {
-    PATH(parse, 200, prepare_nothing),
-    PATH(parse_large, 5, prepare_large),
-    PATH(plan, 200, prepare_invocation),
-    PATH(plan_profile, 200, prepare_invocation),
-    PATH(pack, 1000, prepare_invocation),
-    PATH(wake, 200, prepare_packed),
-    PATH(cycle, 2000, prepare_nothing),
-    PATH(verdict, 500, prepare_plan),
-    PATH(poll_url, 1000, prepare_plan),
-    PATH(result, 500, prepare_result),
-    PATH(tracker, 4, prepare_nothing),
-    PATH(offset_map, 5, prepare_offset_map),
-    PATH(heap, 1, prepare_nothing),
-};
-#define N_PATHS (sizeof paths / sizeof paths[0])
-
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        printf("compiler %s %s\n",
-#ifdef __clang__
-               "clang", __clang_version__
-#else
-               "gcc", __VERSION__
-#endif
-        );
-        printf("libc glibc %s\n", gnu_get_libc_version());
-        for (size_t i = 0; i < N_PATHS; i++) {
-            printf("path %s %d\n", paths[i].name, paths[i].turns);
-        }
-        return 0;
-    }
-    for (size_t i = 0; i < N_PATHS; i++) {
-        if (strcmp(argv[1], paths[i].name) == 0) {
-            paths[i].prepare();
-            paths[i].take(paths[i].turns);
-            return 0;
-        }
-    }
-    fprintf(stderr, "fixed_work: there is no path '%s'\n", argv[1]);
-    return 2;
+    static const struct path paths[] = {
+        PATH(parse, 200, prepare_nothing),
+        PATH(parse_large, 5, prepare_large),
+        PATH(plan, 200, prepare_invocation),
+        PATH(plan_profile, 200, prepare_invocation),
+        PATH(pack, 1000, prepare_invocation),
+        PATH(wake, 200, prepare_packed),
+        PATH(cycle, 2000, prepare_nothing),
+        PATH(verdict, 500, prepare_plan),
+        PATH(poll_url, 1000, prepare_plan),
+        PATH(result, 500, prepare_result),
+        PATH(tracker, 4, prepare_nothing),
+        PATH(offset_map, 5, prepare_offset_map),
+        PATH(heap, 1, prepare_nothing),
+    };
+    return paths_main(argc, argv, paths, sizeof paths / sizeof paths[0]);
 }

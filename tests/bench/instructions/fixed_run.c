@@ -1,0 +1,168 @@
+/* fixed_run: all that the engine does for an invocation, but for its requests: from the message to the bytes of its result,
+ * through a runner whose transport answers as soon as it is asked. */
+#include "base/tenure.h"
+#include "core/answer.h"
+#include "engine/awake.h"
+#include "engine/gate.h"
+#include "engine/runner.h"
+#include "ops/metrics.h"
+
+#include "paths.h"
+#include "unit.h"
+
+#define BEGIN_MS 1000000
+#define WALL_MS INT64_C(1750000000000)
+#define SLICE_MS 600000 /* never over */
+
+/* ---- a transport that has one request at most ---- */
+
+struct transfer {
+    transfer_begun_fn begun;
+    transfer_done_fn done;
+    void *opaque;
+};
+
+static struct transfer request;
+
+static struct transfer *start(struct transport *transport, const struct http_request *asked, transfer_begun_fn begun,
+                              transfer_done_fn done, void *opaque)
+{
+    (void)transport;
+    MUST(request.done == NULL && asked->url[0] == 'h');
+    request = (struct transfer){begun, done, opaque};
+    return &request;
+}
+
+static void cancel(struct transport *transport, struct transfer *transfer, bool is_late)
+{
+    (void)transport;
+    MUST(transfer == NULL && is_late);
+}
+
+static void release(struct transport *transport, struct transfer *transfer)
+{
+    (void)transport;
+    MUST(transfer == NULL);
+}
+
+static struct transport transport = {start, cancel, release};
+
+static void answer(const struct http_reply *reply, int64_t now_ms)
+{
+    struct transfer transfer = request;
+    struct http_headers headers = {0};
+    MUST(transfer.done != NULL);
+    MUST(transfer.begun(transfer.opaque, now_ms, &headers) == TRANSFER_GO);
+    request = (struct transfer){0};
+    transfer.done(transfer.opaque, reply, now_ms + 1);
+}
+
+/* ---- an owner of runs, as core is one ---- */
+
+static struct runner runner;
+static struct pool_config config;
+static atomic_int tenure = TENURE_HELD;
+static size_t n_ended;
+
+static enum pool_prepared prepare(struct run *run, void *opaque)
+{
+    struct awake *awake = run->awake;
+    struct rxp_refusal why;
+    (void)opaque;
+    MUST(rxp_invocation_parse(unit, sizeof unit - 1, (size_t)1 << 20, &awake->parsed, &why) == 0);
+    MUST(rxp_http_plan_make(awake->parsed, &unit_profile, &awake->made, &why) == 0);
+    awake->invocation = awake->parsed;
+    awake->plan = &awake->made;
+    return POOL_PREPARED;
+}
+
+static void ended(struct run *run, void *opaque)
+{
+    static const struct answer_context context = {.worker_id = "worker-7d4b9c",
+                                                  .source = {.topic = "invocations", .partition = 3, .offset = 4711}};
+    size_t bytes;
+    (void)opaque;
+    MUST(!run->abandoned && run->awake->outcome.status == RXP_STATUS_SUCCEEDED);
+    char *text = answer_write(run, &context, &bytes);
+    MUST(text != NULL);
+    free(text);
+    run_deinit(run);
+    n_ended++;
+}
+
+static const struct pool_hooks hooks = {.prepare = prepare, .ended = ended};
+
+static void prepare_runner(void)
+{
+    static const struct gates_config gates = {.breaker_failures = 20, .breaker_probe_ms = 5000};
+    config = (struct pool_config){.threads = 1,
+                                  .max_run_ms = 86400000,
+                                  .connect_timeout_ms = 10000,
+                                  .poll_timeout_ms = 30000,
+                                  .poll_max_failures = 5,
+                                  .kickoff_max_retries = 3,
+                                  .max_response_bytes = 1 << 20,
+                                  .max_result_bytes = 65536,
+                                  .origin_max_connections = 64,
+                                  .gates = gates_new(&gates),
+                                  .metrics = metrics_new(NULL, 0)};
+    MUST(config.gates != NULL && config.metrics != NULL);
+    runner_init(&runner, &config, &hooks, &transport, 42);
+}
+
+/* ---- run: kickoff, two polls, the result ---- */
+
+static void turn(int64_t now_ms)
+{
+    while (runner_turn(&runner, now_ms, SLICE_MS)) {
+    }
+}
+
+static void run_once(int64_t now_ms)
+{
+    static const struct http_reply accepted = {
+        .sent = true, .code = 202, .body = accepted_body, .body_bytes = sizeof accepted_body - 1};
+    static const struct http_reply pending = {
+        .sent = true, .code = 200, .body = pending_body, .body_bytes = sizeof pending_body - 1};
+    static const struct http_reply done = {
+        .sent = true, .code = 200, .body = done_body, .body_bytes = sizeof done_body - 1};
+    struct run run;
+    struct list submitted;
+    run_init(&run);
+    run.tenure = &tenure;
+    list_init(&submitted);
+    runner_announce(&runner, &run, now_ms, WALL_MS);
+    list_push(&submitted, &run.node);
+    runner_add(&runner, &submitted);
+    turn(now_ms);
+    answer(&accepted, now_ms);
+    turn(now_ms + 1);
+    answer(&pending, now_ms + 2);
+    turn(now_ms + 3);
+    answer(&done, now_ms + 4);
+    turn(now_ms + 5);
+}
+
+COUNTED path_run(int turns)
+{
+    n_ended = 0;
+    for (int i = 0; i < turns; i++) {
+        run_once(BEGIN_MS + i * 10);
+    }
+    MUST(n_ended == (size_t)turns);
+}
+
+/* The origin is known, and memory was had before. */
+static void prepare_run(void)
+{
+    prepare_runner();
+    run_once(BEGIN_MS);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct path paths[] = {
+        PATH(run, 100, prepare_run),
+    };
+    return paths_main(argc, argv, paths, sizeof paths / sizeof paths[0]);
+}
