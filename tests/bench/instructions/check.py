@@ -130,10 +130,14 @@ def count(build_folder, only=(), top=False):
 def show_top(path, turns, file):
     """The functions that most of it goes to, each for itself."""
     said = subprocess.check_output(["callgrind_annotate", "--auto=no", file], text=True)
-    rows = re.findall(r"^\s*([\d,]+) \(\s*([\d.]+)%\)\s+\S*?:([^\s\[]+)(?: \[|$)", said, re.MULTILINE)
+    found = {}
+    for number, function in re.findall(r"^\s*([\d,]+) \([^)]*\)\s+\S*?:([^\s\[]+)(?: \[|$)", said, re.MULTILINE):
+        # Inlined into several files it has several lines.
+        found[function] = found.get(function, 0) + int(number.replace(",", ""))
+    all_ = sum(found.values())
     print(f"\n{path}: instructions a turn")
-    for number, share, function in rows[:TOP]:
-        print(f"  {int(number.replace(',', '')) / turns:12,.0f} {float(share):6.1f} %  {function}")
+    for function, number in sorted(found.items(), key=lambda item: -item[1])[:TOP]:
+        print(f"  {number / turns:12,.0f} {number / all_:7.1%}  {function}")
 
 
 def flags_of(build_folder):
