@@ -12,6 +12,7 @@ Who makes a path dearer on purpose, or cheaper, records it with --update, in the
 a path's instructions go to. --build FOLDER is one that stands elsewhere, and is not built; --counts FILE is another record."""
 import argparse
 import concurrent.futures
+import fcntl
 import json
 import os
 import pathlib
@@ -50,15 +51,17 @@ class Missing(Trouble):
     """What this machine lacks."""
 
 
-def build():
-    """The folder of a build with the release's flags, which has the programs."""
-    log = ROOT / "build/bench-build.log"
+def build(targets=PROGRAMS):
+    """The folder of a build with the release's flags, which has these programs."""
+    log = ROOT / f"build/bench-build-{targets[0]}.log"
     log.parent.mkdir(exist_ok=True)
-    done = subprocess.run(["bash", "-c", 'source "$1" && build_preset bench "${@:2}"', SCRIPT,
-                           str(ROOT / "deploy/prepare.sh"), str(log), *PROGRAMS], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with open(ROOT / "build/bench.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several tests build there, and may run at the same time
+        done = subprocess.run(["bash", "-c", 'source "$1" && build_preset bench "${@:2}"', SCRIPT,
+                               str(ROOT / "deploy/prepare.sh"), str(log), *targets], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
-        raise Trouble(f"the programs to count do not build:\n{done.stdout.rstrip()}")
+        raise Trouble(f"{', '.join(targets)} cannot be built as in a release:\n{done.stdout.rstrip()}")
     return BUILD
 
 
