@@ -125,7 +125,7 @@ def tables(bench, found, pinned):
 
 
 def main():
-    bench = Bench("floor", __doc__)
+    bench = Bench("floor", __doc__, quick_rounds=1)
     bench.parser.add_argument("--count", type=int, metavar="N", help="invocations a turn (60,000; with --quick 10,000)")
     bench.parser.add_argument("--loose", action="store_true", help="keep nobody on one processor")
     with contextlib.ExitStack() as stack:

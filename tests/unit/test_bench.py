@@ -99,7 +99,7 @@ def _():
         second.wait_for("burnt")
         first.kill()
         took = family_seconds([os.getpid()]) - before
-        assert 1.0 <= took < 1.6, took
+        assert 0.9 <= took < 2.0, took  # by ticks, each process
         assert machine_seconds()[0] - busy >= 0.9
         # The machine may well be busy with others, but not with these two as well.
         elapsed = others._now()[0] - others.begin[0]
