@@ -10,6 +10,7 @@
 #     floor         CPU of an invocation, against libcurl alone, against the least that HTTP takes, and in requests of wrk
 #     sleepers      runs that wait: memory, CPU of a poll, lateness, and what they cost those beside them
 #     latency       from a message to its kickoff, from the last answer to the result
+#     start         from a worker's start to its kickoffs
 #     peers         the same work by what else there is
 #     growth        CPU of an invocation, as partitions, threads, origins, message sizes and guarantees grow
 #     instructions  instructions of the hot paths, by callgrind
@@ -25,7 +26,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../deploy/prepare.sh"
 
 here=$root/tests/bench
 python=/usr/bin/python3 # Debian's, since that one has Debian's modules, whatever comes first in PATH
-benches=(floor sleepers latency peers growth instructions guarantees watching)
+benches=(floor sleepers latency start peers growth instructions guarantees watching)
 bench_packages=(python3 python3-confluent-kafka maven default-jre-headless)
 optional_packages=(wrk valgrind)
 quick=()
