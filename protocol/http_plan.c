@@ -322,20 +322,10 @@ static int read_polls(struct plan_source *source, struct rxp_http_plan *plan)
     return read_pace(source, plan);
 }
 
-static const char *default_of(const struct rxp_defaults *defaults, enum plan_key key)
-{
-    for (size_t i = 0; defaults != NULL && i < defaults->n_metadata; i++) {
-        if (strcmp(defaults->metadata[i].key, plan_key_name(key)) == 0)
-            return defaults->metadata[i].value;
-    }
-    return NULL;
-}
-
 /* What the message and the profile name. Of the profile also what the message overrides, and what its kind has no use for:
  * the message has no say in where an operator's headers may go. */
 static int take_named(struct plan_source *source, struct rxp_http_plan *plan)
 {
-    const struct rxp_defaults *defaults = source->defaults;
     struct rxp_named_url list[2 * PLAN_KEYS];
     size_t n = 0;
 
@@ -346,7 +336,7 @@ static int take_named(struct plan_source *source, struct rxp_http_plan *plan)
         bool is_read = plan->polls || !plan_key_is(key, PLAN_POLLS);
         if (text != NULL && !source->value[key].from_defaults && is_read)
             list[n++] = (struct rxp_named_url){.url = text};
-        text = default_of(defaults, key);
+        text = source->value[key].of_defaults;
         if (text != NULL && text[0] != '\0')
             list[n++] = (struct rxp_named_url){.url = text, .from_defaults = true};
     }

@@ -102,15 +102,21 @@ static bool is_plain(struct json_slice string)
 
 size_t json_string_decode(struct json_slice string, char *out)
 {
+    struct json_bytes bytes = json_bytes_of(string);
     size_t n = 0;
 
-    if (string.bytes >= 2 && is_plain(string)) {
-        n = string.bytes - 2;
-        memcpy(out, string.at + 1, n);
-    } else {
-        struct json_bytes bytes = json_bytes_of(string);
-        for (int c = json_bytes_next(&bytes); c >= 0; c = json_bytes_next(&bytes))
-            out[n++] = (char)c;
+    /* From escape to escape. */
+    while (bytes.at < bytes.end) {
+        const char *escape = memchr(bytes.at, '\\', (size_t)(bytes.end - bytes.at));
+        size_t plain = (size_t)((escape == NULL ? bytes.end : escape) - bytes.at);
+        memcpy(out + n, bytes.at, plain);
+        n += plain;
+        bytes.at += plain + 1;
+        if (bytes.at >= bytes.end)
+            break;
+        decode_escape(&bytes);
+        memcpy(out + n, bytes.unit, bytes.unit_end);
+        n += bytes.unit_end;
     }
     out[n] = '\0';
     return n;

@@ -76,36 +76,31 @@ static int check_segments(struct plan_source *source, enum plan_key key, unsigne
                       step.is_part ? "with the path segment" : "as", step.comes_out_as);
 }
 
-/* NULL with *why for want of memory; the text itself where nothing is filled. */
+/* bytes: so many come out. NULL with *why for want of memory. */
 static const char *fill(struct plan_source *source, const char *text, enum template_form form, unsigned marks,
-                        const struct template_fills *fills, size_t *bytes)
+                        const struct template_fills *fills, size_t bytes)
 {
-    size_t text_bytes = strlen(text);
-    size_t n;
+    char *filled = arena_take(&source->arena, bytes + 1);
 
-    *bytes = text_bytes;
-    if (template_marks(text, text_bytes, marks, &n) == 0)
-        return text;
-    *bytes = template_write(NULL, text, text_bytes, form, marks, fills, SIZE_MAX);
-    char *filled = arena_take(&source->arena, *bytes + 1);
     if (filled == NULL) {
         plan_source_no_memory(source);
         return NULL;
     }
-    template_write(filled, text, text_bytes, form, marks, fills, SIZE_MAX);
-    filled[*bytes] = '\0';
+    template_write(filled, text, strlen(text), form, marks, fills, SIZE_MAX);
+    filled[bytes] = '\0';
     return filled;
 }
 
-/* With what is filled now, and with ids as long as they may be. */
+/* *bytes: with what is filled now. It must not be too long with ids as long as they may be, either. */
 static int check_length(struct plan_source *source, const struct plan_call_rules *rules, unsigned now,
-                        const struct template_fills *fills)
+                        const struct template_fills *fills, size_t *bytes)
 {
     const char *text = source->value[rules->url].text;
-    size_t bytes = template_write(NULL, text, strlen(text), TEMPLATE_URL, now, fills, URL_MAX_BYTES);
+    const size_t text_bytes = strlen(text);
 
-    bytes += template_longest(text, strlen(text), TEMPLATE_URL, rules->url_fills | TEMPLATE_PATH) - strlen(text);
-    if (bytes > URL_MAX_BYTES)
+    *bytes = template_write(NULL, text, text_bytes, TEMPLATE_URL, now, fills, URL_MAX_BYTES);
+    if (*bytes + template_longest(text, text_bytes, TEMPLATE_URL, rules->url_fills | TEMPLATE_PATH) - text_bytes >
+        URL_MAX_BYTES)
         return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
                           "%s could become longer than %d bytes with its placeholders filled",
                           plan_key_name(rules->url), URL_MAX_BYTES);
@@ -118,7 +113,7 @@ static int read_url(struct plan_source *source, const struct plan_call_rules *ru
     const struct template_fills fills = plan_source_fills(source);
     const unsigned marks = rules->url_fills | TEMPLATE_PATH;
     const unsigned now = marks & ~LATER;
-    size_t bytes;
+    size_t bytes = 0;
     size_t n;
 
     if (url_check(plan_key_name(rules->url), text, marks, source->why) < 0)
@@ -126,7 +121,7 @@ static int read_url(struct plan_source *source, const struct plan_call_rules *ru
     const unsigned found = template_marks(text, strlen(text), marks, &n);
     if ((found & TEMPLATE_VAR) != 0 && check_variables(source, rules->url, URL_VARIABLES) < 0)
         return -1;
-    if (n > 0 && check_length(source, rules, now, &fills) < 0)
+    if (n > 0 && check_length(source, rules, now, &fills, &bytes) < 0)
         return -1;
     out->url = text;
     out->url_has_run_id = (found & TEMPLATE_RUN_ID) != 0;
@@ -135,7 +130,7 @@ static int read_url(struct plan_source *source, const struct plan_call_rules *ru
         return 0;
     if (check_url_values(source, rules->url) < 0 || check_segments(source, rules->url, now, &fills) < 0)
         return -1;
-    out->url = fill(source, text, TEMPLATE_URL, now, &fills, &bytes);
+    out->url = fill(source, text, TEMPLATE_URL, now, &fills, bytes);
     return out->url == NULL ? -1 : 0;
 }
 
@@ -184,43 +179,66 @@ static int take_form(struct plan_source *source, struct rxp_http_call *out)
     return 0;
 }
 
-static int read_body(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
+/* A small message that repeats a variable must not take much memory for as long as its run waits. (Later, what was said is
+ * not all there any more; but all bodies are among those that were held against it.) */
+static bool is_filled_too_often(struct plan_source *source, size_t bytes)
 {
-    const char *text = source->value[rules->body].text;
+    source->filled_bytes += bytes;
+    return !source->is_later && source->filled_bytes > FILLED_FREE_BYTES &&
+           source->filled_bytes - FILLED_FREE_BYTES > FILLED_FACTOR * plan_source_said_bytes(source);
+}
+
+/* A body that has placeholders, `later` of those that are filled when the run is under way. */
+static int fill_body(struct plan_source *source, const struct plan_call_rules *rules, unsigned later,
+                     struct rxp_http_call *out)
+{
+    const char *text = out->body;
+    const size_t text_bytes = out->body_bytes;
     const struct template_fills fills = plan_source_fills(source);
     const unsigned now = rules->body_fills & ~LATER;
-    size_t bytes;
+    size_t n_later;
+    size_t n_now;
     size_t n;
-    size_t n_filled;
 
-    if (check_body(source, rules) < 0)
-        return -1;
-    unsigned later = template_marks(text, strlen(text), rules->body_fills & LATER, &n);
-    unsigned filled = template_marks(text, strlen(text), now, &n_filled);
-    bytes = template_write(NULL, text, strlen(text), TEMPLATE_JSON, now, &fills, PLAN_BODY_MAX_BYTES);
-    bytes += template_longest(text, strlen(text), TEMPLATE_JSON, later) - strlen(text);
+    template_marks(text, text_bytes, later, &n_later);
+    template_marks(text, text_bytes, now, &n_now);
+    size_t filled_bytes = template_write(NULL, text, text_bytes, TEMPLATE_JSON, now, &fills, PLAN_BODY_MAX_BYTES);
+    size_t bytes = filled_bytes + template_longest(text, text_bytes, TEMPLATE_JSON, later) - text_bytes;
     /* As a form, each byte may become three. */
-    if ((filled | later) != 0 && bytes > PLAN_BODY_MAX_BYTES / (rules->body_is_form ? 3 : 1))
+    if (bytes > PLAN_BODY_MAX_BYTES / (rules->body_is_form ? 3 : 1))
         return refuse_about(source, rules->body, "could become longer than 8 MiB with its placeholders filled");
-    /* A small message that repeats a variable must not take much memory for as long as its run waits. (Later, what was said
-     * is not all there any more; but all bodies are among those that were held against it.) */
-    source->filled_bytes += n_filled > 0 ? bytes : 0;
-    if (!source->is_later && source->filled_bytes > FILLED_FREE_BYTES &&
-        source->filled_bytes - FILLED_FREE_BYTES > FILLED_FACTOR * plan_source_said_bytes(source))
+    if (n_now == 0)
+        return 0;
+    if (is_filled_too_often(source, bytes))
         return refuse_about(source, rules->body,
                             "repeats variables too often: filled, the bodies of a run may have 64 KiB and four times "
                             "what message and profile hold");
-    out->body = fill(source, text, TEMPLATE_JSON, now, &fills, &out->body_bytes);
+    out->body_bytes = filled_bytes;
+    out->body = fill(source, text, TEMPLATE_JSON, now, &fills, filled_bytes);
     if (out->body == NULL)
         return -1;
     /* A value can't hold one, but the text around it might close to one. */
-    template_marks(out->body, out->body_bytes, later, &n_filled);
-    if (n_filled != n)
+    template_marks(out->body, out->body_bytes, later, &n);
+    if (n != n_later)
         return refuse_about(source, rules->body, "has a variable within braces that would make it a placeholder");
+    return 0;
+}
+
+static int read_body(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
+{
+    size_t n;
+
+    if (check_body(source, rules) < 0)
+        return -1;
+    out->body = source->value[rules->body].text;
+    out->body_bytes = strlen(out->body);
+    const unsigned found = template_marks(out->body, out->body_bytes, rules->body_fills, &n);
+    if (n > 0 && fill_body(source, rules, found & LATER, out) < 0)
+        return -1;
     out->body_is_form = rules->body_is_form;
-    out->body_has_run_id = (later & TEMPLATE_RUN_ID) != 0;
-    out->body_has_prepared_id = (later & TEMPLATE_PREPARED_ID) != 0;
-    return rules->body_is_form && later == 0 ? take_form(source, out) : 0;
+    out->body_has_run_id = (found & TEMPLATE_RUN_ID) != 0;
+    out->body_has_prepared_id = (found & TEMPLATE_PREPARED_ID) != 0;
+    return rules->body_is_form && (found & LATER) == 0 ? take_form(source, out) : 0;
 }
 
 int plan_call_read(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)

@@ -32,7 +32,16 @@ const char *const *plan_key_names(void)
 
 bool plan_key_is_ours(const char *key)
 {
-    return strncmp(key, "http.", 5) == 0 || strncmp(key, "rxp.", 4) == 0 || strncmp(key, "var.", 4) == 0;
+    switch (key[0]) {
+    case 'h':
+        return strncmp(key, "http.", 5) == 0;
+    case 'r':
+        return strncmp(key, "rxp.", 4) == 0;
+    case 'v':
+        return strncmp(key, "var.", 4) == 0;
+    default:
+        return false;
+    }
 }
 
 /* Their lengths, to find the few names that a key can be without looking at the others: so some 60 instructions a key

@@ -79,8 +79,12 @@ static int read_pair(struct plan_source *source, const struct rxp_pair *pair, bo
                           rxp_show(pair->key, strlen(pair->key)).text, source->defaults->name);
     if (key == KEY_VAR)
         return add_variable(source, pair, name, from_defaults);
-    if (!plan_key_is(key, PLAN_FAMILY))
-        source->value[key] = (struct plan_value){.text = pair->value, .from_defaults = from_defaults};
+    if (plan_key_is(key, PLAN_FAMILY))
+        return 0;
+    source->value[key].text = pair->value;
+    source->value[key].from_defaults = from_defaults;
+    if (from_defaults)
+        source->value[key].of_defaults = pair->value;
     return 0;
 }
 
@@ -98,7 +102,7 @@ static size_t count_variables(const struct rxp_pair *pairs, size_t n_pairs)
     size_t n = 0;
 
     for (size_t i = 0; i < n_pairs; i++)
-        n += strncmp(pairs[i].key, "var.", 4) == 0;
+        n += pairs[i].key[0] == 'v' && strncmp(pairs[i].key, "var.", 4) == 0;
     return n;
 }
 

@@ -14,6 +14,7 @@
 struct plan_value {
     const char *text; /* NULL: not given */
     bool from_defaults;
+    const char *of_defaults; /* what these say, also where the message overrides it; NULL: nothing */
 };
 
 struct plan_variable {

@@ -7,11 +7,12 @@
 
 static const struct {
     const char *word;
+    size_t bytes;
     enum template_fill fill;
 } words[] = {
-    {"run_id", TEMPLATE_RUN_ID},
-    {"prepared_id", TEMPLATE_PREPARED_ID},
-    {"invocation_id", TEMPLATE_INVOCATION_ID},
+    {"run_id", sizeof("run_id") - 1, TEMPLATE_RUN_ID},
+    {"prepared_id", sizeof("prepared_id") - 1, TEMPLATE_PREPARED_ID},
+    {"invocation_id", sizeof("invocation_id") - 1, TEMPLATE_INVOCATION_ID},
 };
 
 static const char var_prefix[] = "var.";
@@ -47,7 +48,7 @@ bool template_mark_at(const char *text, size_t bytes, struct template_mark *out)
     *out = (struct template_mark){
         .at = text, .bytes = (size_t)(end + 1 - text), .is_path = is_path, .name = name, .name_bytes = name_bytes};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (name_bytes == strlen(words[i].word) && memcmp(name, words[i].word, name_bytes) == 0) {
+        if (name_bytes == words[i].bytes && memcmp(name, words[i].word, name_bytes) == 0) {
             out->fill = words[i].fill;
             return !is_path || out->fill != TEMPLATE_INVOCATION_ID;
         }
