@@ -90,6 +90,27 @@ START_TEST(kind_http_names_no_url_that_only_polls_have)
 }
 END_TEST
 
+/* The message has no say in where an operator's headers go, whatever it names instead, or has no use for. */
+START_TEST(a_profile_names_what_the_message_overrides_too)
+{
+    const struct rxp_pair defaults_of[] = {{"http.url", "http://profile/"},
+                                           {"http.poll_url_template", "http://polls/{run_id}"},
+                                           {"http.header.X-Key", "k"}};
+    const struct rxp_defaults defaults = {.name = "p.json", .metadata = defaults_of, .n_metadata = 3};
+    const struct rxp_pair pairs[] = {{"http.url", "http://message/"}};
+    const struct rxp_invocation invocation = {.invocation_id = "i", .kind = RXP_KIND_HTTP, .metadata = pairs, .n_metadata = 1};
+    struct rxp_http_plan plan;
+    struct rxp_refusal why;
+
+    ck_assert_int_eq(rxp_http_plan_make(&invocation, &defaults, &plan, &why), 0);
+    ck_assert_uint_eq(plan.n_named, 3);
+    ck_assert(!rxp_http_plan_sends(&plan, &plan.headers[0], plan.kickoff.url));
+    ck_assert(rxp_http_plan_sends(&plan, &plan.headers[0], "http://profile/x"));
+    ck_assert(rxp_http_plan_sends(&plan, &plan.headers[0], "http://polls/x"));
+    rxp_http_plan_deinit(&plan);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("http_plan_sends");
@@ -97,6 +118,7 @@ Suite *test_suite(void)
 
     tcase_add_loop_test(tcase, an_origin_is_scheme_host_and_port, 0, ROWS(origins));
     tcase_add_test(tcase, kind_http_names_no_url_that_only_polls_have);
+    tcase_add_test(tcase, a_profile_names_what_the_message_overrides_too);
     tcase_add_test(tcase, a_header_goes_only_to_origins_that_its_maker_names);
     suite_add_tcase(suite, tcase);
     return suite;
