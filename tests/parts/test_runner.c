@@ -33,7 +33,7 @@ START_TEST(a_run_is_kicked_off_polled_and_ends)
     ck_assert_int_eq(last()->timeout_ms, 3000);
     begin(last());
     answer(last(), 200, "{\"status\":\"running\"}");
-    ck_assert_ptr_null(subject->run->awake->transfer);
+    ck_assert(subject->run->awake == NULL || subject->run->awake->transfer == NULL);
     turn_at(now_ms + 1999);
     ck_assert_uint_eq(n_transfers, 2);
     turn_at(now_ms + 1);

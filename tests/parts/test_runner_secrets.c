@@ -452,7 +452,7 @@ START_TEST(neither_status_nor_result_tell_a_secret_on)
     answer(last(), 202, "{\"id\":\"r1\"}");
     begin(last());
     answer(last(), 200, "{\"status\":\"running with s3cr/t-key\"}");
-    ck_assert_str_eq(subject->run->awake->state, "running with ***");
+    ck_assert_str_eq(look_at(subject).state, "running with ***");
     turn_at(now_ms + 2000);
     begin(last());
     answer(last(), 200, "{\"status\":\"completed\",\"out\":{\"t\":\"s3cr\\/t-key\",\"u\":1}}");
@@ -525,7 +525,7 @@ START_TEST(a_late_run_id_that_holds_a_secret_is_not_used)
         return;
     }
     ck_assert_int_eq(subject->ended, 0);
-    ck_assert_ptr_null(subject->run->awake->run_id);
+    ck_assert_ptr_null(look_at(subject).run_id);
 }
 END_TEST
 

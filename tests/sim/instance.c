@@ -81,7 +81,7 @@ static struct worker_config describe(const struct instance *instance)
                              .checkpoints_topic = plan->checkpoints ? "ckpt" : NULL, .results_topic = "results"}},
         .pool = {.threads = 1, .max_run_ms = 600000, .connect_timeout_ms = 5000, .poll_timeout_ms = 5000,
                  .poll_min_interval_ms = 500, .poll_jitter = 0.2, .poll_max_failures = 30, .kickoff_max_retries = 3, .max_response_bytes = 1 << 20,
-                 .max_result_bytes = 4096, .origin_max_connections = 8},
+                 .max_result_bytes = 4096, .origin_max_connections = 8, .nap_least_ms = plan->nap_least_ms},
         .checkpoints_topic = plan->checkpoints ? "ckpt" : NULL,
         .at_most_once = plan->at_most_once,
         .exactly_once = plan->exactly_once,

@@ -101,6 +101,7 @@ struct plan {
     int http_trouble; /* percent of requests */
     int waits;        /* percent of polls, and of prepare calls, that are answered with Retry-After */
     int moves;        /* percent of polls that say where the run is polled from now on */
+    int64_t nap_least_ms; /* see pool.h */
     int slow;         /* percent of what goes over the network that takes long */
     size_t result_max_bytes; /* of the results topic; 0: none is refused */
 };

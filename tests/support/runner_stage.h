@@ -17,6 +17,10 @@
 #define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
 #define SLICE_MS 1000
 #define MAX_TRANSFERS 64
+/* The tests are built twice: here no run sleeps, and with 0 every one that can. */
+#ifndef STAGE_NAP_LEAST_MS
+#define STAGE_NAP_LEAST_MS INT64_MAX
+#endif
 
 /* ---- a transport that the test answers for ---- */
 
@@ -115,6 +119,8 @@ struct subject {
     char progress[64]; /* the state, as of the last one */
     struct run *run; /* freed as it ends */
     int prepared;
+    int slept;
+    ptrdiff_t bytes; /* its own, by what the engine says */
     int permits_asked;
     int accepted;
     int noted;
@@ -144,6 +150,7 @@ static struct pool_config config;
 static struct subject subjects[MAX_TRANSFERS];
 static size_t n_subjects;
 static int64_t now_ms;
+static ptrdiff_t engine_bytes; /* of all runs, as the engine says */
 
 static inline struct subject *subject_new(void)
 {
@@ -276,7 +283,9 @@ static inline void on_ended(struct run *run, void *opaque)
     subject->result_truncated = run->result_truncated;
     if (run->awake != NULL) {
         note_awake(subject, run->awake);
+        engine_bytes -= (ptrdiff_t)awake_bytes(run->awake);
     }
+    engine_bytes -= subject->bytes;
     run_deinit(run);
     free(run); /* the sanitizer sees whoever touches it again */
     subject->run = NULL;
@@ -324,6 +333,50 @@ static inline bool on_is_cancelled(struct run *run, void *opaque)
     return subject->is_cancelled;
 }
 
+static struct subject *waking; /* whose plan is to be made once more */
+
+static inline const struct rxp_defaults *on_defaults(struct run *run, void *opaque)
+{
+    (void)opaque;
+    waking = subject_of(run);
+    return NULL;
+}
+
+/* The plan that it wakes with has the same shape. */
+int __real_rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
+                                    size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why);
+int __wrap_rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
+                                    size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why);
+int __wrap_rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
+                                    size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why)
+{
+    int failed = __real_rxp_http_plan_make_later(invocation, defaults, room, room_bytes, out, why);
+    if (failed == 0 && waking->shape != NULL) {
+        waking->shape(out);
+    }
+    return failed;
+}
+
+/* What it resumed from is looked at no more: it may be freed. */
+static inline void on_slept(struct run *run, void *opaque)
+{
+    struct subject *subject = subject_of(run);
+    (void)opaque;
+    ck_assert_int_eq(subject->slept++, 0);
+    ck_assert(run->cycle.accepted);
+    ck_assert_ptr_null(run->awake->resume);
+}
+
+static inline void on_resized(struct run *run, ptrdiff_t bytes, void *opaque)
+{
+    (void)opaque;
+    engine_bytes += bytes;
+    ck_assert_int_ge(engine_bytes, 0);
+    if (run != NULL) {
+        subject_of(run)->bytes += bytes;
+    }
+}
+
 static inline void on_describe(struct run *run, struct query_row *row, void *opaque)
 {
     (void)opaque;
@@ -339,6 +392,9 @@ static const struct pool_hooks hooks = {.prepare = on_prepare,
                                         .noted = on_noted,
                                         .is_cancelled = on_is_cancelled,
                                         .describe = on_describe,
+                                        .defaults = on_defaults,
+                                        .slept = on_slept,
+                                        .resized = on_resized,
                                         .ended = on_ended,
                                         .errands_over = on_errands_over};
 
@@ -371,6 +427,7 @@ static inline void setup(void)
         .max_response_bytes = 1 << 20,
         .max_result_bytes = 16,
         .origin_max_connections = 64,
+        .nap_least_ms = STAGE_NAP_LEAST_MS,
         .metrics = metrics_new(NULL, 0),
     };
     now_ms = 1000000;
@@ -378,6 +435,7 @@ static inline void setup(void)
     n_subjects = 0;
     out_of_memory = false;
     errands_over = 0;
+    engine_bytes = 0;
     runner_init(&runner, &config, &hooks, &fake, 42);
 }
 
@@ -388,6 +446,7 @@ static inline void teardown(void)
     }
     check_phases();
     runner_deinit(&runner);
+    ck_assert_int_eq(engine_bytes, 0);
     metrics_free(config.metrics);
 }
 
@@ -473,6 +532,13 @@ static inline struct transfer *last(void)
 {
     ck_assert_uint_gt(n_transfers, 0);
     return &transfers[n_transfers - 1];
+}
+
+static inline struct run_peek look_at(const struct subject *subject)
+{
+    struct run_peek peek;
+    run_look(subject->run, &peek);
+    return peek;
 }
 
 /* To its first poll, which has begun. */

@@ -547,8 +547,7 @@ static void park_large(int64_t offset, size_t bytes)
     url[bytes] = '\0';
     struct job *job = job_at(assignment, offset);
     accept_job(job, 1);
-    free(job->run.awake->poll_url);
-    job->run.awake->poll_url = url;
+    awake_put(job->run.awake, &job->run.awake->poll_url, url);
     ledger_park(stage.ledger, job);
     end_job(job);
 }

@@ -33,8 +33,7 @@ static void note(void)
 
 static void note_again(const char *run_id)
 {
-    free(job->run.awake->run_id);
-    job->run.awake->run_id = strdup(run_id);
+    awake_put(job->run.awake, &job->run.awake->run_id, strdup(run_id));
     ledger_note_again(stage.ledger, job);
     mark = (struct consumer_mark){42, ledger_tags(stage.ledger, job).writer[0]};
 }
@@ -243,8 +242,7 @@ END_TEST
 
 START_TEST(without_an_address_nothing_is_noted)
 {
-    free(job->run.awake->poll_url);
-    job->run.awake->poll_url = NULL;
+    awake_put(job->run.awake, &job->run.awake->poll_url, NULL);
     ledger_note_again(stage.ledger, job);
     turn(0);
     ck_assert_uint_eq(post.n, 0);

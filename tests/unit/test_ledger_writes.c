@@ -131,8 +131,7 @@ START_TEST(a_run_without_poll_url_is_not_written)
 {
     struct job *job = job_at(assignment, 42);
     accept_job(job, 1);
-    free(job->run.awake->poll_url);
-    job->run.awake->poll_url = NULL;
+    awake_put(job->run.awake, &job->run.awake->poll_url, NULL);
     ledger_note_run(stage.ledger, job);
     ck_assert(!job->noted);
     ck_assert_uint_eq(post.n, 0);

@@ -274,6 +274,7 @@ static int exec_main(const struct options *options)
     config.secrets = around.secrets;
     config.threads = 1;
     config.poll_min_interval_ms = 0;
+    config.nap_least_ms = INT64_MAX; /* one run is no memory, and its plan is watched */
     struct execution execution = {.ended_fd = -1};
     run_init(&execution.run);
     int status = EXIT_FATAL;

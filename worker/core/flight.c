@@ -5,6 +5,7 @@
 #include "ops/log.h"
 #include "ops/metrics.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,6 +374,8 @@ void flight_free(struct flight *flight)
     /* librdkafka may keep a message to itself at its end; what its job holds is then left to the process's end. */
     if (flight->jobs > 0)
         log_event(LOG_WARN, "jobs_left", "%zu results were neither acknowledged nor given up at the end", flight->jobs);
+    else
+        assert(flight->input_bytes == 0 && atomic_load(&flight->loop_bytes) == 0);
     ledger_free(flight->ledger);
     lanes_free(flight->lanes);
     crowds_deinit(&flight->crowds, flight->now_ms);

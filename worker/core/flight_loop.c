@@ -4,10 +4,12 @@
 #include "core/intake.h"
 #include "core/progress.h"
 #include "engine/awake.h"
+#include "engine/profiles.h"
 #include "engine/query.h"
 #include "engine/trace_context.h"
 #include "ops/log.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +100,43 @@ static bool on_progressed(struct run *run, void *opaque)
     return progress_report(flight->config.progress, job_of_run(run));
 }
 
+static const struct rxp_defaults *on_defaults(struct run *run, void *opaque)
+{
+    const struct rxp_defaults *defaults = NULL;
+    struct rxp_refusal why;
+    struct run_peek peek;
+    (void)opaque;
+    run_look(run, &peek);
+    int failed = profile_set_find(job_of_run(run)->profiles, peek.runtime_name, &defaults, &why);
+    assert(failed == 0); /* as in prepare, of the same set */
+    return defaults;
+}
+
+/* What came in since it was taken, beside results. */
+static void charge(struct flight *flight, struct job *job, ptrdiff_t bytes)
+{
+    job->charged += bytes;
+    atomic_fetch_add_explicit(&flight->loop_bytes, (size_t)bytes, memory_order_relaxed);
+}
+
+static void on_slept(struct run *run, void *opaque)
+{
+    struct flight *flight = opaque;
+    struct job *job = job_of_run(run);
+    drop_value(job);
+    /* The plan goes, and the invocation that the value was read into. */
+    charge(flight, job, -(ptrdiff_t)(run->awake->made.owned_bytes + job->value_bytes));
+}
+
+static void on_resized(struct run *run, ptrdiff_t bytes, void *opaque)
+{
+    struct flight *flight = opaque;
+    if (run != NULL)
+        charge(flight, job_of_run(run), bytes);
+    else
+        atomic_fetch_add_explicit(&flight->loop_bytes, (size_t)bytes, memory_order_relaxed);
+}
+
 static bool on_is_cancelled(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
@@ -135,6 +174,8 @@ static void on_ended(struct run *run, void *opaque)
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
     count_prepared(flight, job);
+    if (run->awake != NULL)
+        job->charged += (ptrdiff_t)awake_bytes(run->awake); /* counted by its loop so far */
     if (run->abandoned) {
         return_job(flight, job, JOB_ABANDONED);
         return;
@@ -174,6 +215,9 @@ struct pool_hooks flight_pool_hooks(struct flight *flight)
         .noted = on_noted,
         .progressed = flight->config.progress != NULL ? on_progressed : NULL,
         .is_cancelled = flight->config.cancels != NULL ? on_is_cancelled : NULL,
+        .defaults = on_defaults,
+        .slept = on_slept,
+        .resized = on_resized,
         .describe = on_describe,
         .ended = on_ended,
         .errands_over = on_errands_over,

@@ -66,6 +66,7 @@ struct job {
     size_t input_bytes;  /* value, key and headers, for the limit on bytes in flight */
     size_t plan_bytes;   /* what its plan takes beside the message, for the same */
     size_t result_bytes; /* of http.result, for the same */
+    ptrdiff_t charged;   /* what the engine has for its run, and what was given up since it was taken, for the same */
     int64_t message_ms; /* the input's own timestamp (Unix time); -1: it has none */
     /* Checkpoints. */
     uint64_t input_hash;           /* of the message; 0 where nobody asked for it */

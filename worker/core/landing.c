@@ -29,7 +29,7 @@ static void end_job(struct flight *flight, struct job *job)
     assert(flight->jobs > 0);
     flight->jobs--;
     flight->input_bytes -= job->input_bytes;
-    atomic_fetch_sub_explicit(&flight->loop_bytes, job->plan_bytes + job->result_bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&flight->loop_bytes, job->plan_bytes + job->result_bytes + (size_t)job->charged, memory_order_relaxed);
     flight_count_jobs(flight);
     job_free(job);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "engine/awake.h"
 #include "engine/departure.h"
+#include "engine/nap.h"
 #include "engine/outcome.h"
 #include "engine/run_answer.h"
 #include "engine/run_request.h"
@@ -11,6 +12,9 @@
 
 #include <assert.h>
 #include <stdio.h>
+
+/* A run that there is no memory to wake sleeps on for so long. */
+#define ROUSE_AGAIN_MS 1000
 
 /* ---- small things ---- */
 
@@ -190,6 +194,8 @@ void driver_apply(struct run *run, struct cycle_action action, const struct verd
         driver_send(run, now_ms);
         break;
     case CYCLE_WAIT:
+        (void)nap_fall(run, action.wake_at_ms, now_ms);
+        break;
     case CYCLE_FINISH:
         break;
     }
@@ -296,8 +302,26 @@ static void send_again(const struct run *run, struct cycle_action *action)
     }
 }
 
+/* Is it awake? If there is no memory for that, its timer is set. */
+static bool rouse(struct run *run, int64_t now_ms)
+{
+    if (run->awake != NULL || nap_wake(run) == 0) {
+        return true;
+    }
+    driver_set_wake(run, now_ms + ROUSE_AGAIN_MS);
+    runner_tell_short(run->runner, ROUSE_AGAIN_MS, now_ms);
+    return false;
+}
+
 void driver_wake(struct run *run, int64_t now_ms)
 {
+    if (!rouse(run, now_ms)) {
+        return;
+    }
+    if (run->cancelled) {
+        driver_cancel(run, now_ms);
+        return;
+    }
     bool is_wanting = run->awake->transfer == NULL && !list_is_empty(&run->awake->held_node);
     struct cycle_action action = driver_event(run, CYCLE_EVENT_TIMER, now_ms);
     if (is_wanting) {
@@ -311,6 +335,10 @@ void driver_wake(struct run *run, int64_t now_ms)
 
 void driver_cancel(struct run *run, int64_t now_ms)
 {
+    if (!rouse(run, now_ms)) {
+        run->cancelled = true;
+        return;
+    }
     if (run->cycle.state == CYCLE_START && run->awake->resume != NULL) {
         int polls = run->cycle.polls;
         (void)resume(run, now_ms); /* its backend has it, and hears of the cancel */

@@ -52,6 +52,7 @@ struct pool_config {
     const struct outlet *outlet; /* the same; NULL: see outlet.h */
     struct secrets *secrets;     /* the same; NULL: none */
     struct metrics *metrics;     /* the same; NULL: nothing is counted */
+    int64_t nap_least_ms; /* a run that rests so long before a poll sleeps (nap.h); INT64_MAX: none does */
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 
@@ -86,6 +87,16 @@ struct pool_hooks {
      * something to tell of it at all. Right after `accepted`, and then for each change. False: not now; it is called again with the
      * next answer, whatever that says. NULL: not wanted. */
     bool (*progressed)(struct run *run, void *opaque);
+    /* On the loop thread: the profile's defaults that its plan was made with, which it is made with once more whenever the run has
+     * slept. NULL: there are none. */
+    const struct rxp_defaults *(*defaults)(struct run *run, void *opaque);
+    /* On the loop thread, once: it will sleep between polls from now on. What it resumed from is not looked at any more, and what
+     * only the plan of its kickoff needed may be freed. NULL: not wanted. */
+    void (*slept)(struct run *run, void *opaque);
+    /* On the loop thread: the engine's memory for this run, struct run not counted, has grown by so many bytes, which are to be
+     * taken off when the run is freed. Of run NULL: for runs in turn; where one ends with its awake, awake_bytes of it are the
+     * run's then. NULL: not wanted. */
+    void (*resized)(struct run *run, ptrdiff_t bytes, void *opaque);
     /* On the loop thread, of each run there, after pool_ask; and of each that was just prepared, a resumed one among them. True:
      * it is cancelled. NULL: never. */
     bool (*is_cancelled)(struct run *run, void *opaque);

@@ -1,6 +1,7 @@
 #include "engine/run.h"
 
 #include "engine/awake.h"
+#include "engine/nap.h"
 
 void run_init(struct run *run)
 {
@@ -14,7 +15,9 @@ void run_init(struct run *run)
 void run_deinit(struct run *run)
 {
     awake_free(run->awake);
+    nap_free(run->nap);
     run->awake = NULL;
+    run->nap = NULL;
 }
 
 bool run_was_begun(const struct run *run)
@@ -26,6 +29,9 @@ void run_look(const struct run *run, struct run_peek *out)
 {
     const struct awake *awake = run->awake;
     *out = (struct run_peek){0};
+    if (run->nap != NULL) {
+        nap_look(run->nap, out);
+    }
     if (awake == NULL) {
         return;
     }

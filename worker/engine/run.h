@@ -1,7 +1,8 @@
 /* run: one invocation on its way through the engine. Embedded in its owner's struct (core's job, exec's own).
  *
  * Owned by the loop from pool_submit to the ended callback. Only `tenure` and `permitted` are looked at by two threads.
- * What outlives its requests is here, and all else in its awake (awake.h), which it gets before it is prepared. */
+ * What outlives its requests is here, and all else in its awake (awake.h), which it gets before it is prepared, or, between
+ * polls, in few bytes in its nap (nap.h). */
 #ifndef RXP_ENGINE_RUN_H
 #define RXP_ENGINE_RUN_H
 
@@ -42,6 +43,7 @@ struct outcome {
 #define RUN_STATE_MAX_BYTES 512
 
 struct awake;
+struct nap;
 
 struct run {
     struct list node; /* mailbox, then one of the runner's lists */
@@ -51,7 +53,8 @@ struct run {
     const struct trace_context *trace; /* the trace that it is a part of; NULL: none */
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and ready to begin */
-    struct awake *awake;   /* NULL: it is in the backlog */
+    struct awake *awake;   /* NULL: it is in the backlog, or sleeps */
+    struct nap *nap;       /* while it sleeps; else NULL */
     atomic_bool permitted; /* by pool_permit */
     bool permit_asked : 1;
     bool asking : 1;       /* its request has left the queue, and its answer is not there yet */
@@ -62,7 +65,7 @@ struct run {
     bool prepares : 1;   /* `gate` is that of its prepare call */
     bool has_slot : 1;   /* of its profile's rate */
     bool prepared : 1;   /* prepare said so */
-    bool cancelled : 1;  /* as soon as it is prepared, which took more memory than there was */
+    bool cancelled : 1;  /* as soon as it is prepared, or woken, which took more memory than there was */
     bool late_id_fault : 1; /* the next one is of an answer to a poll, not of the kickoff's */
     bool untold : 1;        /* hooks.progressed put it off */
     /* It ended, and no result is due: its assignment is gone or on its way out, or the process is. run_was_begun and
@@ -92,7 +95,7 @@ struct run_peek {
 };
 
 void run_init(struct run *run);
-/* Frees its awake. */
+/* Frees its awake, or what it sleeps in. */
 void run_deinit(struct run *run);
 
 /* Did its kickoff, here or before a resume, leave the queue? If not, the backend knows nothing of it. */

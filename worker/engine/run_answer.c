@@ -158,13 +158,12 @@ void run_answer_denied(const struct run *run, const char *why, struct verdict *v
 
 /* ---- keeping ---- */
 
-static bool replace(char **kept, char **news)
+static bool replace(struct awake *awake, const char **kept, char **news)
 {
     if (*news == NULL) {
         return false;
     }
-    free(*kept);
-    *kept = *news;
+    awake_put(awake, kept, *news);
     *news = NULL;
     return true;
 }
@@ -185,17 +184,22 @@ static void cut_state(struct verdict *verdict)
 
 bool run_answer_keep(struct run *run, struct verdict *verdict)
 {
+    struct awake *awake = run->awake;
     cut_state(verdict);
-    bool has_state = verdict->state != NULL && (run->awake->state == NULL || strcmp(run->awake->state, verdict->state) != 0);
-    bool has_run_id = replace(&run->awake->run_id, &verdict->run_id);
+    bool has_state = verdict->state != NULL && (awake->state == NULL || strcmp(awake->state, verdict->state) != 0);
+    bool has_run_id = replace(awake, &awake->run_id, &verdict->run_id);
     if (verdict->run_id_fault != RXP_ID_FIT) {
         run->run_id_fault = verdict->run_id_fault;
         run->late_id_fault = run->cycle.state == CYCLE_POLL;
     }
-    bool has_poll_url = replace(&run->awake->poll_url, &verdict->poll_url);
-    replace(&run->awake->prepared_id, &verdict->prepared_id);
-    replace(&run->awake->state, &verdict->state);
-    replace(&run->awake->result, &verdict->result);
+    bool has_poll_url = replace(awake, &awake->poll_url, &verdict->poll_url);
+    replace(awake, &awake->prepared_id, &verdict->prepared_id);
+    replace(awake, &awake->state, &verdict->state);
+    if (verdict->result != NULL) {
+        free(awake->result);
+        awake->result = verdict->result;
+        verdict->result = NULL;
+    }
     run->has_news = run->has_news || has_run_id || has_poll_url;
     run->has_polled = run->has_polled || verdict->saw_200;
     run->result_truncated = run->result_truncated || verdict->result_truncated;

@@ -87,10 +87,10 @@ static enum run_request make_url(const struct run *run, const struct rxp_http_ca
     return RUN_REQUEST_UNFIT;
 }
 
-static int take(char **out, const char *text)
+static int take(struct awake *awake, const char **out, const char *text)
 {
     if (*out == NULL && text != NULL) {
-        *out = strdup(text);
+        awake_put(awake, out, strdup(text));
         return *out != NULL ? 0 : -1;
     }
     return 0;
@@ -98,13 +98,20 @@ static int take(char **out, const char *text)
 
 enum run_request run_request_address(struct run *run, struct rxp_refusal *why)
 {
-    const struct run_resume *resume = run->awake->resume;
-    if (resume != NULL &&
-        (take(&run->awake->run_id, resume->run_id) != 0 || take(&run->awake->prepared_id, resume->prepared_id) != 0 ||
-         take(&run->awake->poll_url, resume->poll_url) != 0)) {
+    struct awake *awake = run->awake;
+    const struct run_resume *resume = awake->resume;
+    if (resume != NULL && (take(awake, &awake->run_id, resume->run_id) != 0 ||
+                           take(awake, &awake->prepared_id, resume->prepared_id) != 0 ||
+                           take(awake, &awake->poll_url, resume->poll_url) != 0)) {
         return RUN_REQUEST_NO_MEMORY;
     }
-    return run->awake->poll_url != NULL ? RUN_REQUEST_MADE : make_url(run, &run->awake->plan->poll, &run->awake->poll_url, why);
+    if (awake->poll_url != NULL) {
+        return RUN_REQUEST_MADE;
+    }
+    char *url = NULL;
+    enum run_request made = make_url(run, &awake->plan->poll, &url, why);
+    awake_put(awake, &awake->poll_url, url);
+    return made;
 }
 
 static bool is_filled(const struct rxp_http_call *call)

@@ -32,14 +32,14 @@ static bool slice_is_over(struct slice *slice)
 
 /* ---- from the backlog ---- */
 
-static void tell_rest(struct runner *runner, int64_t now_ms)
+void runner_tell_short(struct runner *runner, int64_t again_ms, int64_t now_ms)
 {
     if (runner->rest_told_ms != 0 && now_ms < runner->rest_told_ms + REST_LOG_MS) {
         runner->rests_untold++;
         return;
     }
     log_event(LOG_WARN, "memory_short", "out of memory for an invocation: it is tried again in %.1f s, and not refused for that "
-              "(and %zu others since the last such line)", (double)(runner->rest_until_ms - now_ms) / 1000,
+              "(and %zu others since the last such line)", (double)again_ms / 1000,
               runner->rests_untold);
     runner->rest_told_ms = now_ms;
     runner->rests_untold = 0;
@@ -55,7 +55,7 @@ static void rest(struct runner *runner, struct run *run, int64_t now_ms)
     }
     list_remove(&run->node);
     list_push(&runner->resting, &run->node);
-    tell_rest(runner, now_ms);
+    runner_tell_short(runner, runner->rest_until_ms - now_ms, now_ms);
 }
 
 static bool is_cancelled(const struct runner *runner, struct run *run)
@@ -356,7 +356,7 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
         .random = seed != 0 ? seed : 1,
         .shard = metrics_shard_new(config->metrics),
     };
-    awakes_init(&runner->awakes);
+    awakes_init(&runner->awakes, hooks);
     roll_init(&runner->roll);
     list_init(&runner->queries);
     heap_init(&runner->timers);

@@ -85,6 +85,9 @@ void runner_init(struct runner *runner, const struct pool_config *config, const 
 /* No run may be left. Errands end where they stand. */
 void runner_deinit(struct runner *runner);
 
+/* Memory is short: what it was for is tried again so much later. Logged, but not too often. */
+void runner_tell_short(struct runner *runner, int64_t again_ms, int64_t now_ms);
+
 /* 64 random bits, not for secrets. */
 uint64_t runner_draw(struct runner *runner);
 
