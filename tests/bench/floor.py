@@ -6,7 +6,7 @@
 Each of them has the same work for the same simulated backend: a kickoff and two polls, 64 of them under way at a time.
 
     worker, one loop       reads 300-byte messages from Kafka, writes results, commits; threads=1, without checkpoints
-    worker, as it comes    with its default threads, and checkpoints
+    worker, as it comes    with its default threads, checkpoints, and a line in the log for each run
     libcurl and Kafka      floor/curl_loop.c: the same requests by libcurl as fast as it goes, with librdkafka for messages that
                            it does not read and results that are all alike
     libcurl                the same without Kafka
@@ -33,6 +33,7 @@ from child import Child  # noqa: E402
 from worker import Backend  # noqa: E402
 
 CONNECTIONS = 64
+WARM = 1000  # invocations that come before those that count
 REQUESTS = 1 + POLLED["polls"]
 WORKER, DEFAULT, WITH_KAFKA, CURL, EPOLL, WRK = (
     "worker, one loop", "worker, as it comes", "libcurl and Kafka", "libcurl", "epoll", "wrk")
@@ -51,11 +52,22 @@ class Floor:
             pin(backend.pid, self.rest)
             pin(broker_pid, self.rest)
 
+    @contextlib.contextmanager
+    def same_work(self):
+        """What is done inside is what everybody does: no request more, and none less."""
+        before = self.backend.stats()
+        yield
+        after = self.backend.stats()
+        asked = {name: after[name] - before[name] for name in ("kickoffs", "polls")}
+        wanted = {"kickoffs": self.count + WARM, "polls": (self.count + WARM) * POLLED["polls"]}
+        assert asked == wanted, f"the backend was asked for {asked} and not for {wanted}"
+
     def measured(self, work, child, cpus):
         """Of one that takes its messages from Kafka."""
         if cpus:
             pin(child.pid, cpus)
-        figures = work.measure(child, self.count, beside={"broker": self.broker_pid, "backend": self.backend.pid})
+        with self.same_work():
+            figures = work.measure(child, self.count, WARM, {"broker": self.broker_pid, "backend": self.backend.pid})
         usage = reap(child)
         assert usage.status == 0, f"{child.name} ended with {usage.status}\n{child.tail()}"
         return figures
@@ -81,7 +93,8 @@ class Floor:
             return child.output(), usage.user_seconds + usage.system_seconds
 
     def alone(self, name):
-        said, seconds = self._run([program(name), self.backend.origin, self.count, 1000], name)
+        with self.same_work():
+            said, seconds = self._run([program(name), self.backend.origin, self.count, WARM], name)
         figures = json.loads(said)
         # What it says of itself is what the kernel says, but for its last moments.
         assert abs(figures["whole_seconds"] - seconds) <= 0.02 * seconds + 0.02, (figures, seconds)
@@ -136,7 +149,7 @@ def main():
         bench.figures |= {"count": floor.count, "pinned": bool(floor.first)}
         tables(bench, bench.rounds({
             WORKER: lambda: floor.worker(floor.first, threads=1),
-            DEFAULT: lambda: floor.worker(None, checkpoints=True),
+            DEFAULT: lambda: floor.worker(None, checkpoints=True, log_runs="all"),
             WITH_KAFKA: floor.curl_and_kafka,
             CURL: lambda: floor.alone("curl_loop"),
             EPOLL: lambda: floor.alone("epoll_client"),
