@@ -13,6 +13,8 @@
 #define BEGIN_MS 1000000
 #define WALL_MS INT64_C(1750000000000)
 #define SLICE_MS 600000 /* never over */
+#define NAP_LEAST_MS 1000
+#define INTERVAL_MS 5000 /* of polls between which a run sleeps */
 
 /* ---- a transport that has one request at most ---- */
 
@@ -90,15 +92,24 @@ static void ended(struct run *run, void *opaque)
     n_ended++;
 }
 
-static const struct pool_hooks hooks = {.prepare = prepare, .ended = ended};
+static const struct rxp_defaults *defaults(struct run *run, void *opaque)
+{
+    (void)run;
+    (void)opaque;
+    return &unit_profile;
+}
 
-static void prepare_runner(void)
+static const struct pool_hooks hooks = {.prepare = prepare, .defaults = defaults, .ended = ended};
+
+static void prepare_runner(int64_t poll_min_interval_ms)
 {
     static const struct gates_config gates = {.breaker_failures = 20, .breaker_probe_ms = 5000};
     config = (struct pool_config){.threads = 1,
                                   .max_run_ms = 86400000,
                                   .connect_timeout_ms = 10000,
                                   .poll_timeout_ms = 30000,
+                                  .poll_min_interval_ms = poll_min_interval_ms,
+                                  .nap_least_ms = NAP_LEAST_MS,
                                   .poll_max_failures = 5,
                                   .kickoff_max_retries = 3,
                                   .max_response_bytes = 1 << 20,
@@ -110,7 +121,7 @@ static void prepare_runner(void)
     runner_init(&runner, &config, &hooks, &transport, 42);
 }
 
-/* ---- run: kickoff, two polls, the result ---- */
+/* ---- run: kickoff, two polls, the result; run_asleep: kickoff, ten polls with sleep before each but the first, the result ---- */
 
 static void turn(int64_t now_ms)
 {
@@ -118,7 +129,7 @@ static void turn(int64_t now_ms)
     }
 }
 
-static void run_once(int64_t now_ms)
+static void run_once(int64_t now_ms, int pendings, bool sleeps)
 {
     static const struct http_reply accepted = {
         .sent = true, .code = 202, .body = accepted_body, .body_bytes = sizeof accepted_body - 1};
@@ -136,33 +147,56 @@ static void run_once(int64_t now_ms)
     runner_add(&runner, &submitted);
     turn(now_ms);
     answer(&accepted, now_ms);
+    for (int i = 0; i < pendings; i++) {
+        now_ms++;
+        turn(now_ms);
+        answer(&pending, now_ms);
+        turn(now_ms + 1);
+        MUST((run.awake == NULL) == sleeps);
+        now_ms += sleeps ? INTERVAL_MS : 0;
+    }
     turn(now_ms + 1);
-    answer(&pending, now_ms + 2);
-    turn(now_ms + 3);
-    answer(&done, now_ms + 4);
-    turn(now_ms + 5);
+    answer(&done, now_ms + 1);
+    turn(now_ms + 2);
 }
 
-COUNTED path_run(int turns)
+static void runs(int turns, int pendings, bool sleeps)
 {
     n_ended = 0;
     for (int i = 0; i < turns; i++) {
-        run_once(BEGIN_MS + i * 10);
+        run_once(BEGIN_MS + i * INT64_C(100000), pendings, sleeps);
     }
     MUST(n_ended == (size_t)turns);
 }
 
-/* The origin is known, and memory was had before. */
+COUNTED path_run(int turns)
+{
+    runs(turns, 1, false);
+}
+
+COUNTED path_run_asleep(int turns)
+{
+    runs(turns, 9, true);
+}
+
+/* The origin is known then, and memory was had before. */
 static void prepare_run(void)
 {
-    prepare_runner();
-    run_once(BEGIN_MS);
+    prepare_runner(0);
+    runs(1, 1, false);
+}
+
+static void prepare_run_asleep(void)
+{
+    prepare_runner(INTERVAL_MS);
+    runs(1, 9, true);
 }
 
 int main(int argc, char **argv)
 {
     static const struct path paths[] = {
         PATH(run, 100, prepare_run),
+        PATH(run_asleep, 50, prepare_run_asleep),
     };
     return paths_main(argc, argv, paths, sizeof paths / sizeof paths[0]);
 }
