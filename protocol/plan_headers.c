@@ -56,7 +56,7 @@ static int check_header(struct plan_source *source, const char *key, const struc
 static int add_header(struct plan_source *source, const char *key, struct rxp_http_header header,
                       struct rxp_http_header *list, size_t *n)
 {
-    if (check_header(source, key, &header) < 0)
+    if (!source->is_later && check_header(source, key, &header) < 0)
         return -1;
     for (size_t i = 0; i < *n; i++) {
         if (strcasecmp(list[i].name, header.name) != 0)

@@ -10,7 +10,7 @@ static const char *const names[PLAN_KEYS] = {
     PLAN_KEY_TABLE(PLAN_KEY_NAME)
 };
 
-static const unsigned traits_of[PLAN_KEYS] = {
+const unsigned char plan_key_traits[PLAN_KEYS] = {
 #define PLAN_KEY_TRAITS(key, name, traits) [KEY_##key] = (traits),
     PLAN_KEY_TABLE(PLAN_KEY_TRAITS)
 };
@@ -18,11 +18,6 @@ static const unsigned traits_of[PLAN_KEYS] = {
 const char *plan_key_name(enum plan_key key)
 {
     return names[key];
-}
-
-bool plan_key_is(enum plan_key key, enum plan_key_trait trait)
-{
-    return (traits_of[key] & (unsigned)trait) != 0;
 }
 
 const char *const *plan_key_names(void)

@@ -67,7 +67,11 @@ enum plan_key {
 };
 
 const char *plan_key_name(enum plan_key key);
-bool plan_key_is(enum plan_key key, enum plan_key_trait trait);
+extern const unsigned char plan_key_traits[PLAN_KEYS]; /* for plan_key_is */
+static inline bool plan_key_is(enum plan_key key, enum plan_key_trait trait)
+{
+    return (plan_key_traits[key] & trait) != 0;
+}
 
 /* All names. */
 const char *const *plan_key_names(void);

@@ -29,7 +29,8 @@ struct plan_source {
     const struct rxp_invocation *invocation;
     const struct rxp_defaults *defaults; /* NULL: none */
     struct rxp_refusal *why;
-    bool is_later; /* of a run whose kickoff was accepted: keys that are PLAN_START are not looked at */
+    bool is_later; /* of a run whose kickoff was accepted: keys that are PLAN_START are not looked at, and the texts of URLs,
+                    * bodies and headers not checked once more */
     struct plan_value value[PLAN_KEYS]; /* empty for families */
     struct plan_variable *variables;    /* by name; of two with one name the message's is first */
     size_t n_variables;

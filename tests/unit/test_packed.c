@@ -306,6 +306,25 @@ START_TEST(many_variables_are_as_good_as_few)
 }
 END_TEST
 
+/* Nobody should; but it harms no memory. */
+START_TEST(a_url_that_would_have_been_refused_is_written_whole)
+{
+    static char value[20000];
+    struct sample sample;
+    struct rxp_http_plan plan;
+    struct rxp_refusal why;
+
+    sample_init(&sample, RXP_KIND_HTTP_ASYNC);
+    memset(value, 'v', sizeof(value) - 1);
+    set(&sample, "var.a", value);
+    set(&sample, "http.cancel_url_template", "https://h/{var.a}/{var.a}/{var.b}");
+    ck_assert_int_eq(sample_make(&sample, &plan, &why), -1);
+    ck_assert_int_eq(rxp_http_plan_make_later(&sample.invocation, NULL, NULL, 0, &plan, &why), 0);
+    ck_assert_uint_eq(strlen(plan.cancel.url), strlen("https://h///{var.b}") + 2 * 19999);
+    rxp_http_plan_deinit(&plan);
+}
+END_TEST
+
 START_TEST(what_never_made_a_plan_makes_none_later)
 {
     struct sample sample;
@@ -340,6 +359,7 @@ Suite *test_suite(void)
     tcase_add_test(later, a_plan_that_fits_into_its_room_asks_for_no_memory);
     tcase_add_loop_test(later, a_room_that_is_too_small_is_made_up_for, 0, ROWS(rooms));
     tcase_add_test(later, many_variables_are_as_good_as_few);
+    tcase_add_test(later, a_url_that_would_have_been_refused_is_written_whole);
     tcase_add_test(later, what_never_made_a_plan_makes_none_later);
     suite_add_tcase(suite, kept);
     suite_add_tcase(suite, later);
