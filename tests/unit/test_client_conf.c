@@ -1,4 +1,5 @@
 #include "kafka/client_conf.h"
+#include "ops/log.h"
 #include "support/check_main.h"
 
 #include <dlfcn.h>
@@ -329,9 +330,46 @@ static const struct {
     {4, "retrying", "WARN"},
     {6, "connected", "INFO"},
     {7, "sent 12 bytes", NULL},
+    {3, "rxp-worker#producer-1: 1/1 brokers are down", NULL},
     {3, "[thrd:main]: Group \"g\": unexpected instruction to revoke current assignment and rebalance (terminating=0, "
         "assignment_lost=0, LEAVE_ON_UNASSIGN_DONE=0)", NULL},
 };
+
+/* Into `said`, what is written to stderr while librdkafka says it as often. */
+static void log_times(enum log_level level, int times, char *said, size_t bytes)
+{
+    char why[CLIENT_CONF_WHY_BYTES];
+    rd_kafka_conf_t *conf = make(CLIENT_CONSUMER, NULL, NULL, why);
+    ck_assert_msg(conf != NULL, "%s", why);
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    log_set_level(level);
+    dup2(fileno(file), STDERR_FILENO);
+    for (int i = 0; i < times; i++)
+        set_log(NULL, 3, "FAIL", i % 2 == 0 ? "b:1/bootstrap: refused (after 0ms in state CONNECT)"
+                                            : "b:1/bootstrap: refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    size_t n = fread(said, 1, bytes - 1, file);
+    said[n] = '\0';
+    fclose(file);
+    rd_kafka_conf_destroy(conf);
+}
+
+START_TEST(what_all_clients_say_of_a_broker_stands_there_once_and_always_for_debug)
+{
+    char said[4096];
+    log_times(LOG_INFO, 6, said, sizeof said);
+    ck_assert_ptr_nonnull(strstr(said, "WARN kafka_client FAIL: b:1/bootstrap: refused (after 0ms in state CONNECT)\n"));
+    ck_assert_msg(strchr(said, '\n')[1] == '\0', "%s", said);
+    log_times(LOG_DEBUG, 6, said, sizeof said);
+    int n = 0;
+    for (const char *at = said; (at = strstr(at, "DEBUG kafka_client FAIL: b:1/bootstrap: refused")) != NULL; at++)
+        n++;
+    ck_assert_msg(n == 6, "%s", said);
+}
+END_TEST
 
 START_TEST(what_librdkafka_logs_is_as_bad_as_it_is_for_the_worker)
 {
@@ -375,6 +413,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, a_static_member_is_one_as_a_consumer_only, 0, 3);
     tcase_add_test(tcase, of_a_property_given_twice_the_later_one_wins);
     tcase_add_loop_test(tcase, what_librdkafka_logs_is_as_bad_as_it_is_for_the_worker, 0, sizeof log_lines / sizeof *log_lines);
+    tcase_add_test(tcase, what_all_clients_say_of_a_broker_stands_there_once_and_always_for_debug);
     suite_add_tcase(suite, tcase);
     return suite;
 }

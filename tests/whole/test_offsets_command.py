@@ -171,6 +171,7 @@ def _():
     took = time.monotonic() - begin
     equal((done.returncode, done.stdout), (1, ""))
     holds(done.stderr, "rxp-worker offsets: no broker answered within 10 s")
+    equal(done.stderr.count("WARN"), 1, f"the reason, once, in\n{done.stderr}\nso many warnings")
     lacks(done.stderr, "checkpoints")
     assert 9 < took < 20, took
 

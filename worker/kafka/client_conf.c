@@ -1,7 +1,7 @@
 #include "kafka/client_conf.h"
 
+#include "kafka/client_log.h"
 #include "kafka/property_table.h"
-#include "ops/log.h"
 #include "protocol/vocab.h"
 
 #include <limits.h>
@@ -11,8 +11,6 @@
 #include <string.h>
 
 enum { SHOWN_VALUE_BYTES = 60 };
-/* syslog(3)'s numbers, by which librdkafka grades its log lines (<syslog.h> has names that ops/log.h has, too). */
-enum { GRADE_CRITICAL = 2, GRADE_WARNING = 4, GRADE_INFO = 6 };
 
 /* What a user may not set, but for the listed values (which are what the worker sets, or do no harm). */
 struct rule {
@@ -152,25 +150,6 @@ static bool is_secret(const char *property)
             return true;
     }
     return false;
-}
-
-/* Who unsubscribes as no member of the group, as claims.c does on purpose, gets this: librdkafka thinks of a mistake of its
- * own, and then does what was asked for. */
-static bool is_expected(const char *text)
-{
-    return strstr(text, "unexpected instruction to revoke current assignment") != NULL;
-}
-
-/* librdkafka's threads call this. What it calls an error it mostly gets over by itself (a broker that is away): a
- * warning. What it does not get over comes as a fatal error, by another way. */
-static void log_line(const rd_kafka_t *rk, int grade, const char *facility, const char *text)
-{
-    (void)rk;
-    enum log_level level = grade <= GRADE_CRITICAL  ? LOG_ERROR
-                           : grade <= GRADE_WARNING ? LOG_WARN
-                           : grade <= GRADE_INFO    ? LOG_INFO
-                                                    : LOG_DEBUG;
-    log_event(is_expected(text) ? LOG_DEBUG : level, "kafka_client", "%s: %s", facility, text);
 }
 
 static int set_own(rd_kafka_conf_t *conf, const char *property, const char *value, char *why)
@@ -350,6 +329,6 @@ rd_kafka_conf_t *client_conf_make(const struct kafka_settings *settings, enum cl
             return NULL;
         }
     }
-    rd_kafka_conf_set_log_cb(conf, log_line);
+    rd_kafka_conf_set_log_cb(conf, client_log_line);
     return conf;
 }

@@ -227,8 +227,9 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
         return;
     publisher->down_since_ms = publisher->now_ms;
     publisher->remind_ms = publisher->now_ms + REMIND_MS;
-    log_event(LOG_WARN, "kafka_down", "no Kafka broker can be reached; %zu messages to publish wait for one",
-              publisher_outstanding(publisher));
+    /* The consumer says that no broker is there. */
+    log_event(publisher_outstanding(publisher) > 0 ? LOG_WARN : LOG_DEBUG, "kafka_down",
+              "no Kafka broker can be reached; %zu messages to publish wait for one", publisher_outstanding(publisher));
 }
 
 static int64_t read_missing_ms(const rd_kafka_conf_t *conf)
