@@ -93,6 +93,32 @@ START_TEST(a_request_carries_nothing_of_the_one_before)
 }
 END_TEST
 
+static const struct {
+    struct http_header header;
+    const char *line; /* the only one that names it */
+} agents[] = {
+    {{"user-agent", "me/1"}, "\r\nuser-agent: me/1\r\n"},
+    {{"X-User-Agent", "me/1"}, "\r\nUser-Agent: rxp-worker/" RXP_VERSION "\r\n"},
+    {{"User-Agent", ""}, "\r\nUser-Agent:\r\n"},
+};
+
+START_TEST(the_caller_s_user_agent_is_the_only_one)
+{
+    serve(RUDE_WHOLE_SERVER, answer_ok, 1);
+    for (size_t i = 0; i < 2; i++) {
+        struct seen seen = {.headers = {&agents[_i].header, 1 - i}};
+        const struct http_request request = {.method = "GET", .url = rude_server_url(server)};
+        start_request(&seen, &request);
+        turn_until_done(&seen);
+        const char *text = rude_server_request(server, i);
+        const char *line = i == 0 ? agents[_i].line : "\r\nUser-Agent: rxp-worker/" RXP_VERSION "\r\n";
+        const char *found = strcasestr(text, "\r\nuser-agent:");
+        ck_assert_msg(strstr(text, line) != NULL, "%s", text);
+        ck_assert_msg(found != NULL && strcasestr(found + 2, "\r\nuser-agent:") == NULL, "%s", text);
+    }
+}
+END_TEST
+
 START_TEST(a_head_has_no_body_to_wait_for)
 {
     static const struct rude_step steps[] = {
@@ -521,6 +547,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tests, a_request_carries_nothing_of_the_one_before, 0, COUNT(forms));
     tcase_add_test(tests, a_head_has_no_body_to_wait_for);
     tcase_add_test(tests, headers_go_out_as_given);
+    tcase_add_loop_test(tests, the_caller_s_user_agent_is_the_only_one, 0, COUNT(agents));
     tcase_add_loop_test(tests, a_content_type_of_the_caller_is_the_only_one, 0, 4);
     tcase_add_test(tests, a_body_over_a_megabyte_goes_out_without_asking_first);
     tcase_add_test(tests, the_environment_s_proxy_is_not_asked);

@@ -64,8 +64,11 @@ def _():
     run(far(plain), "--proxy", proxy.url).is_one(*OK)
     run(far(secure), "--proxy", proxy.url).is_one(*OK)
     equal(proxy.asked, [f"POST {far(plain)}", f"CONNECT a.example:{secure.port}"])
+    for head in proxy.heads:
+        equal(head.count("\r\nUser-Agent: rxp-worker/"), 1, "of the program to the proxy, too")
     for stage in (plain, secure):
         request, = stage.requests("/a")
+        equal(request.header("User-Agent").partition("/")[0], "rxp-worker")
         equal(request.header("Proxy-Authorization"), None)
         equal(request.target, "/a")
     equal("Idempotency-Key" in proxy.heads[1], False, "the backend's headers in CONNECT")

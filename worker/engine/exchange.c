@@ -63,7 +63,7 @@ void exchange_set_fd(struct exchange *exchange, int fd)
 {
     if (exchange->fd != fd) {
         exchange->fd = fd;
-        exchange->fd_received = bytes_received(fd);
+        exchange->progress = 0;
     }
 }
 
@@ -72,7 +72,8 @@ size_t exchange_max_wire_bytes(const struct exchange *exchange)
     return EXCHANGE_MAX_HEADER_BYTES + EXCHANGE_WIRE_FACTOR * exchange->settings->max_response_bytes;
 }
 
-/* Called at least each time that something was read. */
+/* Called at least each time that something was read. Counted is from the first look on: what came before is 64 kB, and what the
+ * kernel keeps of what is not read yet. So short answers, nearly all, need no look (2.6 getsockopt calls an invocation). */
 static int on_progress(void *opaque, curl_off_t to_get, curl_off_t got, curl_off_t to_put, curl_off_t put)
 {
     struct exchange *exchange = opaque;
@@ -81,6 +82,9 @@ static int on_progress(void *opaque, curl_off_t to_get, curl_off_t got, curl_off
         return 0;
     }
     uint64_t received = bytes_received(exchange->fd);
+    if (exchange->progress == PROGRESS_A_LOOK) {
+        exchange->fd_received = received;
+    }
     if (received > exchange->fd_received && received - exchange->fd_received > exchange_max_wire_bytes(exchange)) {
         exchange->too_large = true;
         exchange->wire_too_large = true;
@@ -159,7 +163,6 @@ static int set_up(struct exchange *exchange)
     SET(CURLOPT_OPENSOCKETDATA, exchange);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
     SET(CURLOPT_CLOSESOCKETDATA, settings->watch);
-    SET(CURLOPT_USERAGENT, "rxp-worker/" RXP_VERSION);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -170,16 +173,6 @@ static int set_up(struct exchange *exchange)
     SET(CURLOPT_MAXLIFETIME_CONN, MAX_LIFETIME_SECONDS);
     failed |= outlet_set_up(settings->outlet, exchange->easy) != 0;
     return failed ? -1 : 0;
-}
-
-/* They may hold secrets. */
-static void forget_headers(struct exchange *exchange)
-{
-    for (struct curl_slist *line = exchange->headers; line != NULL; line = line->next) {
-        explicit_bzero(line->data, strlen(line->data));
-    }
-    curl_slist_free_all(exchange->headers);
-    exchange->headers = NULL;
 }
 
 struct exchange *exchange_new(const struct exchange_settings *settings)
@@ -205,7 +198,7 @@ void exchange_free(struct exchange *exchange)
         return;
     }
     curl_easy_cleanup(exchange->easy);
-    forget_headers(exchange);
+    header_lines_wipe(&exchange->headers);
     reply_headers_deinit(&exchange->reply_headers);
     buf_deinit(&exchange->body);
     free(exchange);
@@ -221,56 +214,31 @@ struct exchange *exchange_of(CURL *easy)
 
 /* ---- the request ---- */
 
-static int add_header(struct exchange *exchange, const char *line)
-{
-    struct curl_slist *headers = curl_slist_append(exchange->headers, line);
-    if (headers == NULL) {
-        return -1;
-    }
-    exchange->headers = headers;
-    return 0;
-}
-
-static int add_pair(struct exchange *exchange, const char *name, const char *value)
-{
-    assert(strpbrk(name, "\r\n:") == NULL && strpbrk(value, "\r\n") == NULL);
-    size_t room = strlen(name) + strlen(value) + 3;
-    char *line = malloc(room);
-    if (line == NULL) {
-        return -1;
-    }
-    /* "Name;" is how curl is told of a header without a value: "Name:" would take it away. */
-    if (value[0] == '\0') {
-        snprintf(line, room, "%s;", name);
-    } else {
-        snprintf(line, room, "%s: %s", name, value);
-    }
-    int failed = add_header(exchange, line);
-    explicit_bzero(line, room);
-    free(line);
-    return failed;
-}
-
 /* Methods whose content has a meaning say so when there is none: Content-Length: 0 (RFC 9110, 8.6). */
 static bool expects_body(const char *method)
 {
     return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-static bool is_type(const struct http_header *header)
-{
-    return strcasecmp(header->name, "Content-Type") == 0;
-}
+#define CONTENT_TYPE "Content-Type"
+#define USER_AGENT "User-Agent"
+#define PROGRAM "rxp-worker/" RXP_VERSION
+#define OTHER_LINES 3 /* these, and Expect */
 
-/* The caller's word is the last, where there is a body: curl would send both. */
-static bool has_own_type(const struct hop *hop)
+static bool has_own(const struct hop *hop, const char *name)
 {
-    for (size_t i = 0; i < hop->n_headers && hop->body != NULL; i++) {
-        if (is_type(&hop->headers[i])) {
+    for (size_t i = 0; i < hop->n_headers; i++) {
+        if (strcasecmp(hop->headers[i].name, name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+/* As curl sees it. */
+static bool posts(const struct hop *hop)
+{
+    return strcmp(hop->method, "HEAD") != 0 && (hop->body != NULL || expects_body(hop->method));
 }
 
 /* Everything that another method may have set is set again: the handle is not reset in between. */
@@ -278,7 +246,7 @@ static int set_method(struct exchange *exchange, const struct hop *hop)
 {
     bool failed = false;
     bool is_head = strcmp(hop->method, "HEAD") == 0;
-    bool has_body = !is_head && (hop->body != NULL || expects_body(hop->method));
+    bool has_body = posts(hop);
     if (has_body) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, hop->body != NULL ? (curl_off_t)hop->body_bytes : (curl_off_t)0);
         SET(CURLOPT_POSTFIELDS, hop->body != NULL ? hop->body : "");
@@ -289,15 +257,51 @@ static int set_method(struct exchange *exchange, const struct hop *hop)
     }
     bool is_natural = is_head || strcmp(hop->method, has_body ? "POST" : "GET") == 0;
     SET(CURLOPT_CUSTOMREQUEST, is_natural ? NULL : hop->method);
-    /* curl has a Content-Type of its own for POST, and asks for leave (Expect) before it sends a long body. */
-    if (has_body && !has_own_type(hop)) {
-        failed |= hop->content_type != NULL && hop->body != NULL
-                      ? add_pair(exchange, "Content-Type", hop->content_type) != 0
-                      : add_header(exchange, "Content-Type:") != 0;
+    return failed ? -1 : 0;
+}
+
+/* Each request's own. A type of a body that a redirect took away goes with it. */
+static bool is_sent(const struct hop *hop, const struct http_header *header)
+{
+    return hop->body != NULL || strcasecmp(header->name, CONTENT_TYPE) != 0;
+}
+
+/* The caller's word is the last: curl would send both. */
+static int set_headers(struct exchange *exchange, const struct hop *hop)
+{
+    const struct http_header type = {.name = CONTENT_TYPE, .value = hop->content_type};
+    struct header_lines *lines = &exchange->headers;
+    bool has_body = posts(hop);
+    bool has_own_type = hop->body != NULL && has_own(hop, CONTENT_TYPE);
+    bool has_type = hop->body != NULL && hop->content_type != NULL;
+    bool failed = false;
+    size_t text_bytes = has_type ? header_line_bytes(&type) : 0;
+    for (size_t i = 0; i < hop->n_headers; i++) {
+        text_bytes += header_line_bytes(&hop->headers[i]);
+    }
+    if (header_lines_make(lines, hop->n_headers + OTHER_LINES, text_bytes) != 0) {
+        return -1;
+    }
+    /* curl has a type of its own for POST, and asks for leave (Expect) before it sends a long body. */
+    if (has_body && !has_own_type && has_type) {
+        header_lines_put_pair(lines, &type);
+    } else if (has_body && !has_own_type) {
+        header_lines_put(lines, CONTENT_TYPE ":");
     }
     if (has_body) {
-        failed |= add_header(exchange, "Expect:") != 0;
+        header_lines_put(lines, "Expect:");
     }
+    for (size_t i = 0; i < hop->n_headers; i++) {
+        if (is_sent(hop, &hop->headers[i])) {
+            header_lines_put_pair(lines, &hop->headers[i]);
+        }
+    }
+    /* Its own option costs 3k instructions a request, but goes to a proxy with CONNECT, too. */
+    SET(CURLOPT_USERAGENT, exchange->is_proxied ? PROGRAM : NULL);
+    if (!exchange->is_proxied && !has_own(hop, USER_AGENT)) {
+        header_lines_put(lines, USER_AGENT ": " PROGRAM);
+    }
+    SET(CURLOPT_HTTPHEADER, lines->first);
     return failed ? -1 : 0;
 }
 
@@ -322,19 +326,13 @@ int exchange_begin(struct exchange *exchange, const struct hop *hop)
     exchange->why[0] = '\0';
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
-    failed |= set_method(exchange, hop) != 0;
-    for (size_t i = 0; i < hop->n_headers; i++) {
-        if (hop->body == NULL && is_type(&hop->headers[i])) {
-            continue; /* a redirect may have taken the body away */
-        }
-        failed |= add_pair(exchange, hop->headers[i].name, hop->headers[i].value) != 0;
-    }
     exchange->is_proxied = outlet_is_proxied(exchange->settings->outlet, hop->target);
+    failed |= set_method(exchange, hop) != 0;
+    failed |= set_headers(exchange, hop) != 0;
     failed |= outlet_aim(exchange->settings->outlet, exchange->easy, hop->target) != 0;
     assert(hop->target->path == NULL || !exchange->is_proxied);
     SET(CURLOPT_CURLU, hop->target->url);
     SET(CURLOPT_REQUEST_TARGET, hop->target->path);
-    SET(CURLOPT_HTTPHEADER, exchange->headers);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)hop->connect_timeout_ms);
     SET(CURLOPT_MAXAGE_CONN, hop->once ? ONCE_MAX_IDLE_SECONDS : MAX_IDLE_SECONDS);
     return failed ? -1 : 0;
@@ -347,7 +345,7 @@ void exchange_end(struct exchange *exchange)
     curl_easy_setopt(exchange->easy, CURLOPT_CURLU, NULL);
     curl_easy_setopt(exchange->easy, CURLOPT_REQUEST_TARGET, NULL); /* its copy may be long */
     curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, NULL);
-    forget_headers(exchange);
+    header_lines_wipe(&exchange->headers);
     exchange->want_header = NULL;
     reply_headers_deinit(&exchange->reply_headers);
     exchange->target = NULL;

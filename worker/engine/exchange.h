@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "engine/egress.h"
 #include "engine/fd_watch.h"
+#include "engine/header_lines.h"
 #include "engine/outlet.h"
 #include "engine/reply_headers.h"
 #include "engine/target.h"
@@ -40,7 +41,7 @@ struct exchange {
     /* Of the request under way. */
     const struct target *target;
     void *opaque;
-    struct curl_slist *headers;
+    struct header_lines headers;
     const char *want_header;
     bool once;
     bool is_proxied;
@@ -55,8 +56,8 @@ struct exchange {
     CURLcode code;
     size_t header_bytes;
     int fd;               /* of its connection; -1: not known yet */
-    uint64_t fd_received; /* by that connection before */
-    unsigned progress;    /* calls */
+    uint64_t fd_received; /* by that connection until it was looked at first */
+    unsigned progress;    /* calls since it is known */
     struct buf body;
     struct reply_headers reply_headers;
     char why[EGRESS_WHY_BYTES]; /* the last refusal, or why there was no socket */
