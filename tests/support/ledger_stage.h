@@ -13,6 +13,7 @@
 #include "kafka/checkpoint_table.h"
 #include "kafka/checkpoints.h"
 #include "support/check_main.h"
+#include "support/job_stage.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -143,7 +144,7 @@ static inline void on_restored(struct assignment *assignment, void *opaque)
 static inline void on_intent_written(struct job *job, void *opaque)
 {
     ck_assert_ptr_eq(opaque, &stage);
-    ck_assert_ptr_null(job->intent);
+    ck_assert_ptr_null(job->begin->intent);
     stage.written = job;
     stage.n_written++;
 }
@@ -151,7 +152,7 @@ static inline void on_intent_written(struct job *job, void *opaque)
 static inline void on_intent_failed(struct job *job, const char *reason, void *opaque)
 {
     ck_assert_ptr_eq(opaque, &stage);
-    ck_assert_ptr_null(job->intent);
+    ck_assert_ptr_null(job->begin->intent);
     stage.failed = job;
     stage.n_failed++;
     snprintf(stage.reason, sizeof stage.reason, "%s", reason);
@@ -267,10 +268,7 @@ static const struct rxp_invocation invocation = {.invocation_id = "order-17"};
 
 static inline struct job *job_at(struct assignment *assignment, int64_t offset)
 {
-    struct job *job = calloc(1, sizeof *job);
-    job->parcel.kind = PARCEL_JOB;
-    list_init(&job->node);
-    run_init(&job->run);
+    struct job *job = stage_job();
     ck_assert_ptr_nonnull(awake_new(&job->run));
     job->ref = (struct ref){assignment_hold(assignment), offset};
     job->run.awake->invocation = &invocation;

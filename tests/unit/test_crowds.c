@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "ops/log.h"
 #include "support/check_main.h"
+#include "support/job_stage.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -17,6 +18,7 @@ static struct gate *dead;
 static struct assignment *one;
 static struct assignment *two;
 static struct job jobs[JOBS]; /* only what crowds look at */
+static struct job_begin begins[JOBS];
 static int pauses[2];         /* of one and two: less what was taken back */
 static int calls;
 
@@ -46,7 +48,7 @@ static void setup(void)
     two = assignment_new("in", 2, 2);
     memset(jobs, 0, sizeof jobs);
     for (int i = 0; i < JOBS; i++) {
-        list_init(&jobs[i].crowd_node);
+        stage_begin(&jobs[i], &begins[i]);
         jobs[i].ref.assignment = i % 2 == 0 ? one : two;
     }
     pauses[0] = pauses[1] = calls = 0;

@@ -15,8 +15,8 @@ static struct job *jobs[JOBS];
 
 static struct job *make_job_of(size_t i, struct assignment *assignment, const void *key, size_t key_bytes)
 {
-    struct job *job = jobs[i] = calloc(1, job_bytes(key_bytes + 2));
-    list_init(&job->node);
+    struct job *job = jobs[i] = calloc(1, job_bytes(0, key_bytes + 2));
+    list_init(&job->run.node);
     job->ref = (struct ref){assignment, (int64_t)i};
     stage_envelope(job, key, key_bytes, NULL);
     return job;
@@ -55,7 +55,7 @@ START_TEST(jobs_of_a_key_go_one_at_a_time_in_their_order)
     for (size_t i = 0; i < 4; i++) {
         struct job *next = lanes_leave(lanes, jobs[i]);
         ck_assert_ptr_eq(next, jobs[i + 1]);
-        ck_assert(list_is_empty(&next->node)); /* free for other lists */
+        ck_assert(list_is_empty(&next->run.node)); /* free for other lists */
         drop_job(i); /* and its key: the lane is the next one's now */
         ck_assert_uint_eq(lanes_waiting(lanes), 3 - i);
     }
@@ -125,7 +125,7 @@ struct dropped {
 static void on_dropped(struct job *job, void *opaque)
 {
     struct dropped *dropped = opaque;
-    ck_assert(list_is_empty(&job->node));
+    ck_assert(list_is_empty(&job->run.node));
     dropped->job[dropped->n++] = job;
 }
 

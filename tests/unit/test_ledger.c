@@ -308,12 +308,14 @@ START_TEST(of_many_writers_those_of_the_best_records_stay_until_the_input_is_don
         put_record(table, 5, writer, CHECKPOINT_INTENT, 1000);
     come(assignment, table);
     struct job *job = job_at(assignment, 5);
-    job->checkpoint = take(5, &job->tags);
-    ck_assert_int_eq(job->checkpoint->kind, CHECKPOINT_RUN);
-    ck_assert_uint_eq(job->tags.n, 7);
-    ck_assert_uint_eq(job->tags.writer[0], 100);
+    struct job_tags found;
+    job->begin->checkpoint = take(5, &found);
+    ck_assert_int_eq(job->begin->checkpoint->kind, CHECKPOINT_RUN);
+    ck_assert_uint_eq(found.n, 7);
+    ck_assert_uint_eq(found.writer[0], 100);
     for (size_t i = 1; i < 7; i++)
-        ck_assert_uint_eq(job->tags.writer[i], 10 - i);
+        ck_assert_uint_eq(found.writer[i], 10 - i);
+    stage_tags(job, &found);
     ck_assert_uint_eq(post.n, 3);
     for (size_t i = 0; i < 3; i++)
         assert_tombstone(i, 3, 5, 3 - i);
@@ -321,6 +323,7 @@ START_TEST(of_many_writers_those_of_the_best_records_stay_until_the_input_is_don
     ledger_note_run(stage.ledger, job);
     const struct job_tags tags = ledger_tags(stage.ledger, job);
     ck_assert_uint_eq(tags.n, 8);
+    ck_assert_int_eq(memcmp(tags.writer, found.writer, 7 * sizeof *found.writer), 0);
     ck_assert_uint_eq(tags.writer[7], writer_of(3));
     deliver_all();
     end_job(job);
@@ -335,11 +338,11 @@ START_TEST(its_own_record_is_named_behind_those_that_were_found)
     uint64_t own = writer_of(0);
     ck_assert_uint_eq(ledger_tags(stage.ledger, job).n, 1);
     ck_assert_uint_eq(ledger_tags(stage.ledger, job).writer[0], own);
-    job->tags = (struct job_tags){.writer = {7, 8}, .n = 2};
+    stage_tags(job, &(struct job_tags){.writer = {7, 8}, .n = 2});
     ck_assert_uint_eq(ledger_tags(stage.ledger, job).n, 3);
     ck_assert_uint_eq(ledger_tags(stage.ledger, job).writer[2], own);
     job->noted = false;
-    job->tags.n = 1;
+    job->n_tags = 1;
     ck_assert_uint_eq(ledger_tags(stage.ledger, job).n, 1);
     deliver_all();
     end_job(job);
@@ -441,16 +444,16 @@ START_TEST(a_job_that_did_not_come_to_go_on_keeps_its_checkpoint)
     struct job *job = job_at(assignment, 42);
     static const struct checkpoint found = {
         .invocation_id = "order-17", .run_id = "r-1", .prepared_id = "p-1", .poll_url = "u", .started_at_ms = 5};
-    job->checkpoint = malloc(sizeof found);
-    *job->checkpoint = found;
+    job->begin->checkpoint = malloc(sizeof found);
+    *job->begin->checkpoint = found;
     ledger_park(stage.ledger, job);
     end_job(job);
     reassign(8);
     come(assignment, NULL);
     job = job_at(assignment, 42);
-    job->checkpoint = take(42, NULL);
-    ck_assert_str_eq(job->checkpoint->run_id, "r-1");
-    ck_assert_str_eq(job->checkpoint->prepared_id, "p-1");
+    job->begin->checkpoint = take(42, NULL);
+    ck_assert_str_eq(job->begin->checkpoint->run_id, "r-1");
+    ck_assert_str_eq(job->begin->checkpoint->prepared_id, "p-1");
     /* One that went on is known better from its run. */
     accept_job(job, 6);
     job->run.awake->prepared_id = strdup("p-2");
@@ -469,10 +472,10 @@ START_TEST(a_job_of_which_no_run_is_known_is_not_parked)
 {
     struct job *job = job_at(assignment, 42);
     ledger_park(stage.ledger, job);
-    job->checkpoint = checkpoint_new_unreadable();
+    job->begin->checkpoint = checkpoint_new_unreadable();
     ledger_park(stage.ledger, job);
-    job->checkpoint->unreadable = false;
-    job->checkpoint->invocation_id = "order-17";
+    job->begin->checkpoint->unreadable = false;
+    job->begin->checkpoint->invocation_id = "order-17";
     ledger_park(stage.ledger, job);
     ck_assert_uint_eq(counts().parked, 0);
     end_job(job);

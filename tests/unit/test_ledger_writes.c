@@ -37,7 +37,7 @@ static struct job *intending_job(int64_t offset)
 {
     struct job *job = job_at(assignment, offset);
     ck_assert_int_eq(ledger_note_intent(stage.ledger, job), 0);
-    ck_assert_ptr_nonnull(job->intent);
+    ck_assert_ptr_nonnull(job->begin->intent);
     ck_assert(job->noted);
     return job;
 }
@@ -555,7 +555,7 @@ START_TEST(the_end_frees_what_waits)
     end_job(four);
     stage_close();
     ck_assert_uint_eq(writes(), 0);
-    ck_assert_ptr_null(three->intent);
+    ck_assert_ptr_null(three->begin->intent);
     ck_assert_uint_eq(stage.n_failed, 0);
     stage_open(TOPIC_IS_ON, true, 100);
     end_job(three);

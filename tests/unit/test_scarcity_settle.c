@@ -66,8 +66,7 @@ static struct job *job_made(void)
     struct rxp_refusal why;
     struct job *job = stage_job();
     ck_assert_ptr_nonnull(awake_new(&job->run));
-    job->value = strdup("the raw input");
-    job->value_bytes = strlen(job->value);
+    stage_value(job, "the raw input");
     ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->run.awake->parsed, &why), 0);
     job->run.awake->invocation = job->run.awake->parsed;
     job->run.awake->outcome = is_rejected ? (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON}
@@ -163,9 +162,7 @@ static struct job *job_to_take_in(const char *value)
     job->run.awake->parsed = NULL;
     job->run.awake->invocation = NULL;
     job->run.awake->outcome = (struct outcome){0};
-    free(job->value);
-    job->value = strdup(value);
-    job->value_bytes = strlen(value);
+    stage_value(job, value);
     return job;
 }
 
@@ -174,7 +171,7 @@ static void must_be_as_before(const struct job *job, const char *value)
     ck_assert_int_eq(job->run.awake->outcome.status, 0);
     ck_assert_ptr_null(job->run.awake->outcome.summary);
     ck_assert(job->run.awake->invocation == NULL && job->run.awake->plan == NULL && job->run.awake->resume == NULL && job->run.awake->parsed == NULL);
-    ck_assert(job->value != NULL && job->value_bytes == strlen(value) && memcmp(job->value, value, job->value_bytes) == 0);
+    ck_assert(job->begin->value != NULL && job->value_bytes == strlen(value) && memcmp(job->begin->value, value, job->value_bytes) == 0);
 }
 
 /* What befell it before, if anything. */
@@ -185,8 +182,8 @@ static void take_in_valid(long n, long failures)
     const struct intake_limits limits = {.max_message_bytes = 1 << 20};
     struct job *job = job_to_take_in(VALID);
     if (life == ACCEPTED_BEFORE) {
-        job->checkpoint = calloc(1, sizeof *job->checkpoint);
-        *job->checkpoint = (struct checkpoint){.kind = CHECKPOINT_RUN, .invocation_id = "inv-1", .run_id = "r", .poll_url = "http://h/r"};
+        job->begin->checkpoint = calloc(1, sizeof *job->begin->checkpoint);
+        *job->begin->checkpoint = (struct checkpoint){.kind = CHECKPOINT_RUN, .invocation_id = "inv-1", .run_id = "r", .poll_url = "http://h/r"};
     }
     scarce_begin(n, failures);
     enum pool_prepared prepared = intake_prepare(job, &limits);
@@ -200,7 +197,7 @@ static void take_in_valid(long n, long failures)
     ck_assert_int_eq(job->run.awake->outcome.status, 0);
     ck_assert_str_eq(job->run.awake->plan->kickoff.url, "http://h/b");
     ck_assert((job->run.awake->resume != NULL) == (life == ACCEPTED_BEFORE));
-    ck_assert_ptr_null(job->value); /* no dead letters here */
+    ck_assert_ptr_null(job->begin->value); /* no dead letters here */
     job_free(job);
 }
 
@@ -244,16 +241,17 @@ static void copy_message(long n, long failures)
 {
     static char payload[] = INVOCATION;
     static char key[] = "key";
+    static const struct job_tags no_tags;
     const rd_kafka_message_t message = {.payload = payload, .len = sizeof payload - 1, .key = key, .key_len = 3, .offset = 7};
     assignment.holders = 1;
     scarce_begin(n, failures);
-    struct job *job = job_new(&assignment, &message);
+    struct job *job = job_new(&assignment, &message, &no_tags, true);
     bool failed = scarce_end();
     ck_assert(failed == (job == NULL));
     if (job != NULL) {
         size_t key_bytes;
         const void *copied = envelope_key(job_envelope(job), &key_bytes);
-        ck_assert(job->value_bytes == message.len && memcmp(job->value, payload, message.len) == 0);
+        ck_assert(job->value_bytes == message.len && memcmp(job->begin->value, payload, message.len) == 0);
         ck_assert(key_bytes == 3 && memcmp(copied, key, 3) == 0);
     }
     job_free(job);

@@ -105,8 +105,7 @@ static void scene_init(struct scene *scene)
     memset(&played, 0, sizeof played);
     struct job *job = stage_job();
     ck_assert_ptr_nonnull(awake_new(&job->run));
-    job->value = strdup("the raw input");
-    job->value_bytes = strlen(job->value);
+    stage_value(job, "the raw input");
     ck_assert_int_eq(rxp_invocation_parse(INVOCATION, strlen(INVOCATION), 1 << 20, &job->run.awake->parsed, &why), 0);
     job->run.awake->invocation = job->run.awake->parsed;
     job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_SUCCEEDED, .has_exit_code = true};
@@ -359,7 +358,7 @@ START_TEST(a_reply_that_is_too_large_gets_smaller_and_then_is_left_out)
     ck_assert(has_header(last(), "trace", "t", 1));
     ck_assert_str_eq(metadata(last(), "http.result"), "{\"large\":1}");
     ck_assert_str_eq(metadata(last(), "rxp.shed"), "reply");
-    ck_assert_int_eq(scene.job->reply.refusal, REPLY_TOO_LARGE);
+    ck_assert_int_eq(scene.job->reply_refusal, REPLY_TOO_LARGE);
     scene_deinit(&scene);
 }
 END_TEST
@@ -410,7 +409,7 @@ START_TEST(a_reply_that_has_no_place_is_left_out_at_once)
     ck_assert_str_eq(settle_describe(scene.job), "without its reply");
     ck_assert_str_eq(last()->topic, "results");
     ck_assert_str_eq(metadata(last(), "rxp.shed"), "reply");
-    ck_assert_int_eq(scene.job->reply.refusal, REPLY_UNREACHABLE);
+    ck_assert_int_eq(scene.job->reply_refusal, REPLY_UNREACHABLE);
     scene_deinit(&scene);
 }
 END_TEST

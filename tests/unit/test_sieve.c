@@ -6,6 +6,7 @@
 #include "core/sieve.h"
 #include "engine/awake.h"
 #include "kafka/set_size.h"
+#include "support/job_stage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,6 @@ static void scene_init(size_t limit, size_t set_limit)
 static struct job *add(size_t result_bytes)
 {
     struct job *job = &scene.jobs[scene.n];
-    list_init(&job->node);
     run_init(&job->run);
     ck_assert_ptr_nonnull(awake_new(&job->run));
     job->run.awake->invocation = scene.invocation;
@@ -75,7 +75,7 @@ static struct job *add(size_t result_bytes)
     job->run.awake->result[result_bytes] = '\0';
     job->ref = (struct ref){&assignment, (int64_t)scene.n++};
     job->stage = JOB_READY;
-    list_push(&scene.batch, &job->node);
+    list_push(&scene.batch, &job->run.node);
     return job;
 }
 
@@ -146,7 +146,7 @@ static bool round_of(int64_t now_ms, bool too_large)
     broker->is_cut = false;
     fit_turn(&scene.fit, now_ms);
     for (struct list *node = scene.batch.next; node != &scene.batch; node = node->next) {
-        struct job *job = list_entry(node, struct job, node);
+        struct job *job = list_entry(node, struct job, run.node);
         if (settle_produce(job, &config, &scene.fit, produce, broker) == PUBLISHER_FATAL)
             break;
     }
@@ -172,7 +172,7 @@ static size_t commit(int64_t now_ms)
     fit_note_committed(&scene.fit);
     struct list *node;
     while ((node = list_shift(&scene.batch)) != NULL)
-        fit_note_accepted(&scene.fit, list_entry(node, struct job, node)->sent_bytes);
+        fit_note_accepted(&scene.fit, list_entry(node, struct job, run.node)->sent_bytes);
     return aborted;
 }
 
@@ -342,7 +342,9 @@ START_TEST(a_dead_letter_that_was_refused_teaches_nothing_of_results)
     struct job *job = add(SMALL);
     job->run.awake->outcome = (struct outcome){.status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON};
     job->dead_letter = true;
-    job->value = large;
+    static struct job_begin begin;
+    stage_begin(job, &begin);
+    begin.value = large;
     job->value_bytes = sizeof large;
     for (size_t i = 0; i < 20; i++)
         add(SMALL);

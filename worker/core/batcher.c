@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "core/pace.h"
 #include "core/sieve.h"
+#include "engine/awake.h"
 #include "kafka/transaction.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
@@ -49,7 +50,7 @@ static void on_produce(struct transaction *transaction, void *batch, void *opaqu
     const struct list *jobs = batch;
     enum publisher_send sent = PUBLISHER_SENT;
     for (struct list *node = jobs->next; node != jobs; node = node->next) {
-        struct job *job = list_entry(node, struct job, node);
+        struct job *job = list_entry(node, struct job, run.node);
         sent = settle_produce(job, batcher->config.settle, &batcher->fit, produce_message, transaction);
         if (sent == PUBLISHER_FULL)
             transaction_spoil(transaction);
@@ -58,7 +59,7 @@ static void on_produce(struct transaction *transaction, void *batch, void *opaqu
     }
     if (sent == PUBLISHER_FATAL) {
         for (struct list *node = jobs->next; node != jobs; node = node->next)
-            settle_measure(list_entry(node, struct job, node), batcher->config.settle);
+            settle_measure(list_entry(node, struct job, run.node), batcher->config.settle);
     }
 }
 
@@ -74,12 +75,19 @@ static void drop_lost(struct batcher *batcher, struct list *jobs)
     struct list *next;
     for (struct list *node = jobs->next; node != jobs; node = next) {
         next = node->next;
-        struct job *job = list_entry(node, struct job, node);
+        struct job *job = list_entry(node, struct job, run.node);
         if (is_lost(job)) {
             list_remove(node);
             flight_hand_back(batcher->config.flight, job);
         }
     }
+}
+
+/* About what its messages take: a result bears the input's metadata, key and headers, a dead letter all of it. */
+static size_t bytes_of(const struct job *job)
+{
+    const char *result = job->run.awake->result;
+    return job->value_bytes + job->envelope_bytes + (result != NULL ? strlen(result) : 0) + RESULT_BYTES;
 }
 
 /* Marks what is due as done: from now on it belongs to the batch, come what may. What comes too late for its partition's last
@@ -90,15 +98,15 @@ static void form(struct batcher *batcher)
     size_t bytes = 0;
     drop_lost(batcher, &batcher->due);
     while (!list_is_empty(&batcher->due) && n < BATCH_MAX_JOBS && bytes < batcher->pace.most_bytes) {
-        struct job *job = list_entry(batcher->due.next, struct job, node);
-        list_remove(&job->node);
+        struct job *job = list_entry(batcher->due.next, struct job, run.node);
+        list_remove(&job->run.node);
         const struct job_tags tags = flight_tags(batcher->config.flight, job);
         if (!consumer_done(batcher->config.consumer, &job->ref, tags.writer, tags.n)) {
             flight_hand_back(batcher->config.flight, job);
             continue;
         }
-        list_push(&batcher->batch, &job->node);
-        bytes += job->input_bytes + job->result_bytes + RESULT_BYTES;
+        list_push(&batcher->batch, &job->run.node);
+        bytes += bytes_of(job);
         n++;
     }
     batcher->batch_bytes = bytes;
@@ -145,7 +153,7 @@ static void land_all(struct batcher *batcher)
     if (!list_is_empty(&batcher->batch))
         fit_note_committed(&batcher->fit);
     while ((node = list_shift(&batcher->batch)) != NULL) {
-        struct job *job = list_entry(node, struct job, node);
+        struct job *job = list_entry(node, struct job, run.node);
         fit_note_accepted(&batcher->fit, job->sent_bytes);
         if (job->guessed)
             tell_guesses(batcher, job);
@@ -158,7 +166,7 @@ static void hand_back_all(struct batcher *batcher, struct list *jobs)
 {
     struct list *node;
     while ((node = list_shift(jobs)) != NULL)
-        flight_hand_back(batcher->config.flight, list_entry(node, struct job, node));
+        flight_hand_back(batcher->config.flight, list_entry(node, struct job, run.node));
 }
 
 struct refusal {
@@ -186,7 +194,7 @@ static void shed(struct batcher *batcher, const struct transaction_settled *sett
     }
     if (job == NULL)
         return;
-    list_remove(&job->node);
+    list_remove(&job->run.node);
     flight_give_up(batcher->config.flight, job, settled->reason);
 }
 
@@ -234,7 +242,7 @@ static void on_fatal(const char *reason, void *opaque)
 
 void batcher_add(struct batcher *batcher, struct job *job)
 {
-    list_push(&batcher->due, &job->node);
+    list_push(&batcher->due, &job->run.node);
 }
 
 void batcher_turn(struct batcher *batcher, int64_t now_ms, int64_t *next_ms)

@@ -24,11 +24,11 @@ void crowds_init(struct crowds *crowds, size_t go_on_at,
 }
 
 /* The gate that it joined, whose hold is the caller's now; NULL. */
-static struct gate *take(struct job *job)
+static struct gate *take(struct job_begin *joined)
 {
-    struct gate *gate = job->crowd;
-    list_remove(&job->crowd_node);
-    job->crowd = NULL;
+    struct gate *gate = joined->crowd;
+    list_remove(&joined->crowd_node);
+    joined->crowd = NULL;
     return gate;
 }
 
@@ -43,7 +43,7 @@ static void jam_free(struct jam *jam, int64_t now_ms)
 void crowds_deinit(struct crowds *crowds, int64_t now_ms)
 {
     while (!list_is_empty(&crowds->joined))
-        gate_release(take(list_entry(crowds->joined.next, struct job, crowd_node)), now_ms);
+        gate_release(take(list_entry(crowds->joined.next, struct job_begin, crowd_node)), now_ms);
     struct list *node;
     while ((node = list_shift(&crowds->jams)) != NULL)
         jam_free(list_entry(node, struct jam, node), now_ms);
@@ -54,18 +54,21 @@ void crowds_deinit(struct crowds *crowds, int64_t now_ms)
 
 void crowds_join(struct crowds *crowds, struct job *job, struct gate *gate)
 {
+    job->begin->has_joined = true;
     pthread_mutex_lock(&crowds->lock);
-    if (job->crowd == NULL) {
-        job->crowd = gate_hold(gate);
-        list_push(&crowds->joined, &job->crowd_node);
+    if (job->begin->crowd == NULL) {
+        job->begin->crowd = gate_hold(gate);
+        list_push(&crowds->joined, &job->begin->crowd_node);
     }
     pthread_mutex_unlock(&crowds->lock);
 }
 
 void crowds_forget(struct crowds *crowds, struct job *job, int64_t now_ms)
 {
+    if (job->begin == NULL || !job->begin->has_joined)
+        return;
     pthread_mutex_lock(&crowds->lock);
-    struct gate *gate = take(job);
+    struct gate *gate = take(job->begin);
     pthread_mutex_unlock(&crowds->lock);
     gate_release(gate, now_ms);
 }
@@ -118,9 +121,10 @@ static void serve_joined(struct crowds *crowds, int64_t now_ms)
 {
     pthread_mutex_lock(&crowds->lock);
     while (!list_is_empty(&crowds->joined)) {
-        struct job *job = list_entry(crowds->joined.next, struct job, crowd_node);
-        struct gate *gate = take(job);
-        pthread_mutex_unlock(&crowds->lock);
+        struct job_begin *joined = list_entry(crowds->joined.next, struct job_begin, crowd_node);
+        const struct job *job = joined->job;
+        struct gate *gate = take(joined);
+        pthread_mutex_unlock(&crowds->lock); /* from here on its loop may drop the beginning */
         begin(crowds, job->ref.assignment, gate, now_ms); /* this thread frees jobs: it is there */
         pthread_mutex_lock(&crowds->lock);
     }

@@ -22,7 +22,7 @@
 
 struct crowds {
     pthread_mutex_t lock;
-    struct list joined; /* jobs, by crowd_node; `lock` */
+    struct list joined; /* beginnings of jobs, by crowd_node; `lock` */
     struct list jams;   /* the Kafka thread's: who is paused for whom */
     int64_t tell_ms;    /* not before */
     size_t go_on_at;    /* runs that wait, or fewer: the partition goes on */

@@ -113,8 +113,9 @@ static void compose_dead_letter(struct draft *draft, const struct job *job, cons
 {
     draft->message.topic = config->dead_letter_topic;
     draft->message.key = envelope_key(job_envelope(job), &draft->message.key_bytes);
-    draft->message.value = job->value;
-    draft->message.value_bytes = job->value_bytes;
+    const char *value = job->begin != NULL ? job->begin->value : NULL;
+    draft->message.value = value;
+    draft->message.value_bytes = value != NULL ? job->value_bytes : 0;
     draft->message.headers = dead_letter_headers(job);
 }
 
@@ -126,8 +127,8 @@ static void compose_answer(struct draft *draft, const struct job *job, const str
         .source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset},
         .shed = job->shed,
         .dead_letter_shed = job->dead_letter_shed,
-        .reply_shed = job->reply.refusal != REPLY_TAKEN,
-        .reply_partition_shed = job->reply.partition_ignored,
+        .reply_shed = job->reply_refusal != REPLY_TAKEN,
+        .reply_partition_shed = job->reply_partition_ignored,
     };
     const char *id = answer_id(&job->run, &context, draft->id);
     draft->message.topic = config->results_topic;
@@ -135,8 +136,10 @@ static void compose_answer(struct draft *draft, const struct job *job, const str
     if (stage == JOB_REPLY) {
         /* The request's key, and none where it had none, whatever results-key says: the requester reads keys as what it
          * writes. */
-        draft->message.topic = job->reply.topic;
-        draft->message.partition = job->reply.partition;
+        struct reply reply; /* found again: what it was found by does not change */
+        reply_find(&config->reply, job_envelope(job), &reply);
+        draft->message.topic = reply.topic;
+        draft->message.partition = reply.partition;
         draft->message.optional = true;
     } else if (config->key_by_id || draft->message.key == NULL || job->shed >= ANSWER_SHED_IDENTITY) {
         draft->message.key = id;

@@ -25,6 +25,14 @@ void flight_count_jobs(struct flight *flight)
     atomic_store_explicit(&flight->jobs_shown, flight->jobs, memory_order_relaxed);
 }
 
+/* One count for all, so that it is never below what is held: of one job no sum of changes is negative. */
+void flight_charge(struct flight *flight, struct job *job, ptrdiff_t bytes)
+{
+    assert(bytes >= 0 || job->charged >= (size_t)-bytes);
+    job->charged += (uint32_t)bytes;
+    atomic_fetch_add_explicit(&flight->bytes, (size_t)bytes, memory_order_relaxed);
+}
+
 /* ---- messages ---- */
 
 void flight_submit(struct flight *flight, struct job *job)
@@ -71,20 +79,24 @@ void flight_serve_lanes(struct flight *flight, struct assignment *assignment)
 
 int flight_take(struct flight *flight, struct assignment *assignment, const rd_kafka_message_t *message)
 {
-    struct job *job = job_new(assignment, message);
-    if (job == NULL)
+    struct job_tags tags;
+    struct checkpoint *checkpoint = ledger_take(flight->ledger, assignment, message->offset, &tags);
+    struct job *job =
+        tags.lacked_memory ? NULL : job_new(assignment, message, &tags, flight->config.checkpoints_topic != NULL);
+    if (job == NULL) {
+        free(checkpoint);
         return -1;
-    job->checkpoint = ledger_take(flight->ledger, assignment, job->ref.offset, &job->tags);
-    enum lanes_entry entry = job->tags.lacked_memory ? LANES_NO_MEMORY : lanes_enter(flight->lanes, job);
+    }
+    job->begin->checkpoint = checkpoint;
+    enum lanes_entry entry = lanes_enter(flight->lanes, job);
     if (entry == LANES_NO_MEMORY) {
-        ledger_release(flight->ledger, job);
         job_free(job);
         return -1;
     }
     job->run.phase = METRIC_PHASE_QUEUED; /* be it in its lane, or in a loop's mailbox */
     metrics_add(flight->config.shard, METRIC_RUNS_IN_FLIGHT, METRIC_PHASE_QUEUED, 1);
     flight->jobs++;
-    flight->input_bytes += job->input_bytes;
+    flight_charge(flight, job, (ptrdiff_t)(job_bytes(job->n_tags, job->envelope_bytes) + job_begin_bytes(job)));
     flight_count_jobs(flight);
     atomic_fetch_add_explicit(&flight->taken, 1, memory_order_relaxed);
     metrics_add(flight->config.shard, METRIC_INVOCATIONS_TOTAL, 0, 1);
@@ -139,7 +151,7 @@ void flight_committed(struct flight *flight, struct assignment *assignment, cons
 
 static void collect(struct job *job, void *opaque)
 {
-    list_push(opaque, &job->node);
+    list_push(opaque, &job->run.node);
 }
 
 /* What waits in its lane was never begun. NULL: of all assignments. */
@@ -150,7 +162,7 @@ static void hand_back_waiting(struct flight *flight, const struct assignment *as
     list_init(&dropped);
     lanes_drop(flight->lanes, assignment, collect, &dropped);
     while ((node = list_shift(&dropped)) != NULL)
-        flight_hand_back(flight, list_entry(node, struct job, node));
+        flight_hand_back(flight, list_entry(node, struct job, run.node));
 }
 
 void flight_leave(struct flight *flight, struct assignment *assignment)
@@ -188,7 +200,7 @@ size_t flight_bytes(const struct flight *flight)
 {
     struct ledger_counts counts;
     ledger_read_counts(flight->ledger, &counts);
-    return flight->input_bytes + atomic_load_explicit(&flight->loop_bytes, memory_order_relaxed) + counts.outstanding_bytes;
+    return atomic_load_explicit(&flight->bytes, memory_order_relaxed) + counts.outstanding_bytes;
 }
 
 size_t flight_notes(const struct flight *flight)
@@ -370,12 +382,12 @@ void flight_free(struct flight *flight)
     publisher_free(flight->publisher);
     struct list *node;
     while ((node = list_shift(&flight->retries)) != NULL)
-        flight_hand_back(flight, list_entry(node, struct job, node));
+        flight_hand_back(flight, list_entry(node, struct job, run.node));
     /* librdkafka may keep a message to itself at its end; what its job holds is then left to the process's end. */
     if (flight->jobs > 0)
         log_event(LOG_WARN, "jobs_left", "%zu results were neither acknowledged nor given up at the end", flight->jobs);
     else
-        assert(flight->input_bytes == 0 && atomic_load(&flight->loop_bytes) == 0);
+        assert(atomic_load(&flight->bytes) == 0);
     ledger_free(flight->ledger);
     lanes_free(flight->lanes);
     crowds_deinit(&flight->crowds, flight->now_ms);

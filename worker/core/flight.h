@@ -122,9 +122,8 @@ size_t flight_jobs(const struct flight *flight);  /* under way */
 /* How many messages it can take just now: no more than the loops can look at soon, so that a crowd is known before it has
  * grown large. The event fd wakes once there is room again. */
 size_t flight_room(struct flight *flight);
-size_t flight_bytes(const struct flight *flight); /* of their inputs, of what their runs take awake and asleep, of results that
-                                                   * wait to be sent, and of flight_notes; not
-                                                   * what waits for its input: see ledger.h */
+size_t flight_bytes(const struct flight *flight); /* that they hold (flight_charge), and of flight_notes; not what waits for
+                                                   * its input: see ledger.h */
 size_t flight_notes(const struct flight *flight); /* of the ledger: written, and not acknowledged yet */
 
 /* Counts what the ledger has done since the last call. Now and then. */

@@ -23,7 +23,6 @@ struct flight {
     struct list retries; /* jobs that could not be sent just now */
     bool closing;        /* being freed: nothing lands any more */
     size_t jobs;         /* the Kafka thread's own counts */
-    size_t input_bytes;
     size_t partitions; /* that messages come from, 1 at least: ordering shares its room out among them */
     int64_t now_ms;      /* of this turn */
     int64_t retry_at_ms; /* not before, so that a long outage costs no CPU */
@@ -31,7 +30,7 @@ struct flight {
     size_t refusals_untold;
     int64_t reply_told_ms;
     size_t replies_untold;
-    atomic_size_t loop_bytes; /* of plans and results: grows on the loops, shrinks here */
+    atomic_size_t bytes; /* flight_charge's: what all jobs hold */
     atomic_size_t unprepared;   /* with the loops, who have not looked what they are: grows here, shrinks there */
     atomic_size_t most_unprepared; /* then no more messages are taken for a moment; set here */
     atomic_bool intent_lost;    /* a loop had no memory for an intent */
@@ -47,6 +46,8 @@ struct flight {
 
 void flight_fail(struct flight *flight, const char *reason);
 void flight_count_jobs(struct flight *flight);
+/* The job holds so many bytes more, or less, which count towards max-in-flight-bytes until it ends. Whoever has the job. */
+void flight_charge(struct flight *flight, struct job *job, ptrdiff_t bytes);
 /* To the loops. */
 void flight_submit(struct flight *flight, struct job *job);
 /* Where ordering keeps jobs waiting: is there room for more of this partition? */

@@ -1,4 +1,5 @@
 /* Everything here runs on loop threads, save flight_pool_hooks. */
+#include "base/clock.h"
 #include "core/cancels.h"
 #include "core/flight_inside.h"
 #include "core/intake.h"
@@ -34,7 +35,14 @@ static void on_crowded(struct run *run, struct gate *gate, void *opaque)
 
 static size_t trace_bytes(const struct job *job)
 {
-    return job->trace != NULL ? sizeof *job->trace + strlen(job->trace->tracestate) + 1 : 0;
+    return job->run.trace != NULL ? sizeof *job->run.trace + strlen(job->run.trace->tracestate) + 1 : 0;
+}
+
+/* The invocation, which is about as large as its text, and what was made of it. */
+static size_t prepared_bytes(const struct job *job)
+{
+    const struct awake *awake = job->run.awake;
+    return (awake->invocation != NULL ? job->value_bytes : 0) + awake->made.owned_bytes + trace_bytes(job);
 }
 
 static enum pool_prepared on_prepare(struct run *run, void *opaque)
@@ -46,20 +54,21 @@ static enum pool_prepared on_prepare(struct run *run, void *opaque)
         .keep_value = flight->config.settle.dead_letter_topic != NULL,
     };
     struct job *job = job_of_run(run);
+    ptrdiff_t before = (ptrdiff_t)job_begin_bytes(job);
     enum pool_prepared prepared = intake_prepare(job, &limits);
     if (prepared == POOL_NOT_NOW)
         return prepared; /* not counted: no more messages are taken than fit among those that wait for memory */
-    job->plan_bytes = run->awake->made.owned_bytes + trace_bytes(job);
-    atomic_fetch_add_explicit(&flight->loop_bytes, job->plan_bytes, memory_order_relaxed);
+    flight_charge(flight, job, (ptrdiff_t)(job_begin_bytes(job) + prepared_bytes(job)) - before);
     count_prepared(flight, job); /* what it takes is counted by then */
     return prepared;
 }
 
-static void drop_value(struct job *job)
+/* No kickoff is to come, and an accepted run can't be rejected any more, so that there will be no dead letter. */
+static void drop_begin(struct flight *flight, struct job *job)
 {
-    /* An accepted run can't be rejected any more, so that there will be no dead letter. */
-    free(job->value);
-    job->value = NULL;
+    flight_charge(flight, job, -(ptrdiff_t)job_begin_bytes(job));
+    crowds_forget(&flight->crowds, job, clock_mono_ms());
+    job_drop_begin(job);
 }
 
 static bool on_permit(struct run *run, void *opaque)
@@ -84,7 +93,7 @@ static void on_accepted(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
-    drop_value(job);
+    drop_begin(flight, job);
     ledger_note_run(flight->ledger, job);
 }
 
@@ -112,29 +121,21 @@ static const struct rxp_defaults *on_defaults(struct run *run, void *opaque)
     return defaults;
 }
 
-/* What came in since it was taken, beside results. */
-static void charge(struct flight *flight, struct job *job, ptrdiff_t bytes)
-{
-    job->charged += bytes;
-    atomic_fetch_add_explicit(&flight->loop_bytes, (size_t)bytes, memory_order_relaxed);
-}
-
 static void on_slept(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
-    drop_value(job);
-    /* The plan goes, and the invocation that the value was read into. */
-    charge(flight, job, -(ptrdiff_t)(run->awake->made.owned_bytes + job->value_bytes));
+    drop_begin(flight, job);
+    flight_charge(flight, job, (ptrdiff_t)trace_bytes(job) - (ptrdiff_t)prepared_bytes(job));
 }
 
 static void on_resized(struct run *run, ptrdiff_t bytes, void *opaque)
 {
     struct flight *flight = opaque;
     if (run != NULL)
-        charge(flight, job_of_run(run), bytes);
+        flight_charge(flight, job_of_run(run), bytes);
     else
-        atomic_fetch_add_explicit(&flight->loop_bytes, (size_t)bytes, memory_order_relaxed);
+        atomic_fetch_add_explicit(&flight->bytes, (size_t)bytes, memory_order_relaxed);
 }
 
 static bool on_is_cancelled(struct run *run, void *opaque)
@@ -166,7 +167,7 @@ static void on_describe(struct run *run, struct query_row *row, void *opaque)
 static void return_job(struct flight *flight, struct job *job, enum job_return returned)
 {
     job->returned = returned;
-    mailbox_post(&flight->mailbox, &job->node);
+    mailbox_post(&flight->mailbox, &job->run.node);
 }
 
 static void on_ended(struct run *run, void *opaque)
@@ -175,13 +176,13 @@ static void on_ended(struct run *run, void *opaque)
     struct job *job = job_of_run(run);
     count_prepared(flight, job);
     if (run->awake != NULL)
-        job->charged += (ptrdiff_t)awake_bytes(run->awake); /* counted by its loop so far */
+        job->charged += (uint32_t)awake_bytes(run->awake); /* counted by its loop so far */
     if (run->abandoned) {
         return_job(flight, job, JOB_ABANDONED);
         return;
     }
-    job->result_bytes = run->awake->result != NULL ? strlen(run->awake->result) : 0;
-    atomic_fetch_add_explicit(&flight->loop_bytes, job->result_bytes, memory_order_relaxed);
+    if (run->awake->result != NULL)
+        flight_charge(flight, job, (ptrdiff_t)strlen(run->awake->result));
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
     case SETTLE_SENT:
         break; /* the Kafka thread's now, perhaps freed already */

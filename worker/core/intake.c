@@ -57,7 +57,7 @@ static void fail_accepted(struct run *run, const struct rxp_refusal *why, int64_
 /* The checkpoint of an earlier life of the input, if there was one. */
 static const struct checkpoint *find_earlier(const struct job *job)
 {
-    const struct checkpoint *checkpoint = job->checkpoint;
+    const struct checkpoint *checkpoint = job->begin->checkpoint;
     if (checkpoint == NULL || checkpoint_matches(checkpoint, job->run.awake->invocation->invocation_id, job->input_hash))
         return checkpoint;
     log_event(LOG_WARN, "checkpoint_of_another_input", "%s [%" PRId32 "] offset %" PRId64 ": the checkpoint that was found "
@@ -69,7 +69,7 @@ static const struct checkpoint *find_earlier(const struct job *job)
 
 static void go_on(struct job *job, const struct checkpoint *checkpoint)
 {
-    job->resume = (struct run_resume){
+    job->begin->resume = (struct run_resume){
         .run_id = checkpoint->run_id,
         .prepared_id = checkpoint->prepared_id,
         .poll_url = checkpoint->poll_url,
@@ -77,7 +77,7 @@ static void go_on(struct job *job, const struct checkpoint *checkpoint)
         .deadline_at_ms = checkpoint->deadline_ms,
         .polls = checkpoint->polls,
     };
-    job->run.awake->resume = &job->resume;
+    job->run.awake->resume = &job->begin->resume;
 }
 
 static int make_plan(struct job *job, struct profiles *profiles, struct rxp_refusal *why)
@@ -90,12 +90,6 @@ static int make_plan(struct job *job, struct profiles *profiles, struct rxp_refu
         return -1;
     awake->plan = &awake->made;
     return 0;
-}
-
-static void drop_value(struct job *job)
-{
-    free(job->value);
-    job->value = NULL;
 }
 
 /* As before it was looked at. Not even memory for a sentence is to be wanted: this input is not judged. */
@@ -114,13 +108,14 @@ static int find_trace(struct job *job)
 {
     struct envelope_header parent;
     struct envelope_header state;
-    if (job->trace != NULL || !envelope_find_last(job_envelope(job), TRACE_PARENT_HEADER, &parent) || parent.value == NULL)
+    if (job->run.trace != NULL || !envelope_find_last(job_envelope(job), TRACE_PARENT_HEADER, &parent) || parent.value == NULL)
         return 0;
     if (!envelope_find_last(job_envelope(job), TRACE_STATE_HEADER, &state))
         state = (struct envelope_header){.value = NULL};
     const struct trace_source source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset};
-    int status = trace_context_read(parent.value, parent.value_bytes, state.value, state.value_bytes, &source, &job->trace);
-    job->run.trace = job->trace;
+    struct trace_context *trace = NULL;
+    int status = trace_context_read(parent.value, parent.value_bytes, state.value, state.value_bytes, &source, &trace);
+    job->run.trace = trace;
     return status;
 }
 
@@ -138,7 +133,7 @@ static enum pool_prepared begin_or_go_on(struct job *job, const struct rxp_refus
             intake_reject(&job->run, why);
         return is_refused ? POOL_REFUSED : POOL_PREPARED;
     }
-    drop_value(job); /* an accepted run can't be rejected any more, so that there will be no dead letter */
+    job_drop_value(job); /* an accepted run can't be rejected any more, so that there will be no dead letter */
     if (is_refused) {
         fail_accepted(&job->run, why, earlier->started_at_ms);
         return POOL_REFUSED;
@@ -152,14 +147,14 @@ enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *l
     struct rxp_refusal why = {RXP_ERROR_INVALID_INVOCATION, ""};
     if (find_trace(job) != 0)
         return POOL_NOT_NOW;
-    const char *text = job->value != NULL ? job->value : "";
+    const char *text = job->begin->value != NULL ? job->begin->value : "";
     int parsed = rxp_invocation_parse(text, job->value_bytes, limits->max_message_bytes, &job->run.awake->parsed, &why);
     job->run.awake->invocation = job->run.awake->parsed;
     int refused = parsed != 0 ? -1 : make_plan(job, limits->profiles, &why);
     if (refused != 0 && rxp_lacked_memory(&why))
         return put_back(job);
     if (!limits->keep_value)
-        drop_value(job);
+        job_drop_value(job);
     if (parsed != 0) {
         intake_reject(&job->run, &why);
         return POOL_REFUSED;

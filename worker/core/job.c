@@ -4,6 +4,7 @@
 #include "engine/profiles.h"
 #include "engine/trace_context.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,20 +18,6 @@ static char *copy_bytes(const void *bytes, size_t n)
     return copy;
 }
 
-static int copy_input(struct job *job, const rd_kafka_message_t *message)
-{
-    job->message_ms = rd_kafka_message_timestamp(message, NULL);
-    job->value_bytes = message->len;
-    job->input_bytes = message->len + job->envelope_bytes;
-    if (message->payload != NULL) {
-        job->value = copy_bytes(message->payload, message->len);
-        if (job->value == NULL) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 uint64_t job_hash_input(int64_t timestamp_ms, const void *key, size_t key_bytes, const void *value, size_t value_bytes)
 {
     uint64_t hash = hash_put_int(HASH_START, timestamp_ms);
@@ -39,39 +26,70 @@ uint64_t job_hash_input(int64_t timestamp_ms, const void *key, size_t key_bytes,
     return hash_put(hash, value, value != NULL ? value_bytes : 0);
 }
 
-static uint64_t hash_message(const rd_kafka_message_t *message)
+static uint64_t hash_message(const rd_kafka_message_t *message, int64_t timestamp_ms, bool whole)
 {
-    return job_hash_input(rd_kafka_message_timestamp(message, NULL), message->key, message->key_len, message->payload,
-                          message->len);
+    uint64_t hash = job_hash_input(timestamp_ms, message->key, message->key_len, whole ? message->payload : NULL, message->len);
+    return whole ? hash : hash_put_int(hash, (int64_t)message->len);
 }
 
-struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message)
+static struct job_begin *begin_new(struct job *job, const rd_kafka_message_t *message)
+{
+    struct job_begin *begin = calloc(1, sizeof *begin);
+    if (begin == NULL) {
+        return NULL;
+    }
+    begin->job = job;
+    list_init(&begin->permit_node);
+    list_init(&begin->crowd_node);
+    if (message->payload != NULL) {
+        begin->value = copy_bytes(message->payload, message->len);
+        if (begin->value == NULL) {
+            free(begin);
+            return NULL;
+        }
+    }
+    return begin;
+}
+
+struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, const struct job_tags *tags,
+                    bool hash_whole)
 {
     rd_kafka_headers_t *headers = NULL;
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         headers = NULL;
     }
     size_t envelope_bytes = envelope_measure(message->key, message->key_len, headers);
-    struct job *job = calloc(1, job_bytes(envelope_bytes));
+    struct job *job = calloc(1, job_bytes(tags->n, envelope_bytes));
     if (job == NULL) {
         return NULL;
     }
-    job->envelope_bytes = (uint32_t)envelope_bytes; /* of a message, which Kafka counts in 31 bits */
-    envelope_write(job->envelope, message->key, message->key_len, headers);
     job->parcel.kind = PARCEL_JOB;
-    list_init(&job->node);
-    list_init(&job->permit_node);
-    list_init(&job->crowd_node);
-    run_init(&job->run);
     atomic_init(&job->handed, false);
-    if (copy_input(job, message) != 0) {
+    run_init(&job->run);
+    job->n_tags = (uint8_t)tags->n;
+    memcpy(job->tail, tags->writer, tags->n * sizeof *tags->writer);
+    job->envelope_bytes = (uint32_t)envelope_bytes; /* of a message, which Kafka counts in 31 bits */
+    envelope_write(job->tail + tags->n * sizeof *tags->writer, message->key, message->key_len, headers);
+    job->begin = begin_new(job, message);
+    if (job->begin == NULL) {
         job_free(job);
         return NULL;
     }
-    job->input_hash = hash_message(message);
+    job->value_bytes = (uint32_t)message->len;
+    job->message_ms = rd_kafka_message_timestamp(message, NULL);
+    job->input_hash = hash_message(message, job->message_ms, hash_whole);
     job->ref = (struct ref){assignment_hold(assignment), message->offset};
     job->run.tenure = &assignment->tenure;
     return job;
+}
+
+static void begin_free(struct job_begin *begin)
+{
+    if (begin != NULL) {
+        free(begin->checkpoint);
+        free(begin->value);
+        free(begin);
+    }
 }
 
 void job_free(struct job *job)
@@ -80,14 +98,58 @@ void job_free(struct job *job)
         return;
     }
     run_deinit(&job->run); /* before what its plan may point into */
-    trace_context_free(job->trace);
+    trace_context_free((struct trace_context *)(uintptr_t)job->run.trace);
     profile_set_release(job->profiles);
-    free(job->checkpoint);
-    free(job->value);
+    begin_free(job->begin);
     if (job->ref.assignment != NULL) {
         assignment_release(job->ref.assignment);
     }
     free(job);
+}
+
+void job_drop_value(struct job *job)
+{
+    if (job->begin != NULL) {
+        free(job->begin->value);
+        job->begin->value = NULL;
+    }
+}
+
+void job_drop_begin(struct job *job)
+{
+    struct job_begin *begin = job->begin;
+    if (begin != NULL) {
+        assert(begin->intent == NULL && begin->crowd == NULL && list_is_empty(&begin->permit_node));
+        job->begin = NULL;
+        begin_free(begin);
+    }
+}
+
+static size_t checkpoint_bytes(const struct checkpoint *checkpoint)
+{
+    const char *const texts[] = {checkpoint->invocation_id, checkpoint->run_id, checkpoint->prepared_id, checkpoint->poll_url,
+                                 checkpoint->worker_id};
+    size_t bytes = sizeof *checkpoint;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        bytes += texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
+    }
+    return bytes;
+}
+
+size_t job_begin_bytes(const struct job *job)
+{
+    const struct job_begin *begin = job->begin;
+    if (begin == NULL) {
+        return 0;
+    }
+    return sizeof *begin + (begin->value != NULL ? job->value_bytes + 1u : 0) +
+           (begin->checkpoint != NULL ? checkpoint_bytes(begin->checkpoint) : 0);
+}
+
+void job_put_tags(const struct job *job, struct job_tags *out)
+{
+    *out = (struct job_tags){.n = job->n_tags};
+    memcpy(out->writer, job->tail, job->n_tags * sizeof *out->writer);
 }
 
 void job_hand_over(struct job *job)

@@ -28,8 +28,7 @@ static void end_job(struct flight *flight, struct job *job)
     ledger_release(flight->ledger, job);
     assert(flight->jobs > 0);
     flight->jobs--;
-    flight->input_bytes -= job->input_bytes;
-    atomic_fetch_sub_explicit(&flight->loop_bytes, job->plan_bytes + job->result_bytes + (size_t)job->charged, memory_order_relaxed);
+    flight_charge(flight, job, -(ptrdiff_t)job->charged);
     flight_count_jobs(flight);
     job_free(job);
 }
@@ -60,7 +59,7 @@ static void tell_reply_shed(struct flight *flight, const struct job *job)
     }
     log_event(LOG_WARN, "reply_shed", "%s [%" PRId32 "] offset %" PRId64 " asks for a reply and gets none: %s (and %zu others "
               "since the last such line)", job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset,
-              reply_refusal_text(job->reply.refusal), flight->replies_untold);
+              reply_refusal_text(job->reply_refusal), flight->replies_untold);
     flight->reply_told_ms = flight->now_ms;
     flight->replies_untold = 0;
 }
@@ -85,7 +84,7 @@ void flight_land(struct flight *flight, struct job *job)
     if (flight->config.history != NULL && job->run.awake->outcome.status != RXP_STATUS_SUCCEEDED)
         history_note(flight->config.history, &job->run);
     atomic_fetch_add_explicit(&flight->landed[job->run.awake->outcome.status], 1, memory_order_relaxed);
-    if (job->reply.refusal != REPLY_TAKEN)
+    if (job->reply_refusal != REPLY_TAKEN)
         tell_reply_shed(flight, job);
     end_job(flight, job);
 }
@@ -121,7 +120,7 @@ static bool send_job(struct flight *flight, struct job *job)
         flight->hooks.ready(job, flight->hooks.opaque);
         break;
     case SETTLE_LATER:
-        list_push(&flight->retries, &job->node);
+        list_push(&flight->retries, &job->run.node);
         return false;
     case SETTLE_NEVER:
         flight_give_up(flight, job, NULL);
@@ -189,7 +188,7 @@ void landing_serve(struct flight *flight)
     mailbox_take(&flight->mailbox, &returned);
     struct list *node;
     while ((node = list_shift(&returned)) != NULL) {
-        struct job *job = list_entry(node, struct job, node);
+        struct job *job = list_entry(node, struct job, run.node);
         switch (job->returned) {
         case JOB_ABANDONED:
             abandoned(flight, job);
@@ -204,7 +203,7 @@ void landing_serve(struct flight *flight)
                 flight->hooks.ready(job, flight->hooks.opaque);
             break;
         case JOB_RETRY:
-            list_push(&flight->retries, &job->node);
+            list_push(&flight->retries, &job->run.node);
             break;
         }
     }
@@ -220,7 +219,7 @@ void landing_retry(struct flight *flight)
     struct list *node;
     bool goes = true;
     while (goes && (node = list_shift(&due)) != NULL)
-        goes = send_job(flight, list_entry(node, struct job, node));
+        goes = send_job(flight, list_entry(node, struct job, run.node));
     list_splice(&flight->retries, &due);
     flight->retry_at_ms = goes ? 0 : flight->now_ms + RETRY_MS;
 }

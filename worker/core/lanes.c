@@ -204,7 +204,7 @@ enum lanes_entry lanes_enter(struct lanes *lanes, struct job *job)
     if (lane == NULL) {
         return open_lane(lanes, job, hash);
     }
-    list_push(&lane->waiting, &job->node);
+    list_push(&lane->waiting, &job->run.node);
     lane->group->waiting++;
     lanes->waiting++;
     return LANES_WAIT;
@@ -218,7 +218,7 @@ static struct job *shift_waiting(struct lanes *lanes, struct lane *lane)
     }
     lane->group->waiting--;
     lanes->waiting--;
-    return list_entry(node, struct job, node);
+    return list_entry(node, struct job, run.node);
 }
 
 struct job *lanes_leave(struct lanes *lanes, struct job *job)

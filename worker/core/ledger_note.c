@@ -87,7 +87,7 @@ void ledger_release(struct ledger *ledger, struct job *job)
 
 void ledger_park(struct ledger *ledger, const struct job *job)
 {
-    const struct checkpoint *checkpoint = job->checkpoint; /* one that it did not come to go on from */
+    const struct checkpoint *checkpoint = job->begin != NULL ? job->begin->checkpoint : NULL; /* one that it did not come to go on from */
     struct checkpoint of_run;
     if (job->run.cycle.accepted) {
         of_run = describe(ledger, job);
@@ -103,7 +103,8 @@ void ledger_park(struct ledger *ledger, const struct job *job)
 
 struct job_tags ledger_tags(const struct ledger *ledger, const struct job *job)
 {
-    struct job_tags tags = job->tags;
+    struct job_tags tags;
+    job_put_tags(job, &tags);
     if (job->noted && tags.n < JOB_TAGS_MAX)
         tags.writer[tags.n++] = ledger_writer(ledger, job->ref.assignment);
     return tags;

@@ -3,7 +3,7 @@
 #ifndef RXP_CORE_PARCEL_H
 #define RXP_CORE_PARCEL_H
 
-enum parcel_kind {
+enum __attribute__((packed)) parcel_kind { /* a byte of each job */
     PARCEL_JOB,        /* a struct job: its result, reply or dead letter */
     PARCEL_CHECKPOINT, /* a write of the ledger */
 };

@@ -7,8 +7,8 @@ void permits_init(struct permits *permits)
 
 void permits_wait(struct permits *permits, struct job *job, uint64_t ticket)
 {
-    job->ticket = ticket;
-    list_push(&permits->waiting, &job->permit_node);
+    job->begin->ticket = ticket;
+    list_push(&permits->waiting, &job->begin->permit_node);
 }
 
 void permits_confirmed(struct permits *permits, struct pool *pool, const struct assignment *assignment, uint64_t ticket)
@@ -17,11 +17,12 @@ void permits_confirmed(struct permits *permits, struct pool *pool, const struct 
     struct list *next;
     for (struct list *node = permits->waiting.next; node != &permits->waiting; node = next) {
         next = node->next;
-        struct job *job = list_entry(node, struct job, permit_node);
-        if (job->ref.assignment != assignment || job->ticket > ticket)
+        const struct job_begin *begin = list_entry(node, struct job_begin, permit_node);
+        struct job *job = begin->job;
+        if (job->ref.assignment != assignment || begin->ticket > ticket)
             continue;
         list_remove(node);
-        pool_permit(pool, &job->run);
+        pool_permit(pool, &job->run); /* which may drop its beginning */
         any = true;
     }
     if (any)
@@ -30,5 +31,6 @@ void permits_confirmed(struct permits *permits, struct pool *pool, const struct 
 
 void permits_forget(struct job *job)
 {
-    list_remove(&job->permit_node);
+    if (job->begin != NULL)
+        list_remove(&job->begin->permit_node);
 }

@@ -13,7 +13,7 @@
 #include "engine/pool.h"
 
 struct permits {
-    struct list waiting; /* jobs, by permit_node; of one partition by ascending tickets */
+    struct list waiting; /* beginnings of jobs, by permit_node; of one partition by ascending tickets */
 };
 
 void permits_init(struct permits *permits);

@@ -59,7 +59,7 @@ static void send_write(struct scribe *scribe, struct ledger_write *write);
 
 static void tell_intent(struct scribe *scribe, struct job *job, const char *failure)
 {
-    job->intent = NULL;
+    job->begin->intent = NULL;
     if (failure != NULL) {
         char sentence[SCRIBE_WHY_BYTES + 128];
         snprintf(sentence, sizeof sentence, "its intent could not be written to '%s': %s", scribe->config.topic, failure);
@@ -238,7 +238,7 @@ void scribe_erase(struct scribe *scribe, const struct assignment *assignment, in
 void scribe_withdraw(struct scribe *scribe, struct job *job, uint64_t writer)
 {
     const struct place place = {job->ref.assignment, job->ref.offset, writer};
-    struct ledger_write *intent = job->intent;
+    struct ledger_write *intent = job->begin != NULL ? job->begin->intent : NULL;
     struct ledger_write *tombstone = scribe_make(scribe, WRITE_TOMBSTONE, &place, NULL, 0);
     scribe_forget(scribe, job);
     if (tombstone == NULL)
@@ -254,11 +254,12 @@ void scribe_forget(struct scribe *scribe, struct job *job)
 {
     if (job->noted_again)
         take_mailbox(scribe); /* there may be one that still names the job */
-    if (job->intent != NULL)
-        job->intent->job = NULL;
+    if (job->begin != NULL && job->begin->intent != NULL) {
+        job->begin->intent->job = NULL;
+        job->begin->intent = NULL;
+    }
     for (struct ledger_write *write = job->note; write != NULL; write = write->follower)
         write->job = NULL;
-    job->intent = NULL;
     job->note = NULL;
 }
 
@@ -361,7 +362,7 @@ static void drop_write(struct scribe *scribe, struct ledger_write *write)
     while (write != NULL) {
         struct ledger_write *follower = write->follower;
         if (write->job != NULL && write->kind == WRITE_INTENT)
-            write->job->intent = NULL;
+            write->job->begin->intent = NULL;
         else if (write->job != NULL)
             write->job->note = NULL;
         scribe_unmake(scribe, write);

@@ -60,7 +60,7 @@ int scribe_write(struct scribe *scribe, struct job *job, uint64_t writer, const 
     if (write == NULL)
         return -1;
     if (write->kind == WRITE_INTENT)
-        job->intent = write;
+        job->begin->intent = write;
     else
         job->note = write;
     /* Whatever else the publisher says, the Kafka thread asks it again and acts on the answer. */

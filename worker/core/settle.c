@@ -26,11 +26,21 @@ static enum job_stage stage_of_result(const struct settle_config *config)
     return config->batched ? JOB_READY : JOB_RESULT;
 }
 
+static void begin_publishing(struct job *job, const struct settle_config *config)
+{
+    struct reply reply;
+    reply_find(&config->reply, job_envelope(job), &reply);
+    job->has_reply = reply.topic != NULL;
+    job->reply_refusal = reply.refusal;
+    job->reply_partition_ignored = reply.partition_ignored;
+    job->sent_bytes = 0;
+}
+
 static void next_stage(struct job *job, const struct settle_config *config)
 {
     switch (job->stage) {
     case JOB_RUNNING:
-        reply_find(&config->reply, job_envelope(job), &job->reply);
+        begin_publishing(job, config);
         job->dead_letter = has_dead_letter(job, config);
         if (job->dead_letter && !config->batched) {
             job_set_stage(job, JOB_DEAD_LETTER);
@@ -38,7 +48,7 @@ static void next_stage(struct job *job, const struct settle_config *config)
         }
         /* fall through */
     case JOB_DEAD_LETTER:
-        job_set_stage(job, job->reply.topic != NULL ? JOB_REPLY : stage_of_result(config));
+        job_set_stage(job, job->has_reply ? JOB_REPLY : stage_of_result(config));
         break;
     case JOB_REPLY:
         job_set_stage(job, stage_of_result(config));
@@ -76,7 +86,7 @@ static bool shed_reply_more(struct job *job)
 
 static void give_up_reply(struct job *job, enum reply_refusal refusal, const struct settle_config *config)
 {
-    job->reply.refusal = refusal;
+    job->reply_refusal = refusal;
     next_stage(job, config);
 }
 
@@ -119,7 +129,7 @@ const char *settle_describe(const struct job *job)
             return "in a batch of its own";
         }
         /* A reply is sent before them in batches, and behind a dead letter else. */
-        return job->dead_letter_shed && (job->stage == JOB_READY || job->reply.refusal < REPLY_UNREACHABLE)
+        return job->dead_letter_shed && (job->stage == JOB_READY || job->reply_refusal < REPLY_UNREACHABLE)
                    ? "without its dead letter"
                    : "without its reply";
     case ANSWER_SHED_RESULT:

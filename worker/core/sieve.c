@@ -26,10 +26,10 @@ static bool sort(struct list *batch)
     n = 0;
     struct list *node;
     while ((node = list_shift(batch)) != NULL)
-        jobs[n++] = list_entry(node, struct job, node);
+        jobs[n++] = list_entry(node, struct job, run.node);
     qsort(jobs, n, sizeof *jobs, by_size); // NOLINT(bugprone-sizeof-expression): of pointers
     for (size_t i = 0; i < n; i++)
-        list_push(batch, &jobs[i]->node);
+        list_push(batch, &jobs[i]->run.node);
     free(jobs);
     return true;
 }
@@ -51,10 +51,10 @@ static void part(struct list *batch, const struct fit *fit, void (*tell)(const s
     size_t suspects = 0;
     size_t seen = 0;
     for (struct list *node = batch->next; node != batch; node = node->next)
-        suspects += is_suspect(list_entry(node, struct job, node));
+        suspects += is_suspect(list_entry(node, struct job, run.node));
     size_t step = (suspects + fit->alone_most - 1) / fit->alone_most;
     for (struct list *node = batch->next; node != batch; node = node->next) {
-        struct job *job = list_entry(node, struct job, node);
+        struct job *job = list_entry(node, struct job, run.node);
         if (!is_suspect(job) || seen++ % step != 0)
             continue;
         job->alone = true;
@@ -67,7 +67,7 @@ struct job *sieve_refused(struct list *batch, const struct sieve_refusal *refusa
 {
     /* What was not reached again may still say so of an earlier round. */
     for (struct list *node = batch->next; node != batch; node = node->next)
-        list_entry(node, struct job, node)->refused = false;
+        list_entry(node, struct job, run.node)->refused = false;
     for (size_t i = 0; i < refusal->n_refused && !refusal->is_parted; i++) {
         struct job *job = refusal->refused[i];
         if (job->refused)
@@ -95,5 +95,5 @@ void sieve_cut(struct list *batch, struct fit *fit)
 {
     fit_note_cut(fit);
     for (struct list *node = batch->next; node != batch; node = node->next)
-        list_entry(node, struct job, node)->alone = false;
+        list_entry(node, struct job, run.node)->alone = false;
 }

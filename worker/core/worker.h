@@ -38,8 +38,8 @@ struct worker_config {
     int64_t transaction_ms;        /* the same: between the beginnings of two transactions */
     enum lanes_mode ordering;
     size_t max_in_flight;
-    size_t max_in_flight_bytes; /* of their input messages, plans, unsent results and checkpoints; besides, a quarter of
-                                 * it for runs of partitions that were taken away */
+    size_t max_in_flight_bytes; /* of what they hold, and of checkpoints; besides, a quarter of it for runs of partitions
+                                 * that were taken away */
     size_t max_message_bytes;
     struct profiles *profiles; /* NULL: none */
     enum log_runs log_runs;

@@ -81,8 +81,8 @@ static const struct option_spec table[] = {
      .help = "Runs under way at most; at this number the partitions are paused."},
     {.name = "max-in-flight-bytes", .type = OPTION_INT, .value = "1073741824", .metavar = "BYTES", .min = 1048576,
      .max = 1099511627776.0, .commands = WORKER, .group = "Runs",
-     .help = "Bytes of input messages, filled templates, unsent results and unacknowledged checkpoints at most; at this sum the "
-            "partitions are paused."},
+     .help = "Bytes at most of what runs hold (their records, what is still needed of their messages, filled templates, results "
+            "that are not acknowledged) and of unacknowledged checkpoints; at this sum the partitions are paused."},
     {.name = "max-run-seconds", .type = OPTION_DECIMAL, .value = "86400", .metavar = "S", .min = 0.001,
      .max = 31536000, .commands = ENGINE, .group = "Runs",
      .help = "Ceiling in seconds for an invocation's timeout_seconds, and the timeout of those without one."},
