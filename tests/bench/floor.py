@@ -37,6 +37,8 @@ WARM = 1000  # invocations that come before those that count
 REQUESTS = 1 + POLLED["polls"]
 WORKER, DEFAULT, WITH_KAFKA, CURL, EPOLL, WRK = (
     "worker, one loop", "worker, as it comes", "libcurl and Kafka", "libcurl", "epoll", "wrk")
+# How the names of threads begin in the figures.
+MAIN, LOOP, LIBRDKAFKA = ["rxp-worker_us"], ["rxp-loop", "curl_loop_us"], ["rdk:"]
 
 
 class Floor:
@@ -118,6 +120,12 @@ class Floor:
                 "cores": rate * us / 1e6}
 
 
+def sums(turns, names):
+    """Of each turn, the sum of the figures whose name begins with one of these; nothing where there are none."""
+    found = [sum(value for key, value in turn.items() if key.startswith(tuple(names))) for turn in turns]
+    return found if any(found) else []
+
+
 def tables(bench, found, pinned):
     def row(name):
         turns = found[name]
@@ -132,9 +140,11 @@ def tables(bench, found, pinned):
                     "one loop on one processor, broker and backend on the other" if pinned else "no processes pinned"),
                 ["", "CPU, µs", "of libcurl's and Kafka's", "in wrk's requests", "a second and core", "a second, measured",
                  "cores busy"], [row(name) for name in found])
-    bench.table("CPU of the others, a result, µs", ["beside", "broker", "backend"],
-                [[name, spread(values(found[name], "broker_us")), spread(values(found[name], "backend_us"))]
-                 for name in found if values(found[name], "broker_us")])
+    with_kafka = {name: [turn["by_thread"] | turn for turn in turns] for name, turns in found.items() if "by_thread" in turns[0]}
+    bench.table("where it goes, by threads, and what the others take, µs: worker's main thread, a loop or libcurl's, librdkafka's",
+                ["", "main", "loop", "librdkafka", "the broker", "the backend"],
+                [[name, *(spread(sums(turns, who)) for who in (MAIN, LOOP, LIBRDKAFKA, ["broker_us"], ["backend_us"]))]
+                 for name, turns in with_kafka.items()])
 
 
 def main():

@@ -48,6 +48,15 @@ class Gauge:
         """User and system time so far."""
         return time.clock_gettime(self.clock)
 
+    def by_thread(self):
+        """{name: CPU seconds so far of the threads of that name that still live}"""
+        found = collections.defaultdict(float)
+        for thread in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has just ended
+                nanoseconds = int((thread / "schedstat").read_text().split()[0])
+                found[(thread / "comm").read_text().strip()] += nanoseconds / 1e9
+        return found
+
     def memory(self):
         text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
         found = {name: int(kilobytes) * 1024 for name, kilobytes in re.findall(r"^(\w+): +(\d+) kB", text, re.MULTILINE)}

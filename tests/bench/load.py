@@ -197,7 +197,7 @@ class Work:
         """Puts `warm` invocations through, then `count`, and says what these took: cpu_us of the child for each of them,
         rate (results a second between the first tenth and the last twentieth, by the broker's clock), per_core (what a
         processor of its own would bear by its CPU time), cores (of which it kept so many busy: 1.0 with one loop is
-        saturation), rss_mb and threads at the end, others and stolen (gauge.Others). `beside`: {name: process id} of who
+        saturation), rss_mb and threads at the end, by_thread (cpu_us of those that live then, by name), others and stolen (gauge.Others). `beside`: {name: process id} of who
         else is to be measured, as NAME_us."""
         self.put(warm)
         self.feeder.release()
@@ -205,6 +205,7 @@ class Work:
         self.put(count)
         gauges = {"cpu": Gauge(child.pid), **{name: Gauge(pid) for name, pid in (beside or {}).items()}}
         others = Others((beside or {}).values())
+        threads_before = gauges["cpu"].by_thread()
         before = {name: gauge.cpu_seconds() for name, gauge in gauges.items()}
         self.feeder.release()
         self.wait(child)
@@ -212,8 +213,10 @@ class Work:
         other_cores, stolen_cores = others.cores()
         memory = gauges["cpu"].memory()
         threads = gauges["cpu"].threads()
+        by_thread = {f"{name}_us": (seconds - threads_before.get(name, 0)) / count * 1e6
+                     for name, seconds in gauges["cpu"].by_thread().items()}
         times = self.times(count)
         first, last = count // 10, count - count // 20 - 1
         rate = (last - first) / max(times[last] - times[first], 1) * 1000
         return {**took, "rate": rate, "per_core": 1e6 / took["cpu_us"], "cores": rate * took["cpu_us"] / 1e6,
-                "rss_mb": memory.rss_bytes / 1e6, "threads": threads, "others": other_cores, "stolen": stolen_cores}
+                "rss_mb": memory.rss_bytes / 1e6, "threads": threads, "by_thread": by_thread, "others": other_cores, "stolen": stolen_cores}

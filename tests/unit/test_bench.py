@@ -57,6 +57,8 @@ def _():
         got = Gauge(child.pid).cpu_seconds()
         assert said <= got < said + 0.05, (said, got)
         equal(Gauge(child.pid).threads(), 1)
+        (_, main), = Gauge(child.pid).by_thread().items()
+        assert 0.2 <= main < got, (main, got)
 
 
 @test("a gauge knows a process's memory")
