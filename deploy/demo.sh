@@ -11,5 +11,8 @@ mkdir -p "$logs"
 install_packages "$logs/packages.log" "${build_packages[@]}" || exit 1
 [[ -x $root/build/release/rxp-worker ]] || say "building rxp-worker in build/release (about a minute)"
 build_preset release "$logs/release.log" rxp-worker || exit 1
-say "running: build/release/rxp-worker demo $*"
-exec "$root/build/release/rxp-worker" demo "$@"
+# As whoever ran this may call it: its last words tell how to go on.
+program=$root/build/release/rxp-worker
+if [[ $PWD == "$root" ]]; then program=build/release/rxp-worker; fi
+say "running: $program demo $*"
+exec "$program" demo "$@"

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """The demo, as somebody meets the program for the first time: with and without a terminal, and --keep with own clients."""
+import gzip
 import json
 import os
+import pathlib
 import pty
 import re
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -24,6 +27,23 @@ def _():
     equal(done.returncode, 0, done.stderr)
     holds(done.stdout, SUMMARY, "Every invocation has exactly one result.")
     lacks(done.stderr + done.stdout, "\033", "\r")
+
+
+@test("what it proposes to try next can be copied: it is called there as it was called")
+def _():
+    with tempfile.TemporaryDirectory() as folder:
+        here = pathlib.Path(folder)
+        (here / "build").mkdir()
+        (here / "build/a worker").symlink_to(PROGRAM)
+        (here / "build/worker").symlink_to(PROGRAM)
+        for program, shown in (("build/worker", "build/worker"), (here / "build/a worker", f"'{here}/build/a worker'")):
+            done = subprocess.run([program, "demo", "--invocations", "1"], capture_output=True, check=True, cwd=folder,
+                                  env=plain_environment(), text=True, timeout=60)
+            holds(done.stdout, f"\n  {shown} demo --keep ", f"\n  {shown} exec FILE ", f"\n  {shown} run --help ")
+    # As from the program's own folder in PATH.
+    done = subprocess.run(["rxp-worker", "demo", "--invocations", "1"], executable=PROGRAM, capture_output=True, check=True,
+                          env=plain_environment(), text=True, timeout=60)
+    holds(done.stdout, "\n  rxp-worker demo --keep ")
 
 
 @test("on a terminal the demo draws its progress in one line")
@@ -54,10 +74,11 @@ def _():
 def _():
     command = [PROGRAM, "demo", "--keep", "--invocations", "10", "--admin-listen", "127.0.0.1:0"]
     with Child(command, name="demo") as demo, Backend() as backend:
-        servers = demo.wait_for(r"submit +--bootstrap-servers (\S+)", 40).group(1)
+        program, servers = demo.wait_for(r"(\S+) submit +--bootstrap-servers (\S+)", 40).groups()
+        equal(program, PROGRAM)
         page = demo.wait_for(r"in a browser, what the worker does: (http://\S+)").group(1)
-        with urllib.request.urlopen(page, timeout=10) as answer:
-            holds(answer.read().decode(), "<title>rxp-worker</title>")
+        with urllib.request.urlopen(urllib.request.Request(page, headers={"Accept-Encoding": "gzip"}), timeout=10) as answer:
+            holds(gzip.decompress(answer.read()).decode(), "<title>rxp-worker</title>")
         with urllib.request.urlopen(page + "status", timeout=10) as answer:
             status = json.load(answer)
         equal((status["ready"], sum(status["runs"].values())), (True, 10), f"the status: {status}")

@@ -12,7 +12,9 @@
 #include "kafka/reader.h"
 #include "ops/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,20 +247,32 @@ static int print_summary(const struct demo *demo)
     return EXIT_FATAL;
 }
 
+/* As a shell takes it: how this program was called, which need not be in PATH. */
+static void write_program(char *out, size_t bytes)
+{
+    const char *name = program_invocation_name;
+    snprintf(out, bytes, strpbrk(name, " \t\"$&;()<>|*?`\\~#!") != NULL && strchr(name, '\'') == NULL ? "'%s'" : "%s", name);
+}
+
 static void print_next_steps(const struct demo *demo, bool keep)
 {
     const char *servers = demo->kafka.bootstrap_servers;
+    char program[PATH_MAX];
+    write_program(program, sizeof program);
     if (!keep) {
-        printf("\nTry your own: `rxp-worker demo --keep` stays up for your clients; `rxp-worker exec FILE` carries out\n"
-               "one invocation without Kafka; `rxp-worker run --help` is the real thing.\n");
+        printf("\nTry your own:\n"
+               "  %s demo --keep   stays up for your clients\n"
+               "  %s exec FILE     carries out one invocation without Kafka\n"
+               "  %s run --help    is the real thing\n",
+               program, program, program);
         return;
     }
     printf("\nStill up, until Ctrl-C. From another terminal:\n"
-           "  rxp-worker results --bootstrap-servers %s --status failed\n"
-           "  rxp-worker submit  --bootstrap-servers %s --wait my-invocation.json\n"
-           "  rxp-worker offsets --bootstrap-servers %s\n"
+           "  %s results --bootstrap-servers %s --status failed\n"
+           "  %s submit  --bootstrap-servers %s --wait my-invocation.json\n"
+           "  %s offsets --bootstrap-servers %s\n"
            "  curl -X POST 'http://127.0.0.1:%d/runs?seconds=5'\n",
-           servers, servers, servers, backend_port(demo->backend));
+           program, servers, program, servers, program, servers, backend_port(demo->backend));
     if (lookout_port(demo->lookout) > 0) {
         printf("And in a browser, what the worker does: http://127.0.0.1:%d/\n", lookout_port(demo->lookout));
     } else {
