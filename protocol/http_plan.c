@@ -367,9 +367,10 @@ static int read_plan(struct plan_source *source, struct rxp_http_plan *plan)
     return take_named(source, plan);
 }
 
-static struct rxp_http_plan empty_plan(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults)
+static void clear_plan(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults,
+                       struct rxp_http_plan *out)
 {
-    return (struct rxp_http_plan){
+    *out = (struct rxp_http_plan){
         .polls = invocation->kind == RXP_KIND_HTTP_ASYNC,
         .start_before_ms = INT64_MAX,
         .accept_codes = {default_accept_codes, 2},
@@ -379,17 +380,19 @@ static struct rxp_http_plan empty_plan(const struct rxp_invocation *invocation, 
         .poll_backoff_factor = 1.0,
         .poll_max_interval_ms = DEFAULT_POLL_MAX_INTERVAL_MS,
         .poll_max_failures = -1,
-        .kickoffs_per_second = defaults == NULL ? 0 : defaults->kickoffs_per_second,
-        .secret_bindings = defaults == NULL ? NULL : defaults->secret_bindings,
-        .n_secret_bindings = defaults == NULL ? 0 : defaults->n_secret_bindings,
     };
+    if (defaults != NULL) {
+        out->kickoffs_per_second = defaults->kickoffs_per_second;
+        out->secret_bindings = defaults->secret_bindings;
+        out->n_secret_bindings = defaults->n_secret_bindings;
+    }
 }
 
 /* From a source of that status. */
 static int make(struct plan_source *source, int status, struct rxp_http_plan *out)
 {
     if (status == 0) {
-        *out = empty_plan(source->invocation, source->defaults);
+        clear_plan(source->invocation, source->defaults, out);
         status = read_plan(source, out);
     }
     out->owned = source->arena.chunks;

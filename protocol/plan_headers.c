@@ -137,6 +137,8 @@ int plan_headers_read(struct plan_source *source, struct rxp_http_plan *out)
 
     if (!source->is_later && read_idempotency_header(source, out) < 0)
         return -1;
+    if (!source->has_headers)
+        return 0;
     if (defaults != NULL && add_headers(source, defaults->metadata, defaults->n_metadata, true, list, &n) < 0)
         return -1;
     if (add_headers(source, invocation->metadata, invocation->n_metadata, false, list, &n) < 0)

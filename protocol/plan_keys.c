@@ -52,8 +52,9 @@ static const enum plan_key families[] = {KEY_HEADER, KEY_VAR};
 static bool find_family(const char *key, enum plan_key *out, const char **name)
 {
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        size_t prefix_bytes = strlen(names[families[i]]) - strlen("NAME");
-        if (strncmp(key, names[families[i]], prefix_bytes) != 0)
+        const char *family = names[families[i]];
+        size_t prefix_bytes = strlen(family) - strlen("NAME");
+        if (key[0] != family[0] || strncmp(key, family, prefix_bytes) != 0)
             continue;
         *out = families[i];
         *name = key + prefix_bytes;

@@ -62,11 +62,12 @@ static int read_pair(struct plan_source *source, const struct rxp_pair *pair, bo
     enum plan_key key;
     const char *name;
 
-    if (!plan_key_is_ours(pair->key) && !from_defaults)
-        return 0;
-    if (!plan_key_find(pair->key, &key, &name))
+    if (!plan_key_find(pair->key, &key, &name)) {
+        if (!plan_key_is_ours(pair->key) && !from_defaults)
+            return 0;
         return rxp_refuse_unknown(source->why, RXP_ERROR_INVALID_METADATA, "metadata key", pair->key, plan_key_names(),
                                   PLAN_KEYS);
+    }
     if (source->is_later && plan_key_is(key, PLAN_START))
         return 0;
     if (from_defaults && plan_key_is(key, PLAN_NO_DEFAULT))
@@ -79,6 +80,7 @@ static int read_pair(struct plan_source *source, const struct rxp_pair *pair, bo
                           rxp_show(pair->key, strlen(pair->key)).text, source->defaults->name);
     if (key == KEY_VAR)
         return add_variable(source, pair, name, from_defaults);
+    source->has_headers = source->has_headers || key == KEY_HEADER;
     if (plan_key_is(key, PLAN_FAMILY))
         return 0;
     source->value[key].text = pair->value;

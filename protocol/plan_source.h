@@ -31,6 +31,7 @@ struct plan_source {
     struct rxp_refusal *why;
     bool is_later; /* of a run whose kickoff was accepted: keys that are PLAN_START are not looked at, and the texts of URLs,
                     * bodies and headers not checked once more */
+    bool has_headers; /* http.header.NAME is given */
     struct plan_value value[PLAN_KEYS]; /* empty for families */
     struct plan_variable *variables;    /* by name; of two with one name the message's is first */
     size_t n_variables;
