@@ -49,7 +49,6 @@ struct job_tags {
 
 struct gate;
 struct job;
-struct lane;
 struct ledger_write;
 struct profile_set;
 
@@ -96,18 +95,17 @@ struct job {
     uint32_t value_bytes; /* of its message, also when that is not kept any more */
     uint32_t envelope_bytes;
     struct ref ref;
-    struct lane *lane;            /* the lane that it holds; NULL: none */
     struct profile_set *profiles; /* held: what the run's plan may point into; NULL: none */
     int64_t message_ms;           /* the input's own timestamp (Unix time); -1: it has none */
     uint64_t input_hash;          /* see job_new */
     struct job_begin *begin;      /* owned; NULL: it is over */
     struct ledger_write *note;    /* the ledger's, of its run: under way */
-    union {
-        int64_t told_ms;   /* progress.h, while it runs: when it was last told of, monotonic; 0: never */
-        size_t sent_bytes; /* then its result, when that was last made for a batch: value, key and headers; 0: never */
-    };
     struct run run; /* run.node is also the job's: in its lane before it is submitted, in mailboxes, lists and batches once its
                      * run has ended. The job owns run.trace */
+    union {
+        uint32_t told_ms; /* progress.h, while it runs: when it was last told of, the low bits of monotonic time; 0: never */
+        uint32_t sent_bytes; /* then its result, when that was last made for a batch: value, key and headers; 0: never */
+    };
     unsigned char tail[]; /* tags and envelope, as long as it lives: job_put_tags, job_envelope */
 };
 

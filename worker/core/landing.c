@@ -17,7 +17,7 @@
 /* The job is over, however it ended; whoever waited for it in its lane goes next. */
 static void end_job(struct flight *flight, struct job *job)
 {
-    struct job *next = job->lane != NULL ? lanes_leave(flight->lanes, job) : NULL;
+    struct job *next = lanes_leave(flight->lanes, job);
     if (next != NULL)
         flight_submit(flight, next);
     flight_serve_lanes(flight, job->ref.assignment);

@@ -173,7 +173,6 @@ static enum lanes_entry open_lane(struct lanes *lanes, struct job *job, uint64_t
     list_init(&lane->waiting);
     list_push(&group->lanes, &lane->node);
     lanes->n_lanes++;
-    job->lane = lane;
     return LANES_GO;
 }
 
@@ -190,17 +189,28 @@ static void close_lane(struct lanes *lanes, struct lane *lane)
     free(lane);
 }
 
-enum lanes_entry lanes_enter(struct lanes *lanes, struct job *job)
+/* That of its key or partition; NULL: nobody holds it. */
+static struct lane *find_lane(const struct lanes *lanes, const struct job *job, uint64_t hash)
 {
-    assert(job->lane == NULL);
-    if (lanes->mode == LANES_NONE || (is_keyed(lanes) && !has_key(job))) {
-        return LANES_GO;
-    }
-    uint64_t hash = hash_of(lanes, job);
     struct lane *lane = *bucket_of(lanes, hash);
     while (lane != NULL && !is_lane_of(lanes, lane, hash, job)) {
         lane = lane->next;
     }
+    return lane;
+}
+
+static bool has_lane(const struct lanes *lanes, const struct job *job)
+{
+    return lanes->mode != LANES_NONE && (!is_keyed(lanes) || has_key(job));
+}
+
+enum lanes_entry lanes_enter(struct lanes *lanes, struct job *job)
+{
+    if (!has_lane(lanes, job)) {
+        return LANES_GO;
+    }
+    uint64_t hash = hash_of(lanes, job);
+    struct lane *lane = find_lane(lanes, job, hash);
     if (lane == NULL) {
         return open_lane(lanes, job, hash);
     }
@@ -221,21 +231,18 @@ static struct job *shift_waiting(struct lanes *lanes, struct lane *lane)
     return list_entry(node, struct job, run.node);
 }
 
-struct job *lanes_leave(struct lanes *lanes, struct job *job)
+struct job *lanes_leave(struct lanes *lanes, const struct job *job)
 {
-    struct lane *lane = job->lane;
-    if (lane == NULL) {
+    struct lane *lane = has_lane(lanes, job) ? find_lane(lanes, job, hash_of(lanes, job)) : NULL;
+    if (lane == NULL || lane->holder != job) {
         return NULL;
     }
-    assert(lane->holder == job);
-    job->lane = NULL;
     struct job *next = shift_waiting(lanes, lane);
     if (next == NULL) {
         close_lane(lanes, lane);
         return NULL;
     }
     lane->holder = next;
-    next->lane = lane;
     return next;
 }
 

@@ -1,7 +1,7 @@
 /* lanes: ordering=key|partition. Of the jobs of one lane (a partition, or a key within one) one is under way at a time; the
  * others wait for it, first come, first served, which is the order of their offsets. Other lanes go on beside it.
  *
- * The Kafka thread alone. No memory for jobs: one that waits is linked by its `node`. A lane is there while it has a job. */
+ * The Kafka thread alone. No memory for jobs: one that waits is linked by its run's node. A lane is there while it has a job. */
 #ifndef RXP_CORE_LANES_H
 #define RXP_CORE_LANES_H
 
@@ -30,8 +30,9 @@ enum lanes_entry {
 };
 /* Enter jobs of a partition in the order of their offsets. */
 enum lanes_entry lanes_enter(struct lanes *lanes, struct job *job);
-/* A job that went is over (call it before the job is freed): the next one of its lane, which goes now; NULL: nobody waits. */
-struct job *lanes_leave(struct lanes *lanes, struct job *job);
+/* A job that went is over (call it before the job is freed): the next one of its lane, which goes now; NULL: nobody waits.
+ * Harmless for one that never went. */
+struct job *lanes_leave(struct lanes *lanes, const struct job *job);
 
 typedef void (*lanes_dropped_fn)(struct job *job, void *opaque);
 /* The jobs of an assignment that wait come back, unlinked, in order within each lane; those that went stay. NULL: of all

@@ -174,11 +174,12 @@ void progress_free(struct progress *progress)
 
 static bool is_due(struct job *job, int64_t now_ms)
 {
+    uint32_t since_ms = (uint32_t)now_ms - job->told_ms; /* wrong every 49 days: then one report is put off */
     bool is_first_status = job->run.awake->state != NULL && !job->told_status;
-    if (job->told_ms != 0 && now_ms - job->told_ms < INTERVAL_MS && !is_first_status) {
+    if (job->told_ms != 0 && since_ms < INTERVAL_MS && !is_first_status) {
         return false;
     }
-    job->told_ms = now_ms;
+    job->told_ms = (uint32_t)now_ms;
     job->told_status = job->run.awake->state != NULL;
     return true;
 }

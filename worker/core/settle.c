@@ -239,7 +239,7 @@ static int compose_fitting(struct draft *draft, struct job *job, const struct se
     if (draft_compose(draft, job, config, JOB_RESULT) != 0) {
         return -1;
     }
-    job->sent_bytes = count_bytes(&draft->message);
+    job->sent_bytes = (uint32_t)count_bytes(&draft->message);
     if (job->shed < ANSWER_SHED_RESULT && job->run.awake->result != NULL && fit_is_too_large(fit, job->sent_bytes)) {
         draft_release(draft, false);
         job->shed = ANSWER_SHED_RESULT;
@@ -248,7 +248,7 @@ static int compose_fitting(struct draft *draft, struct job *job, const struct se
         if (draft_compose(draft, job, config, JOB_RESULT) != 0) {
             return -1;
         }
-        job->sent_bytes = count_bytes(&draft->message);
+        job->sent_bytes = (uint32_t)count_bytes(&draft->message);
     }
     draft->message.alone = job->alone;
     return 0;
@@ -272,7 +272,7 @@ void settle_measure(struct job *job, const struct settle_config *config)
     if (job->sent_bytes != 0 || draft_compose(&draft, job, config, JOB_RESULT) != 0) {
         return;
     }
-    job->sent_bytes = count_bytes(&draft.message);
+    job->sent_bytes = (uint32_t)count_bytes(&draft.message);
     draft_release(&draft, false);
 }
 
