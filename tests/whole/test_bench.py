@@ -1,17 +1,25 @@
 #!/usr/bin/python3
-"""The benchmarks' unit of work (tests/bench/load.py), tried with a worker and a broker: what a benchmark says was done was."""
+"""The benchmarks' unit of work (tests/bench/load.py), tried with a worker and a broker, and the programs that the worker is
+compared with: what a benchmark says was done was."""
+import json
 import pathlib
 import sys
 import tempfile
 
-from worker import Backend  # before bench, which would take its own build of the worker
+from worker import PROGRAM, Backend  # before bench, which would take its own build of the worker
+from child import Child
 from scene import cluster
-from tap import equal, run_all, test
+from tap import equal, rows, run_all, skip, test
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 
 from gauge import reap  # noqa: E402
 from load import MESSAGE_BYTES, Feeder, Work, kickoffs  # noqa: E402
+
+
+def program(name):
+    path = pathlib.Path(PROGRAM).parent / "tests/bench" / name
+    return path if path.exists() else skip(f"{name} is not built")
 
 
 @test("nobody sees a message before it is let go, and then all are there, spread evenly")
@@ -73,6 +81,32 @@ def _():
             equal("the last commit" in str(error), True)
         else:
             raise AssertionError("it was not missed")
+
+
+@rows("{0} makes as many requests as it says, and knows its own CPU time", [("curl_loop",), ("epoll_client",)])
+def _(name):
+    with Backend(threads=1) as backend, Child([program(name), backend.origin, 500, 100], name=name) as child:
+        usage = reap(child, None)
+        equal(usage.status, 0, child.tail())
+        figures = json.loads(child.output())
+        stats = backend.stats()
+        equal((stats["kickoffs"], stats["polls"], stats["idempotency_keys"]["distinct"]), (600, 1200, 600))
+        equal(figures["count"], 500)
+        whole = usage.user_seconds + usage.system_seconds
+        assert 0 < figures["cpu_us"] * 500 / 1e6 < figures["whole_seconds"] <= whole + 0.011, (figures, usage)
+
+
+@test("the libcurl loop does the worker's work with Kafka: a result of each input, and its commit")
+def _():
+    kafka = cluster()
+    with Backend(threads=1) as backend, Work(Feeder(kafka), backend) as work:
+        command = [program("curl_loop"), backend.origin, 0, 0, kafka.bootstrap, work.inputs, work.results, work.group]
+        with Child(command, name="curl_loop") as child:
+            assert work.measure(child, 300, 100)["cpu_us"] > 0
+            equal((backend.stats()["kickoffs"], backend.stats()["polls"]), (400, 800))
+            records = kafka.read_all(work.results)
+            equal(sorted(record.key for record in records), sorted(record.key for record in kafka.read_all(work.inputs)))
+            equal(reap(child).status, 0, child.tail())
 
 
 if __name__ == "__main__":
