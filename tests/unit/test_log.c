@@ -119,6 +119,36 @@ START_TEST(writes_fields_as_text)
 }
 END_TEST
 
+static const struct {
+    int64_t number;
+    const char *as_number;
+    const char *as_seconds;
+} numbers[] = {
+    {0, "0", "0.000"},
+    {7, "7", "0.007"},
+    {-7, "-7", "-0.007"},
+    {999, "999", "0.999"},
+    {-1000, "-1000", "-1.000"},
+    {61234, "61234", "61.234"},
+    {100000, "100000", "100.000"},
+    {INT64_MAX, "9223372036854775807", "9223372036854775.807"},
+    {INT64_MIN, "-9223372036854775808", "-9223372036854775.808"},
+};
+
+START_TEST(writes_numbers_and_seconds)
+{
+    char wanted[128];
+    struct spy spy;
+    const struct log_field both[] = {log_number("n", numbers[_i].number), log_seconds("s", numbers[_i].number)};
+    spy_start(&spy, LOG_JSON);
+    log_fields(LOG_INFO, "run_ended", both, 2, "ended");
+    char *text = spy_stop(&spy);
+    snprintf(wanted, sizeof wanted, ",\"n\":%s,\"s\":%s}\n", numbers[_i].as_number, numbers[_i].as_seconds);
+    ck_assert_str_eq(strstr(text, ",\"n\""), wanted);
+    free(text);
+}
+END_TEST
+
 START_TEST(cuts_the_message_and_not_the_fields)
 {
     char longest[9000];
@@ -282,6 +312,22 @@ START_TEST(cuts_a_long_line_and_keeps_its_frame_and_its_letters_whole)
                   memcmp(text + letters_end - 3, "\xEF\xBF\xBD", 3) == 0);
         free(text);
     }
+}
+END_TEST
+
+START_TEST(a_long_line_is_as_long_as_may_be)
+{
+    char message[8001];
+    memset(message, 'x', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    struct spy spy;
+    spy_start(&spy, LOG_JSON);
+    log_event(LOG_INFO, "long", "%s", message);
+    char *text = spy_stop(&spy);
+    size_t bytes = strlen(text);
+    ck_assert_uint_eq(bytes, 4096);
+    ck_assert_str_eq(text + bytes - 4, "x\"}\n");
+    free(text);
 }
 END_TEST
 
@@ -491,6 +537,7 @@ Suite *test_suite(void)
     tcase_add_test(lines, writes_a_json_object_a_line);
     tcase_add_test(lines, writes_fields_behind_the_message);
     tcase_add_test(lines, writes_fields_as_text);
+    tcase_add_loop_test(lines, writes_numbers_and_seconds, 0, sizeof numbers / sizeof numbers[0]);
     tcase_add_test(lines, cuts_the_message_and_not_the_fields);
     tcase_add_test(lines, leaves_out_repeats_of_a_warning_and_says_how_many);
     tcase_add_test(lines, a_minute_later_a_repeat_is_written_again);
@@ -500,6 +547,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(lines, escapes_what_could_forge_a_line_or_command_a_terminal, 0,
                         (int)(sizeof escapes / sizeof escapes[0]));
     tcase_add_test(lines, cuts_a_long_line_and_keeps_its_frame_and_its_letters_whole);
+    tcase_add_test(lines, a_long_line_is_as_long_as_may_be);
     tcase_add_test(lines, leaves_out_what_is_below_the_level);
     tcase_add_test(lines, knows_the_words_of_the_levels);
     tcase_add_test(lines, writes_text_to_stderr_while_it_is_not_started);
