@@ -334,6 +334,7 @@ static inline bool on_is_cancelled(struct run *run, void *opaque)
 }
 
 static struct subject *waking; /* whose plan is to be made once more */
+static int plans_to_fail;      /* so many of them: there is no memory */
 
 static inline const struct rxp_defaults *on_defaults(struct run *run, void *opaque)
 {
@@ -350,6 +351,11 @@ int __wrap_rxp_http_plan_make_later(const struct rxp_invocation *invocation, con
 int __wrap_rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
                                     size_t room_bytes, struct rxp_http_plan *out, struct rxp_refusal *why)
 {
+    if (plans_to_fail > 0) {
+        plans_to_fail--;
+        *out = (struct rxp_http_plan){0};
+        return rxp_refuse(why, RXP_OK, "no memory");
+    }
     int failed = __real_rxp_http_plan_make_later(invocation, defaults, room, room_bytes, out, why);
     if (failed == 0 && waking->shape != NULL) {
         waking->shape(out);
@@ -436,6 +442,7 @@ static inline void setup(void)
     out_of_memory = false;
     errands_over = 0;
     engine_bytes = 0;
+    plans_to_fail = 0;
     runner_init(&runner, &config, &hooks, &fake, 42);
 }
 

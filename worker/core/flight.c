@@ -116,6 +116,7 @@ void flight_turn(struct flight *flight, int64_t now_ms, int64_t *next_ms)
     publisher_turn(flight->publisher, now_ms, next_ms);
     landing_retry(flight);
     ledger_turn(flight->ledger, now_ms, &ledger_next_ms);
+    (void)ebb_turn(&flight->ebb, flight_bytes(flight), now_ms);
     if (atomic_load(&flight->intent_lost))
         flight_fail(flight, "out of memory for an intent, without which no kickoff may go (kickoff-guarantee is at-most-once)");
     if (!list_is_empty(&flight->retries) && *next_ms > flight->retry_at_ms)

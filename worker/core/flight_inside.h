@@ -5,6 +5,7 @@
 
 #include "base/mailbox.h"
 #include "core/crowds.h"
+#include "core/ebb.h"
 #include "core/flight.h"
 #include "core/permits.h"
 
@@ -30,6 +31,7 @@ struct flight {
     size_t refusals_untold;
     int64_t reply_told_ms;
     size_t replies_untold;
+    struct ebb ebb;
     atomic_size_t bytes; /* flight_charge's: what all jobs hold */
     atomic_size_t unprepared;   /* with the loops, who have not looked what they are: grows here, shrinks there */
     atomic_size_t most_unprepared; /* then no more messages are taken for a moment; set here */

@@ -1,6 +1,7 @@
 #include "engine/nap.h"
 
 #include "base/clock.h"
+#include "base/slabs.h"
 #include "engine/awake.h"
 #include "engine/outcome.h"
 #include "engine/run_request.h"
@@ -56,7 +57,9 @@ void nap_look(const struct nap *nap, struct run_peek *out)
 
 void nap_free(struct nap *nap)
 {
-    free(nap);
+    if (nap != NULL) {
+        slabs_give(nap, nap->bytes);
+    }
 }
 
 bool nap_has(const struct nap *nap, const char *text)
@@ -93,9 +96,17 @@ static bool is_same(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static struct nap *take_nap(struct runner *runner, size_t bytes)
+{
+    if (runner->naps == NULL) {
+        runner->naps = slabs_new();
+    }
+    return runner->naps != NULL ? slabs_take(runner->naps, bytes) : NULL;
+}
+
 /* NULL for want of memory, or where it were too large (*is_large). The invocation has not been packed yet, or lies in the nap that
  * the run slept in before. */
-static struct nap *write_nap(const struct awake *awake, bool *is_large)
+static struct nap *write_nap(struct runner *runner, const struct awake *awake, bool *is_large)
 {
     const char *parts[PARTS] = {awake->run_id, awake->prepared_id, awake->state, awake->poll_url, NULL};
     const char *old_parts[PARTS];
@@ -108,7 +119,7 @@ static struct nap *write_nap(const struct awake *awake, bool *is_large)
         bytes += parts[i] != NULL ? part_bytes((enum part)i, parts[i]) + 1 : 0;
     }
     *is_large = bytes > NAP_MAX_BYTES;
-    struct nap *nap = *is_large ? NULL : malloc(bytes);
+    struct nap *nap = *is_large ? NULL : take_nap(runner, bytes);
     if (nap == NULL) {
         return NULL;
     }
@@ -186,7 +197,7 @@ static struct nap *make_nap(struct run *run)
     struct awake *awake = run->awake;
     const struct pool_hooks *hooks = run->runner->hooks;
     bool is_large;
-    struct nap *nap = write_nap(awake, &is_large);
+    struct nap *nap = write_nap(run->runner, awake, &is_large);
     awake->never_sleeps = is_large;
     if (nap == NULL || awake->nap != NULL) {
         return nap;

@@ -1,6 +1,7 @@
 #include "engine/runner.h"
 
 #include "base/clock.h"
+#include "base/slabs.h"
 #include "engine/driver.h"
 #include "engine/query_part.h"
 #include "ops/log.h"
@@ -380,6 +381,7 @@ void runner_deinit(struct runner *runner)
     }
     roll_deinit(&runner->roll);
     awakes_deinit(&runner->awakes);
+    slabs_release(runner->naps);
     errands_deinit(&runner->errands);
     aims_deinit(&runner->aims);
     heap_deinit(&runner->timers);

@@ -61,6 +61,7 @@ struct runner {
     struct list wanting; /* the same */
     struct errands errands;
     struct awakes awakes;
+    struct slabs *naps; /* NULL: none has slept yet */
     struct aims aims; /* of departures: nothing is sent there */
     size_t n_runs; /* in all four */
     struct roll roll; /* all of them, but one that there was no memory for before it is prepared */

@@ -1,0 +1,28 @@
+#include "core/ebb.h"
+
+#include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+static void give_back(void)
+{
+#if defined(__GLIBC__)
+    (void)malloc_trim(0);
+#endif
+}
+
+bool ebb_turn(struct ebb *ebb, size_t bytes, int64_t now_ms)
+{
+    if (bytes > ebb->most_bytes) {
+        ebb->most_bytes = bytes;
+    }
+    size_t less_bytes = ebb->most_bytes - bytes;
+    if (less_bytes < EBB_LEAST_BYTES || less_bytes < ebb->most_bytes / 4 || now_ms < ebb->next_ms) {
+        return false;
+    }
+    give_back();
+    ebb->most_bytes = bytes;
+    ebb->next_ms = now_ms + EBB_EVERY_MS;
+    return true;
+}
