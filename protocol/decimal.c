@@ -131,3 +131,21 @@ bool decimal_to_int(const struct decimal *number, int64_t min, int64_t max, int6
     *out = result;
     return true;
 }
+
+size_t decimal_write(int64_t number, char out[DECIMAL_BYTES])
+{
+    char digits[DECIMAL_BYTES];
+    size_t n = 0;
+    size_t bytes = 0;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    for (; left >= 10; left /= 10)
+        digits[n++] = (char)('0' + left % 10);
+    digits[n++] = (char)('0' + left);
+    if (number < 0)
+        out[bytes++] = '-';
+    while (n > 0)
+        out[bytes++] = digits[--n];
+    out[bytes] = '\0';
+    return bytes;
+}

@@ -1,5 +1,6 @@
 #include "protocol/json_writer.h"
 
+#include "protocol/decimal.h"
 #include "protocol/json_string.h"
 #include "protocol/utf8.h"
 
@@ -56,18 +57,10 @@ void json_put_bytes(struct json_writer *writer, const char *text, size_t bytes)
 
 void json_put_int(struct json_writer *writer, int64_t number)
 {
-    char text[20];
-    char *const end = text + sizeof(text);
-    char *at = end;
-    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    char text[DECIMAL_BYTES];
+    size_t bytes = decimal_write(number, text);
 
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
-    if (number < 0)
-        *--at = '-';
-    json_put_bytes(writer, at, (size_t)(end - at));
+    json_put_bytes(writer, text, bytes);
 }
 
 static void put_escape(struct json_writer *writer, unsigned char c)

@@ -1,6 +1,9 @@
 #include "protocol/decimal.h"
 #include "support/check_main.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
@@ -82,11 +85,41 @@ START_TEST(integers_in_range_are_held_exactly)
 }
 END_TEST
 
+static void assert_written(int64_t number)
+{
+    char *out = malloc(DECIMAL_BYTES);
+    char expected[DECIMAL_BYTES];
+
+    int bytes = snprintf(expected, sizeof(expected), "%" PRId64, number);
+    ck_assert_uint_eq(decimal_write(number, out), (size_t)bytes);
+    ck_assert_str_eq(out, expected);
+    free(out);
+}
+
+START_TEST(an_integer_is_written_as_printf_does)
+{
+    assert_written(INT64_MIN);
+    for (unsigned bit = 0; bit < 63; bit++) {
+        for (int64_t more = -2; more <= 2; more++) {
+            assert_written((INT64_C(1) << bit) + (bit < 62 ? more : 0));
+            assert_written(-(INT64_C(1) << bit) + more);
+        }
+    }
+    assert_written(INT64_MAX);
+    for (int64_t power = 1; power <= INT64_MAX / 10; power *= 10) {
+        assert_written(power);
+        assert_written(power - 1);
+        assert_written(-power);
+    }
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("decimal");
     TCase *tcase = tcase_create("decimal");
 
+    tcase_add_test(tcase, an_integer_is_written_as_printf_does);
     tcase_add_loop_test(tcase, seconds_are_rounded_to_milliseconds_but_not_to_none, 0, ROWS(intervals));
     tcase_add_loop_test(tcase, what_the_grammar_does_not_have_is_no_number, 0, ROWS(no_numbers));
     tcase_add_loop_test(tcase, integers_in_range_are_held_exactly, 0, ROWS(integers));

@@ -1,6 +1,7 @@
 #include "core/answer.h"
 
 #include "engine/awake.h"
+#include "protocol/decimal.h"
 #include "protocol/result.h"
 
 #include <inttypes.h>
@@ -116,11 +117,11 @@ static char *write_as(const struct run *run, const struct outcome *outcome, cons
     if (invocation != NULL && context->shed < ANSWER_SHED_ECHO) {
         metadata_put_echo(&metadata, invocation);
     }
-    char polls[12];
-    char partition[12];
-    char offset[24];
+    char polls[DECIMAL_BYTES];
+    char partition[DECIMAL_BYTES];
+    char offset[DECIMAL_BYTES];
     char shed[SHED_BYTES];
-    snprintf(polls, sizeof polls, "%d", run->cycle.polls);
+    decimal_write(run->cycle.polls, polls);
     metadata_put(&metadata, "http.run_id", run->awake->run_id);
     metadata_put(&metadata, "http.status", run->awake->state);
     metadata_put(&metadata, "http.polls", polls);
@@ -130,8 +131,8 @@ static char *write_as(const struct run *run, const struct outcome *outcome, cons
     metadata_put(&metadata, "error.code", rxp_error_name(outcome->error));
     metadata_put(&metadata, "worker.id", context->worker_id);
     if (context->source.topic != NULL) {
-        snprintf(partition, sizeof partition, "%" PRId32, context->source.partition);
-        snprintf(offset, sizeof offset, "%" PRId64, context->source.offset);
+        decimal_write(context->source.partition, partition);
+        decimal_write(context->source.offset, offset);
         metadata_put(&metadata, "source.topic", context->source.topic);
         metadata_put(&metadata, "source.partition", partition);
         metadata_put(&metadata, "source.offset", offset);
