@@ -162,16 +162,20 @@ static const char *value_of(const struct template_mark *mark, const struct templ
     return NULL;
 }
 
-/* How c is written: returns the length, 1 to 6. */
+/* Is c written as it is? The NUL is not. */
+static bool is_plain(char c, enum template_form form, bool is_path)
+{
+    if (form == TEMPLATE_URL)
+        return is_unreserved(c) || (is_path && c == '/');
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\' && c != '{';
+}
+
+/* How one that is not plain is written: returns the length, 2 to 6. */
 static size_t encode(char c, enum template_form form, char unit[6])
 {
     const char *hex = form == TEMPLATE_URL ? "0123456789ABCDEF" : "0123456789abcdef";
     unsigned char byte = (unsigned char)c;
 
-    if (form == TEMPLATE_URL ? is_unreserved(c) : byte >= 0x20 && c != '"' && c != '\\' && c != '{') {
-        unit[0] = c;
-        return 1;
-    }
     if (form == TEMPLATE_URL) {
         unit[0] = '%';
         unit[1] = hex[byte >> 4];
@@ -193,14 +197,19 @@ static size_t encode(char c, enum template_form form, char unit[6])
 
 static size_t put_value(char *out, const char *value, enum template_form form, bool is_path, size_t max_bytes)
 {
-    char unit[6];
     size_t n = 0;
 
-    for (; *value != '\0' && (out != NULL || n <= max_bytes); value++) {
-        bool stays = is_path && *value == '/';
-        size_t bytes = stays ? 1 : encode(*value, form, unit);
-        if (stays)
-            unit[0] = '/';
+    while (out != NULL || n <= max_bytes) {
+        const char *begin = value;
+        char unit[6];
+        while (is_plain(*value, form, is_path))
+            value++;
+        if (out != NULL)
+            memcpy(out + n, begin, (size_t)(value - begin));
+        n += (size_t)(value - begin);
+        if (*value == '\0')
+            break;
+        size_t bytes = encode(*value++, form, unit);
         if (out != NULL)
             memcpy(out + n, unit, bytes);
         n += bytes;
