@@ -425,6 +425,7 @@ START_TEST(records_each_request_as_a_line_of_json)
     char big[5000];
     memset(big, 'b', sizeof(big));
     stop();
+    int64_t began_us = clock_wall_us();
     int fd = mkstemp(record_path);
     ck_assert_int_ge(fd, 0);
     start_recording(record_path);
@@ -456,7 +457,12 @@ START_TEST(records_each_request_as_a_line_of_json)
     close(fd);
     unlink(record_path);
     const char *at = text;
-    ck_assert_int_eq(strncmp(at, "{\"ms\":1", 7), 0);
+    long long ms = 0;
+    long long us = 0;
+    ck_assert_int_eq(sscanf(at, "{\"ms\":%lld,\"us\":%lld,", &ms, &us), 2);
+    ck_assert_int_eq(us / 1000, ms);
+    ck_assert_int_le(began_us, us);
+    ck_assert_int_le(us, clock_wall_us());
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         const char *found = strstr(at, parts[i]);
         ck_assert_msg(found, "%s is not in %s", parts[i], at);

@@ -38,6 +38,16 @@ START_TEST(the_wall_clock_tells_unix_time)
 }
 END_TEST
 
+START_TEST(the_wall_clock_in_microseconds_is_the_same_clock)
+{
+    int64_t before_ms = clock_wall_ms();
+    int64_t now_us = clock_wall_us();
+    int64_t after_ms = clock_wall_ms();
+    ck_assert_int_ge(now_us / 1000, before_ms);
+    ck_assert_int_le(now_us / 1000, after_ms);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("clock");
@@ -45,6 +55,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, the_monotonic_clock_never_steps_back);
     tcase_add_test(tcase, the_monotonic_clock_counts_milliseconds);
     tcase_add_test(tcase, the_wall_clock_tells_unix_time);
+    tcase_add_test(tcase, the_wall_clock_in_microseconds_is_the_same_clock);
     suite_add_tcase(suite, tcase);
     return suite;
 }

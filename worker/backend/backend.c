@@ -339,7 +339,8 @@ static void handle(struct http_exchange *exchange, void *opaque)
     struct backend *backend = opaque;
     const char *path = http_exchange_path(exchange);
     static const char by_conversation[] = "/runs/by-worker/";
-    struct asked asked = {.exchange = exchange, .record = backend->record, .wall_ms = clock_wall_ms()};
+    int64_t wall_us = clock_wall_us();
+    struct asked asked = {.exchange = exchange, .record = backend->record, .wall_ms = wall_us / 1000, .wall_us = wall_us};
     atomic_fetch_add(&backend->requests, 1);
     const char *id = NULL;
     const struct shape *kicked = shape_of_kickoff(path);

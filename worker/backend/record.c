@@ -196,7 +196,7 @@ static void put_target(struct json_writer *line, const char *target)
     }
 }
 
-void record_request(struct record *record, const struct http_exchange *exchange, int64_t wall_ms, int code,
+void record_request(struct record *record, const struct http_exchange *exchange, int64_t wall_us, int code,
                     const char *run_id)
 {
     struct json_writer line;
@@ -205,7 +205,9 @@ void record_request(struct record *record, const struct http_exchange *exchange,
     const char *body = http_exchange_body(exchange, &body_bytes);
     const char *key = http_exchange_header(exchange, "Idempotency-Key");
     json_put(&line, "{\"ms\":");
-    json_put_int(&line, wall_ms);
+    json_put_int(&line, wall_us / 1000);
+    json_put(&line, ",\"us\":");
+    json_put_int(&line, wall_us);
     json_put(&line, ",\"method\":");
     json_put_string(&line, http_exchange_method(exchange));
     put_target(&line, http_exchange_target(exchange));

@@ -21,7 +21,7 @@
 static void asked_record(const struct asked *asked, int code)
 {
     if (asked->record) {
-        record_request(asked->record, asked->exchange, asked->wall_ms, code, asked->run_id);
+        record_request(asked->record, asked->exchange, asked->wall_us, code, asked->run_id);
     }
 }
 

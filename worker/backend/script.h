@@ -15,6 +15,7 @@ struct asked {
     struct http_exchange *exchange;
     struct record *record; /* NULL: off */
     int64_t wall_ms;       /* when it came */
+    int64_t wall_us;       /* the same */
     const char *run_id;    /* of the run that it began; NULL: it began none */
     const char *status_path;  /* where its status is, up to its id */
     const char *kickoff_body; /* of an accepted kickoff; NULL: the run as it stands */

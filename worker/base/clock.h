@@ -12,6 +12,8 @@
 int64_t clock_mono_ms(void);
 /* Unix time in milliseconds. */
 int64_t clock_wall_ms(void);
+/* The same in microseconds. */
+int64_t clock_wall_us(void);
 /* CPU time that the calling thread has used, in microseconds. */
 int64_t clock_cpu_us(void);
 
