@@ -9,6 +9,7 @@ the same for all of them (how to poll) stands in a profile, which the messages n
 
 A stranger (a peer) takes work.inputs, work.results, work.group and work.cluster.bootstrap instead, must read
 read_committed, and writes `succeeded` into each of its results."""
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -44,11 +45,11 @@ def invocation_id(number):
     return f"bench-{number:08d}"
 
 
-def message(number, backend, bytes_=MESSAGE_BYTES, simulate=None):
+def message(number, backend, bytes_=MESSAGE_BYTES, simulate=None, runtime="bench"):
     """The bytes of an invocation, exactly so many: its http.body is as long as it takes."""
     invocation = {
         "invocation_id": invocation_id(number),
-        "runtime_name": "bench",
+        "runtime_name": runtime,
         "runtime_kind": "http_async",
         "working_directory": "/",
         "command": ["none"],
@@ -65,11 +66,31 @@ def message(number, backend, bytes_=MESSAGE_BYTES, simulate=None):
     return text.replace("%s", "x" * left, 1).encode()
 
 
-def kickoffs(record):
-    """{invocation_id: when its kickoff came, in ms}, of the record of a backend that has ended."""
+@dataclasses.dataclass
+class Course:
+    """What a backend saw of a run, in ms by the machine's clock."""
+    kickoff_ms: float
+    run_id: str
+    polls_ms: list
+
+
+def courses(record):
+    """{invocation_id: Course}, of the record of a backend that has ended: runs whose kickoff it has, and that came once."""
+    found, by_run = {}, {}
     with open(record, encoding="utf-8") as lines:
-        requests = map(json.loads, lines)
-        return {request["key"]: request["ms"] for request in requests if request["method"] == "POST"}
+        for line in lines:
+            request = json.loads(line)
+            if request["method"] == "POST":
+                course = Course(request["us"] / 1000, request["run_id"], [])
+                found[request["key"]] = by_run[course.run_id] = course
+            elif request["path"].startswith("/runs/") and request["path"][6:] in by_run:
+                by_run[request["path"][6:]].polls_ms.append(request["us"] / 1000)
+    return found
+
+
+def kickoffs(record):
+    """{invocation_id: when its kickoff came, in ms}"""
+    return {name: course.kickoff_ms for name, course in courses(record).items()}
 
 
 class Feeder:
@@ -113,21 +134,26 @@ class Feeder:
 
 
 class Work:
-    """Topics and a group of its own. profile: keys over those above. Properties are those of the inputs' topic."""
+    """Topics and a group of its own. backend: one, or a list, whose members have each message in turn. profile: keys
+    over those above; runtime: the runtime_name, after which it goes. first: the number of its first message; group: that of another
+    work, whose worker shall do this one as well. Properties are those of the inputs' topic."""
 
-    def __init__(self, feeder, backend, partitions=PARTITIONS, bytes_=MESSAGE_BYTES, simulate=None, profile=None, **properties):
+    def __init__(self, feeder, backend, partitions=PARTITIONS, bytes_=MESSAGE_BYTES, simulate=None, profile=None,
+                 runtime="bench", first=0, group=None, **properties):
         name = uuid.uuid4().hex[:8]
-        self.feeder, self.cluster, self.backend = feeder, feeder.cluster, backend
-        self.partitions, self.bytes, self.simulate = partitions, bytes_, simulate
-        self.group = f"group-{name}"
+        self.feeder, self.cluster = feeder, feeder.cluster
+        self.backends = backend if isinstance(backend, list) else [backend]
+        self.partitions, self.bytes, self.simulate, self.runtime = partitions, bytes_, simulate, runtime
+        self.first, self.group = first, group or f"group-{name}"
         self.checkpoints = f"checkpoints-{name}"
         self.inputs = self.cluster.create_topic(name=f"inputs-{name}", partitions=partitions, **properties)
         self.results = self.cluster.create_topic(name=f"results-{name}", partitions=partitions,
                                                  message_timestamp_type="LogAppendTime")
         self.profiles = pathlib.Path(tempfile.mkdtemp(prefix="rxp-bench-profiles-"))
         keys = {**PROFILE, **(profile or {})}
-        (self.profiles / "bench.json").write_text(json.dumps({"metadata": keys}), encoding="utf-8")
+        self.profile = json.dumps({"metadata": keys})
         self.numbers = 0  # messages so far
+        self.sent_ms = {}  # when one went off, by its invocation_id: those of trickle()
         self.ends = {}
         self.onlooker = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": self.group, "log_level": 0})
 
@@ -142,34 +168,44 @@ class Work:
                 self.cluster.delete_topic(topic)
 
     def worker(self, **options):
-        """rxp-worker run. checkpoints=True: with checkpoints."""
+        """rxp-worker run. checkpoints=True: with checkpoints. also: another work of this group, which it does as well; the results
+        are in this one's topic."""
         topic = self.checkpoints if options.pop("checkpoints", False) else ""
+        also = options.pop("also", None)
         settings = {**WORKER, "checkpoints_topic": topic, "profiles_dir": self.profiles, **options}
-        return Worker(self.cluster, self.inputs, self.results, self.group, **settings)
+        for work in filter(None, (self, also)):
+            (self.profiles / f"{work.runtime}.json").write_text(work.profile, encoding="utf-8")
+        inputs = f"{self.inputs},{also.inputs}" if also else self.inputs
+        return Worker(self.cluster, inputs, self.results, self.group, **settings)
+
+    def _messages(self, count):
+        """(invocation_id, bytes) of the next ones."""
+        first, self.numbers = self.numbers, self.numbers + count
+        for n in range(first, first + count):
+            yield invocation_id(self.first + n), message(self.first + n, self.backends[n % len(self.backends)], self.bytes,
+                                                         self.simulate, self.runtime)
 
     def put(self, count):
         """So many messages, which wait for feeder.release()."""
-        first, self.numbers = self.numbers, self.numbers + count
-        self.feeder.put(self.inputs, (message(first + n, self.backend, self.bytes, self.simulate) for n in range(count)),
-                        self.partitions, self.ends)
+        self.feeder.put(self.inputs, (text for _, text in self._messages(count)), self.partitions, self.ends)
 
-    def trickle(self, count, per_second):
+    def trickle(self, count, per_second, linger_ms=0):
         """So many messages at an even pace, each sent when it is due. Returns the first one's invocation_id: later ones are
         greater."""
-        first, self.numbers = self.numbers, self.numbers + count
-        producer = Producer({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0, "linger.ms": 0})
+        first = self.first + self.numbers
+        producer = Producer({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0, "linger.ms": linger_ms})
         producer.list_topics(self.inputs, timeout=30)  # who has just met a broker sends late
 
         def delivered(error, sent):
             assert error is None, error
             self.ends[sent.partition()] = max(self.ends.get(sent.partition(), 0), sent.offset() + 1)
         begin = time.monotonic()
-        for n in range(count):
+        for n, (name, text) in enumerate(self._messages(count)):
             producer.poll(0)
             while (left := begin + n / per_second - time.monotonic()) > 0:
                 producer.poll(left)
-            producer.produce(self.inputs, message(first + n, self.backend, self.bytes, self.simulate), key=f"key-{first + n}",
-                             partition=n % self.partitions, on_delivery=delivered)
+            self.sent_ms[name] = time.time() * 1000
+            producer.produce(self.inputs, text, key=f"key-{first + n}", partition=n % self.partitions, on_delivery=delivered)
         assert producer.flush(60) == 0
         return invocation_id(first)
 
@@ -193,12 +229,13 @@ class Work:
         assert not wrong, f"{len(wrong)} of {len(records)} runs did not succeed, one with {wrong[0].value}"
         return sorted(record.timestamp_ms for record in records)[-count:]
 
-    def measure(self, child, count, warm=1000, beside=None):
+    def measure(self, child, count, warm=1000, beside=None, counts=None):
         """Puts `warm` invocations through, then `count`, and says what these took: cpu_us of the child for each of them,
         rate (results a second between the first tenth and the last twentieth, by the broker's clock), per_core (what a
         processor of its own would bear by its CPU time), cores (of which it kept so many busy: 1.0 with one loop is
-        saturation), rss_mb and threads at the end, by_thread (cpu_us of those that live then, by name), others and stolen (gauge.Others). `beside`: {name: process id} of who
-        else is to be measured, as NAME_us."""
+        saturation), rss_mb and threads at the end, by_thread (cpu_us of those that live then, by name), others and stolen
+        (gauge.Others). `beside`: {name: process id} of who else is to be measured, as NAME_us. `counts`: {name: function that
+        counts something}, told as how many more there are."""
         self.put(warm)
         self.feeder.release()
         self.wait(child)
@@ -206,10 +243,12 @@ class Work:
         gauges = {"cpu": Gauge(child.pid), **{name: Gauge(pid) for name, pid in (beside or {}).items()}}
         others = Others((beside or {}).values())
         threads_before = gauges["cpu"].by_thread()
+        counted = {name: function() for name, function in (counts or {}).items()}
         before = {name: gauge.cpu_seconds() for name, gauge in gauges.items()}
         self.feeder.release()
         self.wait(child)
         took = {f"{name}_us": (gauge.cpu_seconds() - before[name]) / count * 1e6 for name, gauge in gauges.items()}
+        took |= {name: function() - counted[name] for name, function in (counts or {}).items()}
         other_cores, stolen_cores = others.cores()
         memory = gauges["cpu"].memory()
         threads = gauges["cpu"].threads()
@@ -219,4 +258,5 @@ class Work:
         first, last = count // 10, count - count // 20 - 1
         rate = (last - first) / max(times[last] - times[first], 1) * 1000
         return {**took, "rate": rate, "per_core": 1e6 / took["cpu_us"], "cores": rate * took["cpu_us"] / 1e6,
-                "rss_mb": memory.rss_bytes / 1e6, "threads": threads, "by_thread": by_thread, "others": other_cores, "stolen": stolen_cores}
+                "rss_mb": memory.rss_bytes / 1e6, "threads": threads, "by_thread": by_thread, "others": other_cores,
+                "stolen": stolen_cores}

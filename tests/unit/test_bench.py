@@ -16,7 +16,7 @@ import bench  # noqa: E402
 from bench import Bench, NotHere, ratios, spread, values  # noqa: E402
 from child import Child  # noqa: E402
 from gauge import Gauge, Others, Usage, family_seconds, machine_seconds, pin, reap  # noqa: E402
-from load import INSTANT, MESSAGE_BYTES, kickoffs, message  # noqa: E402
+from load import INSTANT, MESSAGE_BYTES, courses, kickoffs, message  # noqa: E402
 from tap import equal, holds, run_all, test  # noqa: E402
 
 # Burns as much CPU as it is told, half of it in a thread that ends, holds 50 MB, says so, and stays.
@@ -137,13 +137,17 @@ def _():
     raises(ValueError, lambda: message(1, BACKEND, 200), "does not fit into 200 bytes")
 
 
-@test("a kickoff's time is that of its POST in the backend's record")
+@test("a run's times are those of its requests in the backend's record")
 def _():
-    lines = [{"method": "POST", "key": "a", "ms": 5}, {"method": "GET", "ms": 6}, {"method": "POST", "key": "b", "ms": 7}]
+    lines = [{"method": "POST", "path": "/runs", "key": "a", "run_id": "1", "us": 5000},
+             {"method": "GET", "path": "/runs/1", "us": 6000}, {"method": "GET", "path": "/stats", "us": 6500},
+             {"method": "POST", "path": "/runs", "key": "b", "run_id": "2", "us": 7500},
+             {"method": "GET", "path": "/runs/2", "us": 8000}, {"method": "GET", "path": "/runs/1", "us": 9250}]
     with tempfile.NamedTemporaryFile("w") as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines))
         file.flush()
-        equal(kickoffs(file.name), {"a": 5, "b": 7})
+        equal(kickoffs(file.name), {"a": 5, "b": 7.5})
+        equal({name: course.polls_ms for name, course in courses(file.name).items()}, {"a": [6, 9.25], "b": [8]})
 
 
 @test("a spread is the median, the least and the most")
