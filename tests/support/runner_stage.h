@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "engine/query_part.h"
 #include "engine/runner.h"
+#include "engine/trace_context.h"
 #include "support/check_main.h"
 
 #include <stdio.h>
@@ -172,6 +173,21 @@ static inline struct subject *subject_of(struct run *run)
     return NULL;
 }
 
+/* As the owner of messages, who reads it anew whenever the run has slept. */
+static inline int copy_trace(struct run *run, struct trace_context **out, void *opaque)
+{
+    const struct trace_context *trace = subject_of(run)->trace;
+    (void)opaque;
+    *out = NULL;
+    if (trace != NULL) {
+        size_t bytes = sizeof *trace + strlen(trace->tracestate) + 1;
+        *out = malloc(bytes);
+        ck_assert_ptr_nonnull(*out);
+        memcpy(*out, trace, bytes);
+    }
+    return 0;
+}
+
 static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
 {
     struct subject *subject = subject_of(run);
@@ -207,7 +223,7 @@ static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
     awake->made.kickoffs_per_second = subject->kickoffs_per_second;
     awake->plan = &awake->made;
     awake->resume = subject->resume;
-    run->trace = subject->trace;
+    ck_assert_int_eq(copy_trace(run, &awake->trace, NULL), 0);
     return POOL_PREPARED;
 }
 
@@ -399,6 +415,7 @@ static const struct pool_hooks hooks = {.prepare = on_prepare,
                                         .is_cancelled = on_is_cancelled,
                                         .describe = on_describe,
                                         .defaults = on_defaults,
+                                        .find_trace = copy_trace,
                                         .slept = on_slept,
                                         .resized = on_resized,
                                         .ended = on_ended,

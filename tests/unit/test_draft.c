@@ -71,7 +71,7 @@ static rd_kafka_headers_t *expected(const struct job *job, const rd_kafka_header
     const char *const *dropped = reply_dropped_headers(&n_dropped);
     remove_all(headers, dropped, stage == JOB_REPLY ? n_dropped : 0);
     remove_all(headers, own, 3);
-    if (job->run.trace != NULL && !is_shed) {
+    if (job->run.awake->trace != NULL && !is_shed) {
         rd_kafka_header_remove(headers, "traceparent");
         add(headers, "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     }
@@ -137,13 +137,13 @@ START_TEST(a_message_bears_its_inputs_key_and_headers_as_they_came)
         job->run.awake->invocation = &invocation;
         job->run.awake->outcome = (struct outcome){
             .status = RXP_STATUS_REJECTED, .error = RXP_ERROR_INVALID_JSON, .summary = strdup("not JSON")};
-        job->run.trace = rand() % 2 == 0 ? trace : NULL;
+        job->run.awake->trace = rand() % 2 == 0 ? trace : NULL;
         static const char *const keys[] = {NULL, "", "k\0y"};
         static const size_t key_bytes[] = {0, 0, 3};
         int key = rand() % 3;
         compose(job, input, keys[key], key_bytes[key]);
         rd_kafka_headers_destroy(input);
-        job->run.trace = NULL; /* the job would free it */
+        job->run.awake->trace = NULL; /* the job would free it */
         job_free(job);
     }
     trace_context_free(trace);

@@ -54,7 +54,7 @@ START_TEST(each_field_is_what_it_is_called)
     struct trace_context *trace = calloc(1, sizeof *trace + 1);
     strcpy(trace->trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
     strcpy(trace->span_id, "00f067aa0ba902b7");
-    job.run.trace = trace;
+    job.run.awake->trace = trace;
     char *line = line_of(&job, LOG_RUNS_ALL, LOG_INFO);
     ck_assert_str_eq(line, "\"level\":\"info\",\"event\":\"run_ended\",\"message\":\"timed_out: too late\","
                            "\"invocation_id\":\"inv-1\",\"runtime_name\":\"trainer\",\"status\":\"timed_out\","

@@ -26,7 +26,7 @@ static bool is_among(const char *name, const char *const *names, size_t n)
 /* What is said of a run belongs to the run's own span; tracestate goes along as it came. It is shed with the copied headers. */
 static bool has_own_trace(const struct job *job, enum job_stage stage)
 {
-    return stage != JOB_DEAD_LETTER && job->run.trace != NULL && job->shed < ANSWER_SHED_HEADERS;
+    return stage != JOB_DEAD_LETTER && job->run.awake->trace != NULL && job->shed < ANSWER_SHED_HEADERS;
 }
 
 static bool is_copied(const char *name, const struct job *job, enum job_stage stage)
@@ -65,7 +65,7 @@ static int put_trace(rd_kafka_headers_t *headers, const struct job *job, enum jo
     if (!has_own_trace(job, stage)) {
         return 0;
     }
-    trace_context_write_own(job->run.trace, parent);
+    trace_context_write_own(job->run.awake->trace, parent);
     return put_header(headers, TRACE_PARENT_HEADER, parent);
 }
 

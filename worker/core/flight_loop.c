@@ -35,7 +35,8 @@ static void on_crowded(struct run *run, struct gate *gate, void *opaque)
 
 static size_t trace_bytes(const struct job *job)
 {
-    return job->run.trace != NULL ? sizeof *job->run.trace + strlen(job->run.trace->tracestate) + 1 : 0;
+    const struct trace_context *trace = job->run.awake->trace;
+    return trace != NULL ? sizeof *trace + strlen(trace->tracestate) + 1 : 0;
 }
 
 /* The invocation, which is about as large as its text, and what was made of it. */
@@ -121,12 +122,18 @@ static const struct rxp_defaults *on_defaults(struct run *run, void *opaque)
     return defaults;
 }
 
+static int on_find_trace(struct run *run, struct trace_context **out, void *opaque)
+{
+    (void)opaque;
+    return intake_find_trace(job_of_run(run), out);
+}
+
 static void on_slept(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
     drop_begin(flight, job);
-    flight_charge(flight, job, (ptrdiff_t)trace_bytes(job) - (ptrdiff_t)prepared_bytes(job));
+    flight_charge(flight, job, -(ptrdiff_t)prepared_bytes(job));
 }
 
 static void on_resized(struct run *run, ptrdiff_t bytes, void *opaque)
@@ -217,6 +224,7 @@ struct pool_hooks flight_pool_hooks(struct flight *flight)
         .progressed = flight->config.progress != NULL ? on_progressed : NULL,
         .is_cancelled = flight->config.cancels != NULL ? on_is_cancelled : NULL,
         .defaults = on_defaults,
+        .find_trace = on_find_trace,
         .slept = on_slept,
         .resized = on_resized,
         .describe = on_describe,

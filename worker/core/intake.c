@@ -103,20 +103,17 @@ static enum pool_prepared put_back(struct job *job)
     return POOL_NOT_NOW;
 }
 
-/* 0, or -1 for want of memory. */
-static int find_trace(struct job *job)
+int intake_find_trace(const struct job *job, struct trace_context **out)
 {
     struct envelope_header parent;
     struct envelope_header state;
-    if (job->run.trace != NULL || !envelope_find_last(job_envelope(job), TRACE_PARENT_HEADER, &parent) || parent.value == NULL)
+    *out = NULL;
+    if (!envelope_find_last(job_envelope(job), TRACE_PARENT_HEADER, &parent) || parent.value == NULL)
         return 0;
     if (!envelope_find_last(job_envelope(job), TRACE_STATE_HEADER, &state))
         state = (struct envelope_header){.value = NULL};
     const struct trace_source source = {job->ref.assignment->topic, job->ref.assignment->partition, job->ref.offset};
-    struct trace_context *trace = NULL;
-    int status = trace_context_read(parent.value, parent.value_bytes, state.value, state.value_bytes, &source, &trace);
-    job->run.trace = trace;
-    return status;
+    return trace_context_read(parent.value, parent.value_bytes, state.value, state.value_bytes, &source, out);
 }
 
 /* Of what was read and, but for `why`, planned. */
@@ -145,7 +142,7 @@ static enum pool_prepared begin_or_go_on(struct job *job, const struct rxp_refus
 enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *limits)
 {
     struct rxp_refusal why = {RXP_ERROR_INVALID_INVOCATION, ""};
-    if (find_trace(job) != 0)
+    if (job->run.awake->trace == NULL && intake_find_trace(job, &job->run.awake->trace) != 0)
         return POOL_NOT_NOW;
     const char *text = job->begin->value != NULL ? job->begin->value : "";
     int parsed = rxp_invocation_parse(text, job->value_bytes, limits->max_message_bytes, &job->run.awake->parsed, &why);

@@ -14,10 +14,13 @@ struct intake_limits {
     bool keep_value; /* dead letters need the raw bytes until the outcome is known */
 };
 
-/* Of a job whose run is awake. PREPARED, with the run's invocation, plan and, where an earlier life of the input goes on, resume
+/* Of a job whose run is awake. PREPARED, with the run's trace, invocation, plan and, where an earlier life of the input goes on, resume
  * set; or REFUSED, with an outcome: a rejection, intake_unknown's, or, of a run that was accepted before and is refused now (its profile has changed),
  * a failure with the refusal's code. For want of memory NOT_NOW: the job is as it was. */
 enum pool_prepared intake_prepare(struct job *job, const struct intake_limits *limits);
+
+/* The trace that its headers name; NULL: none. For trace_context_free. 0, or -1 for want of memory. */
+int intake_find_trace(const struct job *job, struct trace_context **out);
 
 /* The outcome of an invocation of which only an intent was found (kickoff-guarantee=at-most-once): failed, for it may have
  * been started, and must not be started twice. started_at_ms: the intent's. */

@@ -2,7 +2,6 @@
 
 #include "base/hash.h"
 #include "engine/profiles.h"
-#include "engine/trace_context.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -102,7 +101,6 @@ void job_free(struct job *job)
         return;
     }
     run_deinit(&job->run); /* before what its plan may point into */
-    trace_context_free((struct trace_context *)(uintptr_t)job->run.trace);
     profile_set_release(job->profiles);
     begin_free(job->begin);
     if (job->ref.assignment != NULL) {

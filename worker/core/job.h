@@ -101,7 +101,7 @@ struct job {
     struct job_begin *begin;      /* owned; NULL: it is over */
     struct ledger_write *note;    /* the ledger's, of its run: under way */
     struct run run; /* run.node is also the job's: in its lane before it is submitted, in mailboxes, lists and batches once its
-                     * run has ended. The job owns run.trace */
+                     * run has ended */
     union {
         uint32_t told_ms; /* progress.h, while it runs: when it was last told of, the low bits of monotonic time; 0: never */
         uint32_t sent_bytes; /* then its result, when that was last made for a batch: value, key and headers; 0: never */

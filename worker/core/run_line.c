@@ -37,7 +37,7 @@ void run_line_write(const struct job *job, enum log_runs which)
         log_text("topic", job->ref.assignment->topic),
         log_number("partition", job->ref.assignment->partition),
         log_number("offset", job->ref.offset),
-        log_text("trace_id", run->trace != NULL ? run->trace->trace_id : NULL),
+        log_text("trace_id", run->awake->trace != NULL ? run->awake->trace->trace_id : NULL),
     };
     const char *summary = outcome->summary;
     log_fields(LOG_INFO, "run_ended", fields, sizeof fields / sizeof *fields, "%s%s%s", status, summary != NULL ? ": " : "",

@@ -2,6 +2,7 @@
 
 #include "engine/nap.h"
 #include "engine/pool.h"
+#include "engine/trace_context.h"
 
 #include <stdlib.h>
 
@@ -67,6 +68,7 @@ static void drop(struct awake *awake)
 {
     rxp_http_plan_deinit(&awake->made);
     rxp_invocation_free(awake->parsed);
+    trace_context_free(awake->trace);
     free_text(awake, awake->prepared_id);
     free_text(awake, awake->poll_url);
     free_text(awake, awake->run_id);

@@ -19,6 +19,7 @@ struct gate;
 struct nap;
 struct pool_hooks;
 struct sending;
+struct trace_context;
 struct transfer;
 
 /* What a run that wakes needs for its plan, as a rule: an invocation of 8 pairs and the words of its plan take 400 bytes. */
@@ -38,6 +39,7 @@ struct awake {
     /* Where the owner leaves them to the run: freed with this. */
     struct rxp_invocation *parsed;
     struct rxp_http_plan made;
+    struct trace_context *trace; /* the trace that it is a part of; NULL: none. The same */
     /* Where it has slept: nap.c's. */
     struct nap *nap;       /* owned: texts below may lie in it */
     struct awake_bed *bed; /* NULL: it has not slept yet */

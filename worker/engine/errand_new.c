@@ -65,8 +65,8 @@ static int keep_trace(struct errand *errand, struct call *call, const struct run
     if (!run_request_has_trace(run, call->http.url)) {
         return 0;
     }
-    trace_context_write_child(run->trace, runner_draw(run->runner), parent);
-    const char *state = run->trace->tracestate[0] != '\0' ? run->trace->tracestate : NULL;
+    trace_context_write_child(run->awake->trace, runner_draw(run->runner), parent);
+    const char *state = run->awake->trace->tracestate[0] != '\0' ? run->awake->trace->tracestate : NULL;
     return errand_keep(errand, &call->traceparent, parent) == 0 && errand_keep(errand, &call->tracestate, state) == 0 ? 0 : -1;
 }
 

@@ -249,7 +249,9 @@ int nap_wake(struct run *run)
     if (awake == NULL) {
         return -1;
     }
-    if (make_plan(run, awake, packed, &awake->made) != 0) {
+    const struct pool_hooks *hooks = run->runner->hooks;
+    if (make_plan(run, awake, packed, &awake->made) != 0 ||
+        (hooks->find_trace != NULL && hooks->find_trace(run, &awake->trace, hooks->opaque) != 0)) {
         awakes_give(awakes, awake);
         return -1;
     }

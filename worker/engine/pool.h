@@ -29,6 +29,7 @@ struct metrics_shard;
 struct query;
 struct query_row;
 struct trace;
+struct trace_context;
 
 struct pool_config {
     int threads; /* >= 1 */
@@ -90,6 +91,9 @@ struct pool_hooks {
     /* On the loop thread: the profile's defaults that its plan was made with, which it is made with once more whenever the run has
      * slept. NULL: there are none. */
     const struct rxp_defaults *(*defaults)(struct run *run, void *opaque);
+    /* On the loop thread: its trace, which is read once more whenever the run has slept; the run's to free. 0, or -1 for want of
+     * memory. NULL: there is none. */
+    int (*find_trace)(struct run *run, struct trace_context **out, void *opaque);
     /* On the loop thread, once: it will sleep between polls from now on. What it resumed from is not looked at any more, and what
      * only the plan of its kickoff needed may be freed. NULL: not wanted. */
     void (*slept)(struct run *run, void *opaque);

@@ -17,8 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct trace_context;
-
 /* What must be known of a run to go on with it elsewhere, without a second kickoff. */
 struct run_resume {
     const char *run_id; /* NULL: none is known */
@@ -49,8 +47,6 @@ struct run {
     struct list node; /* mailbox, then one of the runner's lists */
     /* Set by the owner before pool_submit. */
     const atomic_int *tenure; /* pool.h says what its steps mean for the run; NULL: always held */
-    /* Set by prepare, on the loop thread. The owner frees it after ended. */
-    const struct trace_context *trace; /* the trace that it is a part of; NULL: none */
     /* The engine's. */
     struct runner *runner; /* NULL until it is taken from the queue and ready to begin */
     struct awake *awake;   /* NULL: it is in the backlog, or sleeps */

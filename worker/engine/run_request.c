@@ -241,7 +241,7 @@ bool run_request_has_trace(const struct run *run, const char *url)
 {
     static const struct rxp_http_header header = {.name = TRACE_PARENT_HEADER, .value = ""};
     const struct rxp_http_plan *plan = run->awake->plan;
-    if (run->trace == NULL) {
+    if (run->awake->trace == NULL) {
         return false;
     }
     for (size_t i = 0; i < plan->n_headers; i++) {
@@ -255,7 +255,7 @@ bool run_request_has_trace(const struct run *run, const char *url)
 static int put_trace(struct run *run)
 {
     char parent[TRACE_PARENT_BYTES];
-    const struct trace_context *trace = run->trace;
+    const struct trace_context *trace = run->awake->trace;
     if (!run_request_has_trace(run, run_request_url(run))) {
         return 0;
     }
@@ -269,7 +269,7 @@ static int put_trace(struct run *run)
 enum secret_fill run_request_put_headers(struct run *run, char why[SECRETS_WHY_BYTES])
 {
     const char *id_name = run->cycle.state == CYCLE_KICKOFF ? run->awake->plan->idempotency_header : NULL;
-    if (id_name == NULL && run->awake->plan->n_headers == 0 && run->trace == NULL) {
+    if (id_name == NULL && run->awake->plan->n_headers == 0 && run->awake->trace == NULL) {
         return SECRET_READY;
     }
     if (run->awake->sending == NULL) {
