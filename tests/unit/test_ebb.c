@@ -7,11 +7,11 @@ START_TEST(memory_goes_back_once_much_less_of_it_is_used)
 {
     struct ebb ebb = {0};
     ck_assert(!ebb_turn(&ebb, 100 * MB, 1000));
-    ck_assert(!ebb_turn(&ebb, 76 * MB, 2000));
-    ck_assert(ebb_turn(&ebb, 75 * MB, 3000));
-    ck_assert(!ebb_turn(&ebb, 75 * MB, 60000)); /* there is no more */
-    ck_assert(!ebb_turn(&ebb, 60 * MB, 61000));
-    ck_assert(ebb_turn(&ebb, 50 * MB, 62000));
+    ck_assert(!ebb_turn(&ebb, 94 * MB, 2000));
+    ck_assert(ebb_turn(&ebb, 80 * MB, 3000));
+    ck_assert(!ebb_turn(&ebb, 80 * MB, 60000)); /* there is no more */
+    ck_assert(!ebb_turn(&ebb, 76 * MB, 61000));
+    ck_assert(ebb_turn(&ebb, 75 * MB, 62000));
 }
 END_TEST
 

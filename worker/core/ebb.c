@@ -18,7 +18,7 @@ bool ebb_turn(struct ebb *ebb, size_t bytes, int64_t now_ms)
         ebb->most_bytes = bytes;
     }
     size_t less_bytes = ebb->most_bytes - bytes;
-    if (less_bytes < EBB_LEAST_BYTES || less_bytes < ebb->most_bytes / 4 || now_ms < ebb->next_ms) {
+    if (less_bytes < EBB_LEAST_BYTES || less_bytes < ebb->most_bytes / 16 || now_ms < ebb->next_ms) {
         return false;
     }
     give_back();

@@ -1,9 +1,9 @@
 /* ebb: after a flood of inputs, what malloc holds and nobody uses goes back to the system.
  *
- * While runs wait for their kickoffs, each takes some 2 kB; those that wait for their backends, less than a quarter of that. malloc
- * keeps the difference, in holes. (10,000 at once: 2.6 kB of resident memory each before that, 1.4 kB after.) To give it back
- * costs a pass over malloc's free lists, whose locks are held meanwhile: so it is done rarely, and only where there is much. The
- * Kafka thread. */
+ * A run that waits for its kickoff takes some 2 kB; one that waits for its backend, less than a quarter of that. malloc keeps the
+ * difference, in holes. (100,000 that came fast: 1,000 bytes of resident memory each, and 726 where it is given back, in 3 ms.) That is
+ * a pass over malloc's free lists, whose locks are held meanwhile: so it is done rarely, and only where there is much. The Kafka
+ * thread. */
 #ifndef RXP_CORE_EBB_H
 #define RXP_CORE_EBB_H
 
@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* So much less than there was, and a quarter of it, no oftener than that. */
-#define EBB_LEAST_BYTES ((size_t)8 * 1024 * 1024)
+/* So much less than there was, and a sixteenth of it, no oftener than that. */
+#define EBB_LEAST_BYTES ((size_t)4 * 1024 * 1024)
 #define EBB_EVERY_MS 10000
 
 struct ebb {
