@@ -75,6 +75,14 @@ def spread(numbers, form="{:.1f}"):
     return middle if least == most else f"{middle} ({least} to {most})"
 
 
+def quantiles(numbers):
+    """count, least, p50, p95, p99 and most; of none, their count alone."""
+    numbers = sorted(numbers)
+    parts = {"least": 0, "p50": 0.5, "p95": 0.95, "p99": 0.99, "most": 1}
+    return {"count": len(numbers), **{name: numbers[min(len(numbers) - 1, int(len(numbers) * part))]
+                                      for name, part in parts.items() if numbers}}
+
+
 def print_table(title, head, rows):
     """Plain text; the first column to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in [head, *rows]]

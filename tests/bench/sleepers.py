@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-from bench import Bench, on_path, ratios, spread, values
+from bench import Bench, on_path, quantiles, ratios, spread, values
 from gauge import Gauge, Others, reap
 from load import POLLED, Feeder, Work, courses, invocation_id
 
@@ -44,13 +44,6 @@ WITHOUT, BESIDE = "without", "beside them"
 
 def tell(text):
     print(f"# {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
-
-
-def quantiles(numbers):
-    numbers = sorted(numbers)
-    parts = {"least": 0, "p50": 0.5, "p95": 0.95, "p99": 0.99, "most": 1}
-    return {"count": len(numbers), **{name: numbers[min(len(numbers) - 1, int(len(numbers) * part))]
-                                      for name, part in parts.items() if numbers}}
 
 
 class Scene:

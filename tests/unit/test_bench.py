@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/bench"), str(ROOT / "tests/whole")]
 
 import bench  # noqa: E402
-from bench import Bench, NotHere, ratios, spread, values  # noqa: E402
+from bench import Bench, NotHere, quantiles, ratios, spread, values  # noqa: E402
 from child import Child  # noqa: E402
 from gauge import Gauge, Others, Usage, family_seconds, machine_seconds, pin, reap  # noqa: E402
 from load import INSTANT, MESSAGE_BYTES, courses, kickoffs, message  # noqa: E402
@@ -148,6 +148,13 @@ def _():
         file.flush()
         equal(kickoffs(file.name), {"a": 5, "b": 7.5})
         equal({name: course.polls_ms for name, course in courses(file.name).items()}, {"a": [6, 9.25], "b": [8]})
+
+
+@test("quantiles are those of the numbers sorted; of none there is a count alone")
+def _():
+    equal(quantiles(range(100, 0, -1)), {"count": 100, "least": 1, "p50": 51, "p95": 96, "p99": 100, "most": 100})
+    equal(quantiles([7]), {"count": 1, "least": 7, "p50": 7, "p95": 7, "p99": 7, "most": 7})
+    equal(quantiles([]), {"count": 0})
 
 
 @test("a spread is the median, the least and the most")

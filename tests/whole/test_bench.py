@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from worker import PROGRAM, Backend  # before bench, which would take its own build of the worker
-from child import Child
+from child import Child, wait_until
 from scene import cluster
 from tap import equal, rows, run_all, skip, test
 
@@ -67,6 +67,21 @@ def _():
             backend.stop()
             equal(sum(name >= first for name in kickoffs(record)), 30)
             equal(len(kickoffs(record)), 40)
+
+
+@test("a worker does another work of its group as well, and its messages go to several backends by their own profile")
+def _():
+    feeder = Feeder(cluster())
+    with Backend(name="left", threads=1) as left, Backend(name="right", threads=1) as right, \
+            Work(feeder, left, first=1000, simulate={"polls": 2}) as new, \
+            Work(feeder, [left, right], group=new.group, runtime="sleep", simulate={"seconds": 600},
+                 profile={"http.poll_interval_seconds": "600"}) as asleep, new.worker(threads=1, also=asleep) as worker:
+        asleep.trickle(20, 1000)
+        wait_until(lambda: left.stats()["polls"] + right.stats()["polls"] == 20, 30, "their first polls")
+        figures = new.measure(worker, 30, 10, counts={"polls": lambda: left.stats()["polls"] + right.stats()["polls"]})
+        equal(figures["polls"], 60)
+        equal((left.stats()["kickoffs"], right.stats()["kickoffs"], right.stats()["polls"]), (50, 10, 10))
+        equal(sorted(asleep.sent_ms)[::19], ["bench-00000000", "bench-00000019"])
 
 
 @test("a message that is not answered is missed")
