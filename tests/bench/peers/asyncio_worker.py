@@ -15,7 +15,8 @@ Tuned as the documentation of each part says:
   aiohttp   one ClientSession for all ("Don't create a session per request"), DummyCookieJar, yarl's URL(encoded=True), which
             saves requoting, no automatic headers (skip_auto_headers), a limit of connections (TCPConnector(limit=...))
   asyncio   uvloop, orjson; a higher threshold for the collector (gc.set_threshold), since tasks are many
-None of these but the one session was worth more than the noise of a busy machine, uvloop and URL some 5 % each.
+Left out one by one, uvloop, encoded URLs, the cookie jar, the headers and the threshold each changed its CPU by a twentieth at
+most here.
 """
 import argparse
 import asyncio

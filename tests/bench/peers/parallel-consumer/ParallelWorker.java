@@ -14,7 +14,7 @@
  *                      under way. vertxFuture instead of the one-request calls, so that a run may be many requests.
  *   Vert.x             its web client by default keeps 5 connections; setMaxPoolSize, without a limit of those that wait
  *                      (setMaxWaitQueueSize). One event loop: runs never change threads, and one core is measured. TCP
- *                      no-delay and keep-alive are its defaults.
+ *                      no-delay and keep-alive are its defaults. Netty's native transport, an option, changed nothing here.
  *   Kafka              linger.ms for the producer's batches; acks=all.
  *   JVM                see peers.py: the collector for one core, and a heap that is large enough not to be the limit. */
 import io.confluent.parallelconsumer.ParallelConsumerOptions;
@@ -60,7 +60,7 @@ public final class ParallelWorker {
     private ParallelWorker(String bootstrap, String results, int connections, long intervalMs) {
         this.results = results;
         this.intervalMs = intervalMs;
-        vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setPreferNativeTransport(true));
+        vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
         loop = vertx.getOrCreateContext();
         client = WebClient.create(vertx, new WebClientOptions().setMaxPoolSize(connections).setMaxWaitQueueSize(-1)
             .setUserAgentEnabled(false));
