@@ -313,6 +313,7 @@ int contract_read(const struct contract *contract, struct json_slice document, s
     static const struct contract_slot empty = {.value = {.at = "", .bytes = 0}};
     struct rxp_refusal later; /* which nobody reads */
 
+    later.error = RXP_OK;
     assert(contract->n <= CONTRACT_MAX_FIELDS);
     for (size_t i = 0; i < contract->n; i++)
         slot[i] = empty;

@@ -414,7 +414,8 @@ int rxp_http_plan_make(const struct rxp_invocation *invocation, const struct rxp
                           "runtime_kind '%s' is not run here: this worker runs http_async and http",
                           rxp_kind_name(invocation->kind));
     }
-    return make(&source, plan_source_init(&source, invocation, defaults, why), out);
+    int status = plan_source_init(&source, invocation, defaults, why);
+    return make(&source, status, out);
 }
 
 int rxp_http_plan_make_later(const struct rxp_invocation *invocation, const struct rxp_defaults *defaults, void *room,
@@ -422,7 +423,8 @@ int rxp_http_plan_make_later(const struct rxp_invocation *invocation, const stru
 {
     struct plan_source source;
 
-    return make(&source, plan_source_init_later(&source, invocation, defaults, room, room_bytes, why), out);
+    int status = plan_source_init_later(&source, invocation, defaults, room, room_bytes, why);
+    return make(&source, status, out);
 }
 
 void rxp_http_plan_deinit(struct rxp_http_plan *plan)

@@ -39,9 +39,10 @@ static bool reserve(struct json_writer *writer, size_t bytes)
         return true;
     size_t room = writer->room + writer->room / 2 + bytes + 1;
     char *more = realloc(writer->at, room);
-    writer->failed = more == NULL;
-    if (writer->failed)
+    if (more == NULL) {
+        writer->failed = true;
         return false;
+    }
     writer->at = more;
     writer->room = room;
     return true;
