@@ -4,6 +4,7 @@
 #include "support/job_stage.h"
 #include "support/scarce.h"
 
+#include "base/slabs.h"
 #include "core/intake.h"
 #include "core/settle.h"
 #include "engine/awake.h"
@@ -245,7 +246,8 @@ static void copy_message(long n, long failures)
     const rd_kafka_message_t message = {.payload = payload, .len = sizeof payload - 1, .key = key, .key_len = 3, .offset = 7};
     assignment.holders = 1;
     scarce_begin(n, failures);
-    struct job *job = job_new(&assignment, &message, &no_tags, true);
+    struct slabs *slabs = slabs_new();
+    struct job *job = slabs != NULL ? job_new(slabs, &assignment, &message, &no_tags, true) : NULL;
     bool failed = scarce_end();
     ck_assert(failed == (job == NULL));
     if (job != NULL) {
@@ -255,6 +257,7 @@ static void copy_message(long n, long failures)
         ck_assert(key_bytes == 3 && memcmp(copied, key, 3) == 0);
     }
     job_free(job);
+    slabs_release(slabs);
     ck_assert_uint_eq(assignment.holders, 1);
 }
 

@@ -1,5 +1,6 @@
 #include "core/flight.h"
 
+#include "base/slabs.h"
 #include "core/flight_inside.h"
 #include "core/name_set.h"
 #include "ops/log.h"
@@ -82,7 +83,7 @@ int flight_take(struct flight *flight, struct assignment *assignment, const rd_k
     struct job_tags tags;
     struct checkpoint *checkpoint = ledger_take(flight->ledger, assignment, message->offset, &tags);
     struct job *job =
-        tags.lacked_memory ? NULL : job_new(assignment, message, &tags, flight->config.checkpoints_topic != NULL);
+        tags.lacked_memory ? NULL : job_new(flight->job_slabs, assignment, message, &tags, flight->config.checkpoints_topic != NULL);
     if (job == NULL) {
         free(checkpoint);
         return -1;
@@ -320,8 +321,9 @@ static struct ledger *make_ledger(struct flight *flight, char *why, size_t why_b
 static int make_rooms(struct flight *flight, char *why, size_t why_bytes)
 {
     flight->lanes = lanes_new(flight->config.ordering);
+    flight->job_slabs = slabs_new();
     flight->config.settle.reply.seen = name_set_new(REPLY_TOPICS_MAX);
-    if (flight->lanes == NULL || flight->config.settle.reply.seen == NULL) {
+    if (flight->lanes == NULL || flight->job_slabs == NULL || flight->config.settle.reply.seen == NULL) {
         snprintf(why, why_bytes, "out of memory");
         return -1;
     }
@@ -394,5 +396,6 @@ void flight_free(struct flight *flight)
     crowds_deinit(&flight->crowds, flight->now_ms);
     mailbox_deinit(&flight->mailbox);
     name_set_free(flight->config.settle.reply.seen);
+    slabs_release(flight->job_slabs);
     free(flight);
 }

@@ -11,6 +11,8 @@
 
 #include <stdatomic.h>
 
+struct slabs;
+
 struct flight {
     struct flight_config config;
     struct flight_hooks hooks;
@@ -21,6 +23,7 @@ struct flight {
     struct lanes *lanes;
     struct permits permits;
     struct crowds crowds;
+    struct slabs *job_slabs;
     struct list retries; /* jobs that could not be sent just now */
     bool closing;        /* being freed: nothing lands any more */
     size_t jobs;         /* the Kafka thread's own counts */

@@ -51,6 +51,7 @@ struct gate;
 struct job;
 struct ledger_write;
 struct profile_set;
+struct slabs;
 
 /* What is wanted until its run was accepted; see job_drop_begin. */
 struct job_begin {
@@ -91,6 +92,7 @@ struct job {
     unsigned dead_letter_shed : 1;
     unsigned refused : 1; /* since its messages were last made for a batch */
     unsigned guessed : 1; /* http.result was left out without a try: others of its size were refused */
+    unsigned in_slab : 1; /* job_free's */
     uint32_t charged;     /* in flight_bytes; flight_charge's alone */
     uint32_t value_bytes; /* of its message, also when that is not kept any more */
     uint32_t envelope_bytes;
@@ -111,8 +113,8 @@ struct job {
 
 /* Copies what it needs of the message; takes a hold on the assignment. NULL for want of memory. Its hash is that of the whole
  * message where other processes are to know it again, else of what is quickly read of it. */
-struct job *job_new(struct assignment *assignment, const rd_kafka_message_t *message, const struct job_tags *tags,
-                    bool hash_whole);
+struct job *job_new(struct slabs *slabs, struct assignment *assignment, const rd_kafka_message_t *message,
+                    const struct job_tags *tags, bool hash_whole);
 void job_free(struct job *job);
 
 /* Its run was accepted, and points to nothing of the beginning: no kickoff, and no rejection, is to come. Harmless a second
