@@ -209,7 +209,7 @@ class Bench:
 
     def _tell(self, what, round_, name, figures):
         print(f"# {what}, round {round_ + 1}, {name}: " + ", ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()),
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items() if not isinstance(value, dict)),
               file=sys.stderr, flush=True)
         if Others.disturbed(figures["others"], figures["stolen"]):
             self.disturbed.append(f"round {round_ + 1}, {name} ({figures['others']:.2f} cores, {figures['stolen']:.2f} stolen)")
