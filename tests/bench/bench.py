@@ -208,9 +208,9 @@ class Bench:
         return {name: turns for name, turns in found.items() if turns}
 
     def _tell(self, what, round_, name, figures):
-        print(f"# {what}, round {round_ + 1}, {name}: " + ", ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items() if not isinstance(value, dict)),
-              file=sys.stderr, flush=True)
+        told = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+                for key, value in figures.items() if not isinstance(value, dict)]  # threads are in the file
+        print(f"# {what}, round {round_ + 1}, {name}: {', '.join(told)}", file=sys.stderr, flush=True)
         if Others.disturbed(figures["others"], figures["stolen"]):
             self.disturbed.append(f"round {round_ + 1}, {name} ({figures['others']:.2f} cores, {figures['stolen']:.2f} stolen)")
 

@@ -198,8 +198,8 @@ def _():
 
 @test("the file has all figures, the machine, the versions, the load and the date; the table stands there, too")
 def _():
-    printed, file = run_bench({"a": lambda: {"cpu_us": 2.5, "others": 0, "stolen": 0}}, ["--quick"])
-    holds(printed, "T\n", "a", "2.5", "µs")
+    printed, file = run_bench({"a": lambda: {"cpu_us": 2.5, "by": {"t": 1}, "others": 0, "stolen": 0}}, ["--quick"])
+    holds(printed, "# turns, round 1, a: cpu_us 2.5, others 0, stolen 0\n", "T\n", "a", "2.5", "µs")
     equal((file["bench"], file["quick"], len(file["turns"]["a"]), file["disturbed"]), ("x", True, 1, []))
     equal(file["tables"], [{"title": "T", "head": ["", "µs"], "rows": [["a", "2.5"]]}])
     assert file["machine"]["cpus"] >= 1 and file["machine"]["kernel"] and len(file["load_average_before"]) == 3, file
