@@ -17,15 +17,13 @@ broker has appended the result, or when a read_committed consumer has it, which 
 machine's, in microseconds, but for the broker's, whose whole milliseconds are taken for their middles."""
 import contextlib
 import json
-import pathlib
-import tempfile
 import threading
 import time
 
 from bench import Bench, on_path, quantiles, spread, values
 from confluent_kafka import Consumer, TopicPartition
 from gauge import Others, reap
-from load import Feeder, Work, courses
+from load import Feeder, Work, courses, record_file
 
 on_path()
 
@@ -102,8 +100,8 @@ def figures_of(names, work, seen, appended, results):
 def turn(feeder, broker_pid, rates, options):
     """{"WAY RATE QUANTILE": ms}, and who else was busy."""
     names = {}
-    with tempfile.TemporaryDirectory(prefix="rxp-bench-") as folder, contextlib.ExitStack() as stack:
-        record = pathlib.Path(folder) / "requests"
+    with contextlib.ExitStack() as stack:
+        record = stack.enter_context(record_file())
         backend = stack.enter_context(Backend(threads=1, record=record))
         work = stack.enter_context(Work(feeder, backend, message_timestamp_type="LogAppendTime"))
         worker = stack.enter_context(work.worker(threads=THREADS, **options))

@@ -9,8 +9,10 @@ the same for all of them (how to poll) stands in a profile, which the messages n
 
 A stranger (a peer) takes work.inputs, work.results, work.group and work.cluster.bootstrap instead, must read
 read_committed, and writes `succeeded` into each of its results."""
+import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import tempfile
@@ -23,11 +25,13 @@ from gauge import Gauge, Others
 on_path()
 
 from child import wait_until  # noqa: E402
-from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
+from cluster import UNSETTLED  # noqa: E402
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition  # noqa: E402
 from worker import Worker  # noqa: E402
 
 MESSAGE_BYTES = 300
 PARTITIONS = 6
+RECORD_ROOM_BYTES = 2 << 30
 POLLED = {"polls": 2}  # the backend's parameters: the second poll tells of the end, whenever it comes
 INSTANT = {"instant": 1, "code": 200}  # the kickoff's answer tells of it
 PROFILE = {
@@ -64,6 +68,15 @@ def message(number, backend, bytes_=MESSAGE_BYTES, simulate=None, runtime="bench
     if left < 0:
         raise ValueError(f"an invocation does not fit into {bytes_} bytes: it takes {bytes_ - left}")
     return text.replace("%s", "x" * left, 1).encode()
+
+
+@contextlib.contextmanager
+def record_file():
+    """Where a backend may write its record; gone afterwards. In memory where that has room: who waits for a disk answers late."""
+    memory = pathlib.Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > RECORD_ROOM_BYTES
+    with tempfile.TemporaryDirectory(prefix="rxp-bench-", dir=memory if roomy else None) as folder:
+        yield pathlib.Path(folder) / "requests"
 
 
 @dataclasses.dataclass
@@ -217,8 +230,13 @@ class Work:
         def done():
             time.sleep(0.25)
             assert child.running, f"{child.name} ended with {child.process.returncode}\n{child.tail()}"
-            return all(found.offset >= self.ends[found.partition]
-                       for found in self.onlooker.committed(wanted, timeout=30))
+            try:
+                committed = self.onlooker.committed(wanted, timeout=30)
+            except KafkaException as error:
+                if error.args[0].code() in UNSETTLED:  # of a broker that has just started, or is held up
+                    return False
+                raise
+            return all(found.offset >= self.ends[found.partition] for found in committed)
         wait_until(done, seconds, f"the last commit of {self.group}")
 
     def times(self, count):

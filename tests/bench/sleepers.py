@@ -17,14 +17,12 @@ interval, so that their polls come evenly as well: filling takes 2 s, 1 minute, 
 And with one of the sizes (--beside N: 100,000, quick 20,000): CPU by invocation of a saturating load (see load.py), in turn of that
 worker and of one that has no runs that wait: all of it, and less that of the sleepers' polls in that time, at the price above."""
 import contextlib
-import pathlib
 import sys
-import tempfile
 import time
 
 from bench import Bench, on_path, quantiles, ratios, spread, values
 from gauge import Gauge, Others, reap
-from load import POLLED, Feeder, Work, courses, invocation_id
+from load import POLLED, Feeder, Work, courses, invocation_id, record_file
 
 on_path()
 
@@ -51,8 +49,7 @@ class Scene:
 
     def __init__(self, stack, feeder, broker_pid, runs, interval, arguments):
         self.runs, self.interval, self.feeder, self.broker_pid = runs, interval, feeder, broker_pid
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rxp-bench-"))
-        self.record = pathlib.Path(folder) / "requests"
+        self.record = stack.enter_context(record_file())
         # The one that records takes one run of two, of a million one of ten: what it writes is read afterwards.
         self.backends = [stack.enter_context(Backend(threads=1, record=self.record))]
         self.backends += [stack.enter_context(Backend(threads=1))] * (9 if runs > 100000 else 1)

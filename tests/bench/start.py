@@ -7,12 +7,10 @@ The broker runs, with group.initial.rebalance.delay.ms=0, the group is new and e
 partitions. Measured is from before the process is made until the backend has the first of their kickoffs, and until it has
 the last: whichever partition a message lies in, it waits no longer than that."""
 import contextlib
-import pathlib
-import tempfile
 import time
 
 from bench import Bench, on_path, spread, values
-from load import INSTANT, PARTITIONS, Feeder, Work, kickoffs
+from load import INSTANT, PARTITIONS, Feeder, Work, kickoffs, record_file
 
 on_path()
 
@@ -26,8 +24,8 @@ CONTESTANTS = {
 
 
 def turn(feeder, options):
-    with tempfile.TemporaryDirectory(prefix="rxp-bench-") as folder, contextlib.ExitStack() as stack:
-        record = pathlib.Path(folder) / "requests"
+    with contextlib.ExitStack() as stack:
+        record = stack.enter_context(record_file())
         backend = stack.enter_context(Backend(threads=1, record=record))
         work = stack.enter_context(Work(feeder, backend, simulate=INSTANT))
         work.put(PARTITIONS)
