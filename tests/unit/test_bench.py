@@ -59,7 +59,7 @@ def _():
         assert said <= got < said + 0.05, (said, got)
         equal(Gauge(child.pid).threads(), 1)
         (_, main), = Gauge(child.pid).by_thread().items()
-        assert 0.19 <= main < got, (main, got)
+        assert 0.15 <= main <= got - 0.15, (main, got)  # not the other half, whose thread has ended
 
 
 @test("a gauge knows a process's memory")
