@@ -28,7 +28,7 @@ here=$root/tests/bench
 python=/usr/bin/python3 # Debian's, since that one has Debian's modules, whatever comes first in PATH
 benches=(floor sleepers latency start peers growth instructions guarantees watching)
 bench_packages=(python3 python3-confluent-kafka maven default-jre-headless)
-optional_packages=(wrk valgrind)
+optional_packages=(wrk valgrind python3-venv)
 quick=()
 status=0
 

@@ -3,8 +3,8 @@
 //
 //	BOOTSTRAP=… INPUTS=… RESULTS=… GROUP=… IN_FLIGHT=… CONNECTIONS=… INTERVAL=1s connect pipeline.yaml
 //
-// Redpanda Connect's own module, which has such an input and output, is not used: see the notes in peers.py. These here do less than its
-// own (no batches, no lag, no retries but franz-go's), which is in this peer's favour.
+// Redpanda Connect's own module, which has such an input and output, is not used: see the notes in peers.py. These do less than
+// its own (no batches, no lag, no retries but franz-go's), which is in this peer's favour.
 //
 // An input's offset is committed once the output has acknowledged its result, and never past one that is not done. What it does
 // not do: take up runs after a crash or a rebalance (they are kicked off again), judge anything but a plain 2xx and a status
