@@ -1,5 +1,6 @@
 #include "engine/run_request.h"
 
+#include "engine/aim.h"
 #include "engine/runner.h"
 #include "engine/sending.h"
 #include "engine/target.h"
@@ -212,6 +213,7 @@ static struct sending_place place_of(const struct run *run, const char *url)
 {
     return (struct sending_place){
         .url = url,
+        .aims = &run->runner->aims,
         .secrets = run->runner->config->secrets,
         .bindings = run->awake->plan->secret_bindings,
         .n_bindings = run->awake->plan->n_secret_bindings,
@@ -289,7 +291,7 @@ static int check_secrets_of(const struct run *run, const char *url, struct rxp_r
     const struct rxp_http_plan *plan = run->awake->plan;
     struct target target;
     char fault[SECRETS_WHY_BYTES];
-    enum target_error error = target_parse(&target, url, fault, sizeof fault);
+    enum target_error error = aims_take(&run->runner->aims, url, &target, fault, sizeof fault);
     if (error == TARGET_MEMORY) {
         return rxp_refuse(why, RXP_OK, "no memory to see where its secrets go");
     }

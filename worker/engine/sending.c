@@ -100,6 +100,12 @@ static void add_mask(struct sending *sending, char *value)
     sending->mask[sending->n_masks++] = value;
 }
 
+static enum target_error parse(const struct sending_place *place, struct target *out, char *why, size_t why_bytes)
+{
+    return place->aims != NULL ? aims_take(place->aims, place->url, out, why, why_bytes)
+                               : target_parse(out, place->url, why, why_bytes);
+}
+
 static enum secret_fill fill(const char *value, const struct target *target, const struct sending_place *place, char **out,
                              char why[SECRETS_WHY_BYTES])
 {
@@ -138,7 +144,7 @@ enum secret_fill sending_fill(struct sending *sending, const char *name, const c
     if (!secret_is_in(value)) {
         return sending_put(sending, name, value) == 0 ? SECRET_READY : without_memory(why);
     }
-    if (target_parse(&target, place->url, fault, sizeof fault) != TARGET_OK) {
+    if (parse(place, &target, fault, sizeof fault) != TARGET_OK) {
         return without_memory(why); /* the URL was good enough for the transport */
     }
     enum secret_fill found = fill(value, &target, place, &filled, why);
@@ -155,7 +161,7 @@ void sending_remember(struct sending *sending, const char *value, const struct s
 {
     struct target target;
     char fault[128];
-    if (secret_is_in(value) && target_parse(&target, place->url, fault, sizeof fault) == TARGET_OK) {
+    if (secret_is_in(value) && parse(place, &target, fault, sizeof fault) == TARGET_OK) {
         remember(sending, value, &target, place);
         target_deinit(&target);
     }

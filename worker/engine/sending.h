@@ -5,6 +5,7 @@
 #ifndef RXP_ENGINE_SENDING_H
 #define RXP_ENGINE_SENDING_H
 
+#include "engine/aim.h"
 #include "engine/secrets.h"
 #include "engine/transport.h"
 
@@ -28,6 +29,7 @@ struct sending {
 /* Where a header goes, and what it may hold there. */
 struct sending_place {
     const char *url;
+    struct aims *aims; /* by which it is parsed; NULL: whole */
     struct secrets *secrets; /* NULL: none is known */
     const struct rxp_pair *bindings; /* of the run's profile */
     size_t n_bindings;
