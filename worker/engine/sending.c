@@ -181,12 +181,12 @@ static size_t byte_length(const char *at, char wanted)
     if (*at == '\\' && (wanted == '/' || wanted == '"') && at[1] == wanted) {
         return 2;
     }
-    snprintf(escape, sizeof escape, "%%%02x", (unsigned char)wanted);
-    if (strncasecmp(at, escape, 3) == 0) {
-        return 3;
+    if (*at != '%' && *at != '\\') {
+        return 0; /* nearly always: 20k instructions fewer an invocation with a secret */
     }
-    snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)wanted);
-    return strncasecmp(at, escape, 6) == 0 ? 6 : 0;
+    snprintf(escape, sizeof escape, *at == '%' ? "%%%02x" : "\\u%04x", (unsigned char)wanted);
+    size_t bytes = strlen(escape);
+    return strncasecmp(at, escape, bytes) == 0 ? bytes : 0;
 }
 
 /* Excerpts end where the sentence does, or where it goes on behind them. */
