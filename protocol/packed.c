@@ -175,7 +175,7 @@ const char *rxp_packed_name(const char *packed)
     return names.runtime_name;
 }
 
-const char *rxp_packed_url(const char *packed)
+static const char *find_value(const char *packed, enum plan_key key)
 {
     struct rxp_invocation names;
     struct rxp_pair pair;
@@ -183,8 +183,18 @@ const char *rxp_packed_url(const char *packed)
     const char *at = take_names(packed, &names, &n);
 
     while (take_pair(&at, &pair)) {
-        if (strcmp(pair.key, plan_key_name(KEY_URL)) == 0)
+        if (strcmp(pair.key, plan_key_name(key)) == 0)
             return pair.value;
     }
     return NULL;
+}
+
+const char *rxp_packed_url(const char *packed)
+{
+    return find_value(packed, KEY_URL);
+}
+
+const char *rxp_packed_poll_url(const char *packed)
+{
+    return find_value(packed, KEY_POLL_URL_TEMPLATE);
 }

@@ -30,5 +30,6 @@ void rxp_packed_read(const char *packed, struct rxp_pair *pairs, struct rxp_invo
 const char *rxp_packed_id(const char *packed);
 const char *rxp_packed_name(const char *packed);
 const char *rxp_packed_url(const char *packed);
+const char *rxp_packed_poll_url(const char *packed); /* the same of http.poll_url_template */
 
 #endif

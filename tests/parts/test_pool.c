@@ -22,6 +22,7 @@ struct job {
     atomic_int tenure;
     bool accepted;
     struct run_resume resume; /* poll_url NULL: none */
+    char resume_url[RUN_POLL_URL_BYTES];
     bool asked; /* under the lock, like the next */
     bool ended;
 };
@@ -707,7 +708,7 @@ static void submit_again(size_t i)
     snprintf(poll_url, sizeof poll_url, "http://127.0.0.1:%d/runs/{run_id}", backend_port(backend));
     struct job *job = make_job(url, poll_url, "60", "0.02");
     if (jobs[i].run.cycle.accepted) {
-        run_note(&jobs[i].run, &job->resume);
+        run_note(&jobs[i].run, job->resume_url, &job->resume);
     }
     pool_submit(pool, &job->run);
 }

@@ -170,9 +170,54 @@ START_TEST(a_poll_url_that_a_header_named_is_kept)
     begin(last());
     answer_with(last(), 200, "{\"status\":\"running\"}", NULL, "http://c.example/2");
     ck_assert(sleeps(subject));
-    ck_assert_str_eq(look_at(subject).poll_url, "http://c.example/2");
+    ck_assert_str_eq(poll_url_of(subject), "http://c.example/2");
     turn_at(now_ms + 5000);
     ck_assert_str_eq(last()->url, "http://c.example/2");
+}
+END_TEST
+
+#define LONG_PATH "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+
+static const struct {
+    const char *template;
+    const char *answer;
+    const char *url;
+} templates[] = {
+    {"http://b.example/by/{run_id}", "{\"id\":\"r1\"}", "http://b.example/by/r1"},
+    {"http://b.example/{run_id}/state?a=b", "{\"id\":\"r1\"}", "http://b.example/r1/state?a=b"},
+    {"http://b.example/runs/{run_id}", "{\"id\":\"r/1 2\"}", "http://b.example/runs/r%2F1%202"},
+    {"http://b.example/runs/{+run_id}", "{\"id\":\"r/1\"}", "http://b.example/runs/r/1"},
+    {"http://b.example/{run_id}/{run_id}", "{\"id\":\"r1\"}", "http://b.example/r1/r1"},
+    {"http://b.example/{var.a}/{run_id}", "{\"id\":\"r1\"}", "http://b.example/x%20y/r1"},
+    {"http://b.example/all", "{\"id\":\"r1\"}", "http://b.example/all"},
+    {"http://b.example/" LONG_PATH LONG_PATH "/{run_id}", "{\"id\":\"r123456789012345678901234567890123456\"}",
+     "http://b.example/" LONG_PATH LONG_PATH "/r123456789012345678901234567890123456"},
+    {"http://b.example/" LONG_PATH LONG_PATH "/{run_id}", "{\"id\":\"r1234567890123456789012345678901234567\"}",
+     "http://b.example/" LONG_PATH LONG_PATH "/r1234567890123456789012345678901234567"},
+};
+
+START_TEST(a_poll_url_stays_what_its_template_made_it)
+{
+    struct subject *subject = subject_new();
+    config.nap_least_ms = 0;
+    subject->timeout = "3600";
+    subject->poll_url_template = templates[_i].template;
+    subject->metadata = ",\"var.a\":\"x y\"";
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, templates[_i].answer);
+    ck_assert_str_eq(last()->url, templates[_i].url);
+    for (int polls = 0; polls < 3; polls++) {
+        begin(last());
+        answer(last(), 200, "{\"status\":\"running\"}");
+        ck_assert(sleeps(subject));
+        ck_assert_str_eq(poll_url_of(subject), templates[_i].url);
+        turn_at(now_ms + 5000);
+        ck_assert_uint_eq(n_transfers, (size_t)polls + 3);
+        ck_assert_str_eq(last()->url, templates[_i].url);
+        ck_assert_str_eq(poll_url_of(subject), templates[_i].url);
+    }
 }
 END_TEST
 
@@ -330,6 +375,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_run_wakes_as_what_it_was);
     tcase_add_test(tests, what_the_backend_says_last_is_kept);
     tcase_add_test(tests, a_poll_url_that_a_header_named_is_kept);
+    tcase_add_loop_test(tests, a_poll_url_stays_what_its_template_made_it, 0, COUNT(templates));
     tcase_add_test(tests, what_a_run_resumed_from_may_be_freed_once_it_slept);
     tcase_add_test(tests, an_abandoned_run_ends_asleep_and_what_is_known_of_it_can_be_told);
     tcase_add_test(tests, a_sleeping_run_whose_partition_has_gone_ends_asleep);

@@ -27,7 +27,7 @@
 
 struct transfer {
     char method[16];
-    char url[256];
+    char url[512];
     char body[256];
     char content_type[64];
     char header[8][128];
@@ -102,6 +102,7 @@ static inline void fake_release(struct transport *transport, struct transfer *tr
 struct subject {
     const char *metadata; /* JSON of more http.* keys, with a leading comma, or "" */
     const char *timeout;  /* JSON */
+    const char *poll_url_template;
     const char *id;
     const char *kind;
     atomic_int tenure;
@@ -126,7 +127,7 @@ struct subject {
     int accepted;
     int noted;
     struct run_resume note; /* as it was accepted or noted, and again as it ended if it was accepted; its strings are below */
-    char note_url[256];
+    char note_url[512];
     char note_id[64];
     char note_prepared_id[64];
     bool resumed;
@@ -158,7 +159,8 @@ static inline struct subject *subject_new(void)
     ck_assert_uint_lt(n_subjects, MAX_TRANSFERS);
     struct subject *subject = &subjects[n_subjects++];
     *subject =
-        (struct subject){.metadata = "", .timeout = "10", .id = "inv-1", .kind = "http_async", .tenure = TENURE_HELD};
+        (struct subject){.metadata = "", .timeout = "10", .id = "inv-1", .kind = "http_async", .tenure = TENURE_HELD,
+                         .poll_url_template = "http://b.example/runs/{run_id}"};
     return subject;
 }
 
@@ -206,10 +208,10 @@ static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
                               "{\"invocation_id\":\"%s\",\"runtime_name\":\"x\",\"runtime_kind\":\"%s\","
                               "\"working_directory\":\"/\",\"command\":[\"x\"],\"timeout_seconds\":%s,"
                               "\"metadata\":{\"http.url\":\"http://b.example/runs\","
-                              "\"http.poll_url_template\":\"http://b.example/runs/{run_id}\","
+                              "\"http.poll_url_template\":\"%s\","
                               "\"http.poll_run_id_path\":\"id\",\"http.poll_status_path\":\"status\","
                               "\"http.poll_terminal_states\":\"completed,failed\"%s}}",
-                              subject->id, subject->kind, subject->timeout, subject->metadata),
+                              subject->id, subject->kind, subject->timeout, subject->poll_url_template, subject->metadata),
                      0);
     struct awake *awake = run->awake;
     int parsed = rxp_invocation_parse(text, strlen(text), 1 << 20, &awake->parsed, &why);
@@ -237,7 +239,8 @@ static inline bool on_permit(struct run *run, void *opaque)
 
 static inline void note_down(struct subject *subject)
 {
-    run_note(subject->run, &subject->note);
+    char room[RUN_POLL_URL_BYTES];
+    run_note(subject->run, room, &subject->note);
     snprintf(subject->note_url, sizeof subject->note_url, "%s",
              subject->note.poll_url != NULL ? subject->note.poll_url : "");
     snprintf(subject->note_id, sizeof subject->note_id, "%s", subject->note.run_id != NULL ? subject->note.run_id : "");
@@ -563,6 +566,12 @@ static inline struct run_peek look_at(const struct subject *subject)
     struct run_peek peek;
     run_look(subject->run, &peek);
     return peek;
+}
+
+static inline const char *poll_url_of(const struct subject *subject)
+{
+    static char room[RUN_POLL_URL_BYTES];
+    return run_poll_url(subject->run, room);
 }
 
 /* To its first poll, which has begun. */

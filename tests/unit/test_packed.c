@@ -151,6 +151,7 @@ START_TEST(a_url_that_only_the_profile_says_is_not_there)
     sample_init_by_profile(&sample);
     ck_assert_uint_le(rxp_packed_write(packed, &sample.invocation), sizeof(packed));
     ck_assert_ptr_null(rxp_packed_url(packed));
+    ck_assert_ptr_null(rxp_packed_poll_url(packed));
     ck_assert_str_eq(rxp_packed_id(packed), "inv-1");
     ck_assert_str_eq(rxp_packed_name(packed), "archon");
 }

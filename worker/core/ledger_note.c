@@ -5,11 +5,12 @@
 
 #include <assert.h>
 
-static struct checkpoint describe(const struct ledger *ledger, const struct job *job)
+/* It points into the job's run or `room`. */
+static struct checkpoint describe(const struct ledger *ledger, const struct job *job, char room[RUN_POLL_URL_BYTES])
 {
     struct run_resume note;
     struct run_peek peek;
-    run_note(&job->run, &note);
+    run_note(&job->run, room, &note);
     run_look(&job->run, &peek);
     return (struct checkpoint){
         .kind = CHECKPOINT_RUN,
@@ -29,7 +30,8 @@ void ledger_note_run(struct ledger *ledger, struct job *job)
 {
     if (ledger->scribe == NULL)
         return;
-    const struct checkpoint checkpoint = describe(ledger, job);
+    char room[RUN_POLL_URL_BYTES];
+    const struct checkpoint checkpoint = describe(ledger, job, room);
     uint64_t writer = ledger_writer(ledger, job->ref.assignment);
     if (checkpoint.poll_url != NULL && scribe_write(ledger->scribe, job, writer, &checkpoint) == 0)
         job->noted = true;
@@ -41,7 +43,8 @@ void ledger_note_again(struct ledger *ledger, struct job *job)
 {
     if (ledger->scribe == NULL)
         return;
-    const struct checkpoint checkpoint = describe(ledger, job);
+    char room[RUN_POLL_URL_BYTES];
+    const struct checkpoint checkpoint = describe(ledger, job, room);
     uint64_t writer = ledger_writer(ledger, job->ref.assignment);
     /* Before it is written: from then on the Kafka thread may look at the job. */
     bool was_noted = job->noted;
@@ -89,8 +92,9 @@ void ledger_park(struct ledger *ledger, const struct job *job)
 {
     const struct checkpoint *checkpoint = job->begin != NULL ? job->begin->checkpoint : NULL; /* one that it did not come to go on from */
     struct checkpoint of_run;
+    char room[RUN_POLL_URL_BYTES];
     if (job->run.cycle.accepted) {
-        of_run = describe(ledger, job);
+        of_run = describe(ledger, job, room);
         checkpoint = &of_run;
     }
     if (checkpoint == NULL || checkpoint->kind != CHECKPOINT_RUN || checkpoint->poll_url == NULL)

@@ -11,7 +11,8 @@
 /* Harmless for what is not its own. */
 static void free_text(const struct awake *awake, const char *text)
 {
-    if (!nap_has(awake->nap, text)) {
+    bool is_in_bed = awake->bed != NULL && text == awake->bed->poll_url;
+    if (!is_in_bed && !nap_has(awake->nap, text)) {
         free((char *)(uintptr_t)text);
     }
 }

@@ -28,6 +28,7 @@ struct transfer;
 struct awake_bed {
     struct rxp_pair pairs[AWAKE_PAIRS];
     char room[AWAKE_ROOM_BYTES];
+    char poll_url[RUN_POLL_URL_BYTES]; /* where the nap has it as its template */
 };
 
 struct awake {

@@ -49,9 +49,8 @@ static void tell_progress(struct run *run)
 void driver_tell_news(struct run *run, int64_t now_ms)
 {
     const struct pool_hooks *hooks = run->runner->hooks;
-    struct run_peek peek;
-    run_look(run, &peek);
-    if (run->has_news && run->cycle.accepted && peek.poll_url != NULL && hooks->noted != NULL) {
+    char room[RUN_POLL_URL_BYTES];
+    if (run->has_news && run->cycle.accepted && run_poll_url(run, room) != NULL && hooks->noted != NULL) {
         set_noted(run, now_ms);
         hooks->noted(run, hooks->opaque);
     }

@@ -24,7 +24,9 @@ struct nap {
     char text[];
 };
 
-_Static_assert(PARTS <= 8, "a bit for each");
+/* Instead of its poll URL: that is the template of the message with the run id in it, as it is for most. */
+#define HAS_TEMPLATE (1u << PARTS)
+_Static_assert(PARTS < 8, "a bit for each, and one more");
 
 /* Returns the packed invocation. */
 static const char *find_parts(const struct nap *nap, const char *parts[PARTS])
@@ -50,9 +52,40 @@ void nap_look(const struct nap *nap, struct run_peek *out)
         .kickoff_url = parts[PART_KICKOFF_URL] != NULL ? parts[PART_KICKOFF_URL] : rxp_packed_url(packed),
         .run_id = parts[PART_RUN_ID],
         .prepared_id = parts[PART_PREPARED_ID],
-        .poll_url = parts[PART_POLL_URL],
         .state = parts[PART_STATE],
     };
+}
+
+/* False where it is no such URL, or a longer one. */
+static bool fill_template(char room[RUN_POLL_URL_BYTES], const char *template, const char *run_id)
+{
+    static const char mark[] = "{run_id}";
+    const char *at = template != NULL ? strstr(template, mark) : NULL;
+    if (at == NULL || run_id == NULL) {
+        return false;
+    }
+    size_t before = (size_t)(at - template);
+    size_t id = strlen(run_id);
+    size_t behind = strlen(at) - (sizeof mark - 1);
+    if (before + id + behind >= RUN_POLL_URL_BYTES) {
+        return false;
+    }
+    memcpy(room, template, before);
+    memcpy(room + before, run_id, id);
+    memcpy(room + before + id, at + sizeof mark - 1, behind + 1);
+    return true;
+}
+
+const char *nap_poll_url(const struct nap *nap, char room[RUN_POLL_URL_BYTES])
+{
+    const char *parts[PARTS];
+    const char *packed = find_parts(nap, parts);
+    if ((nap->has & HAS_TEMPLATE) == 0) {
+        return parts[PART_POLL_URL];
+    }
+    bool is_filled = fill_template(room, rxp_packed_poll_url(packed), parts[PART_RUN_ID]);
+    assert(is_filled); /* as it was tried when it fell asleep */
+    return room;
 }
 
 void nap_free(struct nap *nap)
@@ -104,11 +137,19 @@ static struct nap *take_nap(struct runner *runner, size_t bytes)
     return runner->naps != NULL ? slabs_take(runner->naps, bytes) : NULL;
 }
 
+static bool is_of_template(const struct awake *awake)
+{
+    char room[RUN_POLL_URL_BYTES];
+    const char *template = rxp_invocation_metadata(awake->invocation, "http.poll_url_template");
+    return awake->poll_url != NULL && fill_template(room, template, awake->run_id) && strcmp(room, awake->poll_url) == 0;
+}
+
 /* NULL for want of memory, or where it were too large (*is_large). The invocation has not been packed yet, or lies in the nap that
  * the run slept in before. */
 static struct nap *write_nap(struct runner *runner, const struct awake *awake, bool *is_large)
 {
-    const char *parts[PARTS] = {awake->run_id, awake->prepared_id, awake->state, awake->poll_url, NULL};
+    bool has_template = is_of_template(awake);
+    const char *parts[PARTS] = {awake->run_id, awake->prepared_id, awake->state, has_template ? NULL : awake->poll_url, NULL};
     const char *old_parts[PARTS];
     const char *packed = awake->nap != NULL ? find_parts(awake->nap, old_parts) : NULL;
     size_t packed_bytes = packed != NULL ? (size_t)((const char *)awake->nap + awake->nap->bytes - packed)
@@ -123,7 +164,7 @@ static struct nap *write_nap(struct runner *runner, const struct awake *awake, b
     if (nap == NULL) {
         return NULL;
     }
-    *nap = (struct nap){.bytes = (uint32_t)bytes};
+    *nap = (struct nap){.bytes = (uint32_t)bytes, .has = has_template ? HAS_TEMPLATE : 0};
     char *at = nap->text;
     for (int i = 0; i < PARTS; i++) {
         if (parts[i] != NULL) {
@@ -143,12 +184,13 @@ static struct nap *write_nap(struct runner *runner, const struct awake *awake, b
 static bool is_current(const struct awake *awake)
 {
     struct run_peek peek;
+    char room[RUN_POLL_URL_BYTES];
     if (awake->nap == NULL) {
         return false;
     }
     nap_look(awake->nap, &peek);
     return is_same(peek.run_id, awake->run_id) && is_same(peek.prepared_id, awake->prepared_id) &&
-           is_same(peek.state, awake->state) && is_same(peek.poll_url, awake->poll_url);
+           is_same(peek.state, awake->state) && is_same(nap_poll_url(awake->nap, room), awake->poll_url);
 }
 
 static int make_plan(struct run *run, struct awake *awake, const char *packed, struct rxp_http_plan *out)
@@ -262,7 +304,7 @@ int nap_wake(struct run *run)
     awake->run_id = parts[PART_RUN_ID];
     awake->prepared_id = parts[PART_PREPARED_ID];
     awake->state = parts[PART_STATE];
-    awake->poll_url = parts[PART_POLL_URL];
+    awake->poll_url = nap_poll_url(nap, awake->bed->poll_url);
     run->nap = NULL;
     return 0;
 }

@@ -30,6 +30,8 @@ int nap_wake(struct run *run);
 
 /* Its kickoff_url ends with its host, or has its placeholders behind it. */
 void nap_look(const struct nap *nap, struct run_peek *out);
+/* As run_poll_url. */
+const char *nap_poll_url(const struct nap *nap, char room[RUN_POLL_URL_BYTES]);
 /* NULL is harmless. */
 void nap_free(struct nap *nap);
 /* Does the text lie in it? Of NULL it does not. */

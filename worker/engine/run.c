@@ -41,19 +41,26 @@ void run_look(const struct run *run, struct run_peek *out)
         .kickoff_url = awake->plan != NULL ? awake->plan->kickoff.url : NULL,
         .run_id = awake->run_id,
         .prepared_id = awake->prepared_id,
-        .poll_url = awake->poll_url,
         .state = awake->state,
     };
 }
 
-void run_note(const struct run *run, struct run_resume *out)
+const char *run_poll_url(const struct run *run, char room[RUN_POLL_URL_BYTES])
+{
+    if (run->nap != NULL) {
+        return nap_poll_url(run->nap, room);
+    }
+    return run->awake != NULL ? run->awake->poll_url : NULL;
+}
+
+void run_note(const struct run *run, char room[RUN_POLL_URL_BYTES], struct run_resume *out)
 {
     struct run_peek peek;
     run_look(run, &peek);
     *out = (struct run_resume){
         .run_id = peek.run_id,
         .prepared_id = peek.prepared_id,
-        .poll_url = peek.poll_url,
+        .poll_url = run_poll_url(run, room),
         .started_at_ms = run->started_at_ms,
         .deadline_at_ms = run->started_at_ms + (run->cycle.deadline_ms - run->begun_mono_ms),
         .polls = run->cycle.polls,

@@ -86,7 +86,6 @@ struct run_peek {
     const char *kickoff_url;   /* the same; also where it was refused */
     const char *run_id;        /* NULL: none known */
     const char *prepared_id;   /* the same */
-    const char *poll_url;      /* the same */
     const char *state;         /* the backend's last word; NULL: none */
 };
 
@@ -96,10 +95,14 @@ void run_deinit(struct run *run);
 
 /* Did its kickoff, here or before a resume, leave the queue? If not, the backend knows nothing of it. */
 bool run_was_begun(const struct run *run);
+/* A sleeping run has its poll URL put together there, where it is no longer than that and its template with the run id. */
+#define RUN_POLL_URL_BYTES 256
+/* NULL: none known. In the run, or in `room`. */
+const char *run_poll_url(const struct run *run, char room[RUN_POLL_URL_BYTES]);
 /* Points into the run, and holds until that is changed or freed. */
 void run_look(const struct run *run, struct run_peek *out);
-/* What a resume of an accepted run needs: valid from hooks.accepted on, also after the end. It points into the run, and
- * holds until that is changed or freed. poll_url is NULL where there was no memory for it. */
-void run_note(const struct run *run, struct run_resume *out);
+/* What a resume of an accepted run needs: valid from hooks.accepted on, also after the end. It points into the run or
+ * `room`, and holds until they are changed or freed. poll_url is NULL where there was no memory for it. */
+void run_note(const struct run *run, char room[RUN_POLL_URL_BYTES], struct run_resume *out);
 
 #endif
