@@ -59,7 +59,14 @@ static rd_kafka_headers_t *expected(const struct job *job, const rd_kafka_header
         size_t bytes;
         if (rd_kafka_header_get_all(headers, i, &name, &value, &bytes) != RD_KAFKA_RESP_ERR_NO_ERROR)
             break;
-        i = reply_is_correlation(name) ? i + 1 : (rd_kafka_header_remove(headers, name), 0);
+        if (reply_is_correlation(name)) {
+            i++;
+            continue;
+        }
+        char *removed = strdup(name); /* what is removed is gone with the first of its name */
+        rd_kafka_header_remove(headers, removed);
+        free(removed);
+        i = 0;
     }
     if (stage == JOB_DEAD_LETTER) {
         remove_all(headers, of_dead_letter, 5);
