@@ -9,9 +9,10 @@ START_TEST(memory_goes_back_once_much_less_of_it_is_used)
     ck_assert(!ebb_turn(&ebb, 100 * MB, 1000));
     ck_assert(!ebb_turn(&ebb, 94 * MB, 2000));
     ck_assert(ebb_turn(&ebb, 80 * MB, 3000));
-    ck_assert(!ebb_turn(&ebb, 80 * MB, 60000)); /* there is no more */
-    ck_assert(!ebb_turn(&ebb, 76 * MB, 61000));
-    ck_assert(ebb_turn(&ebb, 75 * MB, 62000));
+    ck_assert(ebb_turn(&ebb, 81 * MB, 60000)); /* once more */
+    ck_assert(!ebb_turn(&ebb, 81 * MB, 160000));
+    ck_assert(!ebb_turn(&ebb, 77 * MB, 161000));
+    ck_assert(ebb_turn(&ebb, 75 * MB, 162000));
 }
 END_TEST
 
@@ -33,6 +34,9 @@ START_TEST(it_is_not_done_all_the_time)
     ck_assert(!ebb_turn(&ebb, 100 * MB, now_ms + 1));
     ck_assert(!ebb_turn(&ebb, 10 * MB, now_ms + EBB_EVERY_MS - 1));
     ck_assert(ebb_turn(&ebb, 10 * MB, now_ms + EBB_EVERY_MS));
+    ck_assert(!ebb_turn(&ebb, 10 * MB, now_ms + 2 * EBB_EVERY_MS - 1));
+    ck_assert(ebb_turn(&ebb, 10 * MB, now_ms + 2 * EBB_EVERY_MS));
+    ck_assert(!ebb_turn(&ebb, 10 * MB, now_ms + 9 * EBB_EVERY_MS));
 }
 END_TEST
 

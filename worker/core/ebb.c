@@ -18,9 +18,11 @@ bool ebb_turn(struct ebb *ebb, size_t bytes, int64_t now_ms)
         ebb->most_bytes = bytes;
     }
     size_t less_bytes = ebb->most_bytes - bytes;
-    if (less_bytes < EBB_LEAST_BYTES || less_bytes < ebb->most_bytes / 16 || now_ms < ebb->next_ms) {
+    bool is_much = less_bytes >= EBB_LEAST_BYTES && less_bytes >= ebb->most_bytes / 16;
+    if ((!is_much && !ebb->is_due_again) || now_ms < ebb->next_ms) {
         return false;
     }
+    ebb->is_due_again = is_much;
     give_back();
     ebb->most_bytes = bytes;
     ebb->next_ms = now_ms + EBB_EVERY_MS;

@@ -18,6 +18,7 @@
 struct ebb {
     size_t most_bytes; /* since the last time */
     int64_t next_ms;
+    bool is_due_again; /* what the libraries held then is free a while later: once more */
 };
 
 /* Each turn, with what is in use now. True: it was time, and it was given back. */
