@@ -43,8 +43,9 @@ static int quota_of(const char *group)
     if (!fits || !read_line(path, line)) {
         return INT_MAX;
     }
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", group);
-    bool counts = read_line(path, period) && sscanf(line, "%lld", &quota_us) == 1 && sscanf(period, "%lld", &period_us) == 1;
+    fits = (size_t)snprintf(path, sizeof path, "%s/cpu.cfs_period_us", group) < sizeof path;
+    bool counts =
+        fits && read_line(path, period) && sscanf(line, "%lld", &quota_us) == 1 && sscanf(period, "%lld", &period_us) == 1;
     return counts ? whole_cpus(quota_us, period_us) : INT_MAX;
 }
 
