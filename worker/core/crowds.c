@@ -54,8 +54,8 @@ void crowds_deinit(struct crowds *crowds, int64_t now_ms)
 
 void crowds_join(struct crowds *crowds, struct job *job, struct gate *gate)
 {
-    job->begin->has_joined = true;
     pthread_mutex_lock(&crowds->lock);
+    job->begin->has_joined = true;
     if (job->begin->crowd == NULL) {
         job->begin->crowd = gate_hold(gate);
         list_push(&crowds->joined, &job->begin->crowd_node);
