@@ -468,6 +468,24 @@ START_TEST(a_job_that_did_not_come_to_go_on_keeps_its_checkpoint)
 }
 END_TEST
 
+/* Its poll URL is the last that it takes over. */
+START_TEST(a_run_that_lacked_memory_to_take_its_checkpoint_over_keeps_it)
+{
+    static const struct checkpoint found = {.invocation_id = "order-17", .run_id = "r-1", .poll_url = "u", .started_at_ms = 5};
+    struct job *job = job_at(assignment, 42);
+    accept_job(job, 6);
+    job->run.resumed = true;
+    awake_put(job->run.awake, &job->run.awake->poll_url, NULL);
+    job->begin->checkpoint = malloc(sizeof found);
+    *job->begin->checkpoint = found;
+    ledger_park(stage.ledger, job);
+    end_job(job);
+    reassign(8);
+    come(assignment, NULL);
+    assert_takes(42, "r-1");
+}
+END_TEST
+
 START_TEST(a_job_of_which_no_run_is_known_is_not_parked)
 {
     struct job *job = job_at(assignment, 42);
@@ -679,6 +697,7 @@ static void add_parking(TCase *tcase)
     tcase_add_test(tcase, a_parked_run_goes_on_when_its_partition_comes_back);
     tcase_add_test(tcase, parked_runs_come_out_in_the_order_of_their_offsets);
     tcase_add_test(tcase, a_job_that_did_not_come_to_go_on_keeps_its_checkpoint);
+    tcase_add_test(tcase, a_run_that_lacked_memory_to_take_its_checkpoint_over_keeps_it);
     tcase_add_test(tcase, a_job_of_which_no_run_is_known_is_not_parked);
     tcase_add_test(tcase, a_run_that_was_parked_twice_goes_on_from_the_later_time);
     tcase_add_test(tcase, a_run_that_comes_home_after_its_input_was_given_out_anew_is_not_parked);

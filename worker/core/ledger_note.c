@@ -95,7 +95,8 @@ void ledger_park(struct ledger *ledger, const struct job *job)
     char room[RUN_POLL_URL_BYTES];
     if (job->run.cycle.accepted) {
         of_run = describe(ledger, job, room);
-        checkpoint = &of_run;
+        bool lacked_memory = job->run.resumed && of_run.poll_url == NULL; /* to take over what it goes on from */
+        checkpoint = lacked_memory ? checkpoint : &of_run;
     }
     if (checkpoint == NULL || checkpoint->kind != CHECKPOINT_RUN || checkpoint->poll_url == NULL)
         return;
