@@ -248,6 +248,65 @@ START_TEST(what_a_run_resumed_from_may_be_freed_once_it_slept)
 }
 END_TEST
 
+static void with_late_id(struct rxp_http_plan *plan)
+{
+    plan->poll.url = "http://b.example/status";
+    plan->poll.url_has_run_id = false;
+    plan->run_id_path = NULL;
+    plan->late_run_id_path = "run";
+}
+
+/* It slept before, when there was none. */
+START_TEST(a_run_id_that_comes_late_is_kept)
+{
+    struct subject *subject = subject_new();
+    config.nap_least_ms = 0;
+    subject->timeout = "3600";
+    subject->shape = with_late_id;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, "");
+    begin(last());
+    answer(last(), 200, "{\"status\":\"running\"}");
+    ck_assert(sleeps(subject));
+    ck_assert_ptr_null(look_at(subject).run_id);
+    turn_at(now_ms + 5000);
+    begin(last());
+    answer(last(), 200, "{\"status\":\"running\",\"run\":\"r9\"}");
+    ck_assert(sleeps(subject));
+    ck_assert_str_eq(look_at(subject).run_id, "r9");
+    turn_at(now_ms + 5000);
+    begin(last());
+    answer(last(), 200, "{\"status\":\"completed\"}");
+    ck_assert_str_eq(subject->run_id, "r9");
+}
+END_TEST
+
+/* What a profile says is not packed with the message. */
+START_TEST(the_origin_of_a_profiles_url_is_kept)
+{
+    struct rxp_pair url = {"http.url", "http://p.example:81/{var.a}/runs?{var.a}"};
+    const struct rxp_defaults profile = {.name = "x", .metadata = &url, .n_metadata = 1};
+    struct subject *subject = subject_new();
+    config.nap_least_ms = 0;
+    subject->timeout = "3600";
+    subject->profile = &profile;
+    subject->metadata = ",\"var.a\":\"here\"";
+    kick_off(subject);
+    ck_assert_str_eq(look_at(subject).kickoff_url, "http://p.example:81/here/runs?here");
+    answer(last(), 200, "{\"status\":\"running\"}");
+    ck_assert(sleeps(subject));
+    ck_assert_str_eq(look_at(subject).kickoff_url, "http://p.example:81");
+    turn_at(now_ms + 5000);
+    ck_assert_str_eq(look_at(subject).kickoff_url, "http://p.example:81/here/runs?here");
+    begin(last());
+    answer(last(), 200, "{\"status\":\"on\"}"); /* written anew */
+    ck_assert(sleeps(subject));
+    ck_assert_str_eq(look_at(subject).kickoff_url, "http://p.example:81");
+}
+END_TEST
+
 /* ---- while it sleeps ---- */
 
 START_TEST(an_abandoned_run_ends_asleep_and_what_is_known_of_it_can_be_told)
@@ -377,6 +436,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_poll_url_that_a_header_named_is_kept);
     tcase_add_loop_test(tests, a_poll_url_stays_what_its_template_made_it, 0, COUNT(templates));
     tcase_add_test(tests, what_a_run_resumed_from_may_be_freed_once_it_slept);
+    tcase_add_test(tests, a_run_id_that_comes_late_is_kept);
+    tcase_add_test(tests, the_origin_of_a_profiles_url_is_kept);
     tcase_add_test(tests, an_abandoned_run_ends_asleep_and_what_is_known_of_it_can_be_told);
     tcase_add_test(tests, a_sleeping_run_whose_partition_has_gone_ends_asleep);
     tcase_add_loop_test(tests, a_sleeping_run_is_cancelled, 0, 2);

@@ -3,6 +3,7 @@
  * same. */
 
 #include "base/clock.h"
+#include "core/job.h"
 #include "engine/pool.h"
 #include "engine/query_part.h"
 #include "engine/runner.h"
@@ -275,12 +276,32 @@ static void take_mail(struct pool *pool)
     runner_command(&pool->runner, commands, world->now_ms);
 }
 
+/* By so many at least all naps of this world are smaller than their messages. A beginning is 150 and more. */
+#define SMALLER_BY_BYTES 260
+
+/* Who sleeps holds nothing of its beginning, and is charged for what it holds alone. */
+static void check_sleepers(const struct pool *pool)
+{
+    for (const struct list *node = pool->runner.runs.next; node != &pool->runner.runs; node = node->next) {
+        const struct run *run = list_entry(node, struct run, node);
+        const struct job *job = list_entry(run, struct job, run);
+        if (run->nap == NULL)
+            continue;
+        size_t bytes = job_bytes(job->n_tags, job->envelope_bytes);
+        if (job->begin != NULL || run->awake != NULL)
+            fail(-1, "a run sleeps with %s", run->awake != NULL ? "its awake" : "its beginning");
+        if (job->charged <= bytes || job->charged + SMALLER_BY_BYTES > bytes + job->value_bytes)
+            fail(-1, "a run that sleeps is charged %zu bytes beside its job's %zu", job->charged - bytes, bytes);
+    }
+}
+
 static void turn(struct pool *pool)
 {
     take_mail(pool);
     report(pool);
     while (runner_turn(&pool->runner, world->now_ms, 1000))
         continue;
+    check_sleepers(pool);
     begin_queued(pool);
 }
 

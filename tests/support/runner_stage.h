@@ -103,6 +103,7 @@ struct subject {
     const char *metadata; /* JSON of more http.* keys, with a leading comma, or "" */
     const char *timeout;  /* JSON */
     const char *poll_url_template;
+    const struct rxp_defaults *profile; /* whose http.url is its own; NULL: it has none, and says it itself */
     const char *id;
     const char *kind;
     atomic_int tenure;
@@ -207,16 +208,17 @@ static inline enum pool_prepared on_prepare(struct run *run, void *opaque)
     ck_assert_int_gt(asprintf(&text,
                               "{\"invocation_id\":\"%s\",\"runtime_name\":\"x\",\"runtime_kind\":\"%s\","
                               "\"working_directory\":\"/\",\"command\":[\"x\"],\"timeout_seconds\":%s,"
-                              "\"metadata\":{\"http.url\":\"http://b.example/runs\","
-                              "\"http.poll_url_template\":\"%s\","
+                              "\"metadata\":{%s\"http.poll_url_template\":\"%s\","
                               "\"http.poll_run_id_path\":\"id\",\"http.poll_status_path\":\"status\","
                               "\"http.poll_terminal_states\":\"completed,failed\"%s}}",
-                              subject->id, subject->kind, subject->timeout, subject->poll_url_template, subject->metadata),
+                              subject->id, subject->kind, subject->timeout,
+                              subject->profile == NULL ? "\"http.url\":\"http://b.example/runs\"," : "",
+                              subject->poll_url_template, subject->metadata),
                      0);
     struct awake *awake = run->awake;
     int parsed = rxp_invocation_parse(text, strlen(text), 1 << 20, &awake->parsed, &why);
     ck_assert_msg(parsed == 0, "%s", why.text);
-    ck_assert_msg(rxp_http_plan_make(awake->parsed, NULL, &awake->made, &why) == 0, "%s", why.text);
+    ck_assert_msg(rxp_http_plan_make(awake->parsed, subject->profile, &awake->made, &why) == 0, "%s", why.text);
     free(text);
     if (subject->shape != NULL) {
         subject->shape(&awake->made);
@@ -359,7 +361,7 @@ static inline const struct rxp_defaults *on_defaults(struct run *run, void *opaq
 {
     (void)opaque;
     waking = subject_of(run);
-    return NULL;
+    return waking->profile;
 }
 
 /* The plan that it wakes with has the same shape. */
