@@ -129,7 +129,8 @@ def sums(turns, names):
 def tables(bench, found, pinned):
     def row(name):
         turns = found[name]
-        return [name, spread(values(turns, "cpu_us")), spread(ratios(found, name, WITH_KAFKA, "cpu_us"), "{:.2f}"),
+        return [name, spread(values(turns, "cpu_us")),
+                *(spread(ratios(found, name, base, "cpu_us"), "{:.2f}") for base in (WITH_KAFKA, CURL)),
                 spread(in_requests(name), "{:.1f}"), spread(values(turns, "per_core"), "{:,.0f}"),
                 spread(values(turns, "rate"), "{:,.0f}"), spread(values(turns, "cores"), "{:.2f}")]
 
@@ -138,8 +139,8 @@ def tables(bench, found, pinned):
         return [ratio * REQUESTS for ratio in ratios(found, name, WRK, "cpu_us")] if WRK in found else []
     bench.table("CPU of an invocation (a kickoff, two polls): median (least to most) of the rounds; " + (
                     "one loop on one processor, broker and backend on the other" if pinned else "no processes pinned"),
-                ["", "CPU, µs", "of libcurl's and Kafka's", "in wrk's requests", "a second and core", "a second, measured",
-                 "cores busy"], [row(name) for name in found])
+                ["", "CPU, µs", "of libcurl's and Kafka's", "of libcurl's", "in wrk's requests", "a second and core",
+                 "a second, measured", "cores busy"], [row(name) for name in found])
     with_kafka = {name: [turn["by_thread"] | turn for turn in turns] for name, turns in found.items() if "by_thread" in turns[0]}
     bench.table("where it goes, by threads, and what the others take, µs: worker's main thread, a loop or libcurl's, librdkafka's",
                 ["", "main", "loop", "librdkafka", "the broker", "the backend"],

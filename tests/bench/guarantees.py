@@ -7,7 +7,7 @@ One worker with two loop threads takes COUNT (80,000) inputs that wait for it. I
 a group and topics of its own; a LOAD is `instant` (the kickoff's answer bears the outcome) or `polled` (the second poll's
 does). A rate is that of the results as a read_committed reader gets them, by the broker's clock. Processor time is what each
 process took, by result. How long they take: latency.py."""
-from bench import Bench, on_path, ratios, spread, values
+from bench import Bench, on_path, one_of, ratios, spread, values
 from gauge import reap
 from load import INSTANT, POLLED, Feeder, Work
 
@@ -49,12 +49,10 @@ def print_rates(bench, load, found):
 
 def main():
     bench = Bench("guarantees", __doc__, quick_rounds=1)
-    bench.parser.add_argument("loads", nargs="*", metavar="LOAD", help="instant, polled; both without one, with --quick polled")
+    bench.parser.add_argument("loads", nargs="*", metavar="LOAD", type=one_of(LOADS, "load"),
+                              help="instant, polled; both without one, with --quick polled")
     bench.parser.add_argument("--count", type=int, metavar="N", help="inputs of a turn (80,000; with --quick 3,000)")
     with bench.run() as arguments, bench.broker() as (cluster, broker_pid):
-        unknown = set(arguments.loads) - set(LOADS)
-        if unknown:
-            bench.parser.error(f"no load is called {', '.join(sorted(unknown))}; the loads are {', '.join(LOADS)}")
         count = arguments.count or (3000 if arguments.quick else 80000)
         feeder = Feeder(cluster)
         for load in arguments.loads or (["polled"] if arguments.quick else LOADS):

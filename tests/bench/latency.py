@@ -20,7 +20,7 @@ import json
 import threading
 import time
 
-from bench import Bench, on_path, quantiles, spread, values
+from bench import Bench, on_path, one_of, quantiles, spread, values
 from confluent_kafka import Consumer, TopicPartition
 from gauge import Others, reap
 from load import Feeder, Work, courses, record_file
@@ -139,13 +139,11 @@ def tables(bench, found, rates):
 
 def main():
     bench = Bench("latency", __doc__, rounds=3, quick_rounds=1)
-    bench.parser.add_argument("modes", nargs="*", metavar="MODE", help="all without one; with --quick checkpoints and exactly")
+    bench.parser.add_argument("modes", nargs="*", metavar="MODE", type=one_of(MODES, "mode"),
+                              help="all without one; with --quick checkpoints and exactly")
     bench.parser.add_argument("--rates", metavar="R[,R…]", help="10,500,3000; with --quick 10,500")
     bench.parser.add_argument("--seconds", type=float, metavar="S", help="of each rate; with --quick 1")
     with bench.run() as arguments, bench.broker() as (cluster, broker_pid):
-        unknown = set(arguments.modes) - set(MODES)
-        if unknown:
-            bench.parser.error(f"no mode is called {', '.join(sorted(unknown))}; the modes are {', '.join(MODES)}")
         modes = arguments.modes or (["checkpoints", "exactly"] if arguments.quick else list(MODES))
         rates = {int(word): arguments.seconds or (1 if arguments.quick else SECONDS.get(int(word), 10))
                  for word in (arguments.rates or ("10,500" if arguments.quick else "10,500,3000")).split(",")}

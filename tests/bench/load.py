@@ -173,9 +173,11 @@ class Work:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.onlooker.close()
         shutil.rmtree(self.profiles, ignore_errors=True)
+        if kind in (KeyboardInterrupt, SystemExit):
+            return  # the broker was interrupted as well, and is not waited for
         for topic in (self.inputs, self.results, self.checkpoints):
             if topic != self.checkpoints or self.cluster.topic_exists(topic):
                 self.cluster.delete_topic(topic)

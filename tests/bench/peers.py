@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 
-from bench import ROOT, Bench, NotHere, ratios, spread, values
+from bench import ROOT, Bench, NotHere, one_of, ratios, spread, values
 from gauge import Gauge, reap
 from load import Feeder, Work, on_path
 
@@ -216,13 +216,11 @@ def tell(bench, found, held):
 
 def main():
     bench = Bench("peers", __doc__, quick_rounds=1)
-    bench.parser.add_argument("names", nargs="*", metavar="NAME")
+    names = sorted({one.name for one in CONTESTANTS.values()})
+    bench.parser.add_argument("names", nargs="*", metavar="NAME", type=one_of(names, "peer"), help="all without one")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file; those who are started have it, too
-    names = {one.name for one in CONTESTANTS.values()}
     with bench.run() as arguments, bench.broker() as (cluster, _), Backend(threads=1) as backend:
-        if unknown := set(arguments.names) - names:
-            bench.parser.error(f"no peer is called {', '.join(sorted(unknown))}; they are: {', '.join(sorted(names))}")
         chosen = {title: one for title, one in CONTESTANTS.items()
                   if one.name == "worker" or not arguments.names or one.name in arguments.names}
         feeder, quick = Feeder(cluster), arguments.quick

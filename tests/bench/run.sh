@@ -50,9 +50,15 @@ for variable in "${!RXP_@}"; do
 done
 export LC_ALL=C.UTF-8
 
-if [[ -z ${RXP_BENCH_BUILD:-} ]]; then
-    export RXP_BENCH_BUILD=$root/build/bench
-    mkdir -p "$RXP_BENCH_BUILD"
+built=${RXP_BENCH_BUILD:-}
+export RXP_BENCH_BUILD=${built:-$root/build/bench}
+mkdir -p "$RXP_BENCH_BUILD"
+if [[ -z ${RXP_BENCH_LOCKED:-} ]]; then
+    exec {lock}>"$RXP_BENCH_BUILD/run.lock"
+    flock -n "$lock" || { say "it runs already, and two at a time would measure each other" && exit 1; }
+    export RXP_BENCH_LOCKED=1
+fi
+if [[ -z $built ]]; then
     install_packages "$RXP_BENCH_BUILD/packages.log" "${build_packages[@]}" "${bench_packages[@]}" || exit 1
     install_packages "$RXP_BENCH_BUILD/packages.log" "${optional_packages[@]}" || say "going on without"
     say "building build/bench"

@@ -3,8 +3,8 @@
 
     tests/bench/sleepers.py [--quick] [--runs N[,N…]] [--interval S] [--checkpoints] [--rounds N] [--json FILE]
 
-So many runs (1,000, 100,000 and 1,000,000; with --quick 1,000 and 20,000) lie in 96 partitions of one worker with two loop
-threads, each polled every 2, 60 or 600 s (quick: 2 and 10), without jitter. They are brought in at an even pace over one such
+So many runs (1,000, 100,000 and 1,000,000; with --quick 1,000 and 10,000) lie in 96 partitions of one worker with two loop
+threads, each polled every 2, 60 or 600 s (quick: 2 and 5), without jitter. They are brought in at an even pace over one such
 interval, so that their polls come evenly as well: filling takes 2 s, 1 minute, 10 minutes. Then:
 
     memory     resident, now, less what the same worker had before the first of them and after 200 invocations, by run
@@ -14,8 +14,9 @@ interval, so that their polls come evenly as well: filling takes 2 s, 1 minute, 
                invocations a second beside, and a saturating load beside
     beside     from when a message was sent to when its kickoff came to the backend, for new runs, 20 a second
 
-And with one of the sizes (--beside N: 100,000, quick 20,000): CPU by invocation of a saturating load (see load.py), in turn of that
-worker and of one that has no runs that wait: all of it, and less that of the sleepers' polls in that time, at the price above."""
+And with one of the sizes (--beside N: 100,000, quick 10,000): CPU by invocation of a saturating load (see load.py), in turn of that
+worker and of one that has no runs that wait: all of it, and less that of the sleepers' polls in that time, at the price above, or at
+that of a request of the load, its loops' CPU alone, where that is less: requests that come thickly share their wakes."""
 import contextlib
 import sys
 import time
@@ -30,7 +31,7 @@ from child import wait_until  # noqa: E402
 from worker import Backend  # noqa: E402
 
 PARTITIONS = 96
-INTERVALS = {1000: 2, 20000: 10, 100000: 60, 1000000: 600}
+INTERVALS = {1000: 2, 10000: 5, 100000: 60, 1000000: 600}
 NEW_FIRST, ALONE_FIRST = 60000000, 80000000  # numbers of the runs that come beside, and of the other worker's
 LOAD_PER_SECOND = 1000
 WARM = 1000
@@ -147,8 +148,6 @@ class Scene:
         figures = work.measure(child, count, WARM, {"broker": self.broker_pid}, {"polls": lambda: self.stats()["polls"]})
         # The load's invocations are two polls each; what is more came of those that sleep.
         figures["sleepers_polls"] = figures.pop("polls") - POLLED["polls"] * count
-        of_sleepers = figures["sleepers_polls"] * self.figures["poll_us"] if child is self.worker else 0
-        figures["net_us"] = figures["cpu_us"] - of_sleepers / count
         return figures
 
     def end(self):
@@ -175,6 +174,16 @@ class Scene:
                                                if name in self.probes)
 
 
+def take_polls_off(found, alone_us, count):
+    """net_us: CPU of an invocation without that of the sleepers' polls. alone_us: a poll's, with nothing beside it."""
+    price = {turn["round"]: min(alone_us, sum(us for name, us in turn["by_thread"].items() if name.startswith("rxp-loop")) /
+                                (1 + POLLED["polls"])) for turn in found[WITHOUT]}
+    for turn in found[WITHOUT]:
+        turn["net_us"] = turn["cpu_us"]
+    for turn in found[BESIDE]:
+        turn["net_us"] = turn["cpu_us"] - turn["sleepers_polls"] * price[turn["round"]] / count
+
+
 def measure(bench, arguments, feeder, broker_pid, runs):
     """Its figures, and those of the rounds that compare it with a worker that has none (None: there were none)."""
     found = None
@@ -194,6 +203,7 @@ def measure(bench, arguments, feeder, broker_pid, runs):
             found = bench.rounds({WITHOUT: lambda: scene.saturate(scene.alone, scene.other, count),
                                   BESIDE: lambda: scene.saturate(scene.new, scene.worker, count)},
                                  arguments.rounds, f"saturated beside {runs}")
+            take_polls_off(found, scene.figures["poll_us"], count)
         tell("the worker is stopped, and the backend's record is read")
         scene.end()
     return scene.figures, found
@@ -219,15 +229,15 @@ def tables(bench, found):
 
 def main():
     bench = Bench("sleepers", __doc__, rounds=5, quick_rounds=1)
-    bench.parser.add_argument("--runs", metavar="N[,N…]", help="1000,100000,1000000; with --quick 1000,20000")
+    bench.parser.add_argument("--runs", metavar="N[,N…]", help="1000,100000,1000000; with --quick 1000,10000")
     bench.parser.add_argument("--interval", type=float, metavar="S", help="seconds between two polls of a run")
     bench.parser.add_argument("--checkpoints", action="store_true", help="with checkpoints")
     bench.parser.add_argument("--beside", type=int, metavar="N", help="which of the sizes a load is measured beside; 0: none")
     with bench.run() as arguments, bench.broker() as (cluster, broker_pid):
-        usual = "1000,20000" if arguments.quick else "1000,100000,1000000"
+        usual = "1000,10000" if arguments.quick else "1000,100000,1000000"
         sizes = [int(word) for word in (arguments.runs or usual).split(",")]
         if arguments.beside is None:
-            arguments.beside = 20000 if arguments.quick else 100000
+            arguments.beside = 10000 if arguments.quick else 100000
         bench.figures |= {"checkpoints": arguments.checkpoints, "sizes": [], "threads": 2, "partitions": PARTITIONS}
         feeder = Feeder(cluster)
         for runs in sizes:

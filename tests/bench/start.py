@@ -40,7 +40,7 @@ def turn(feeder, options):
 
 
 def main():
-    bench = Bench("start", __doc__)
+    bench = Bench("start", __doc__, quick_rounds=1)
     with bench.run() as arguments, bench.broker() as (cluster, _):
         feeder = Feeder(cluster)
         turn(feeder, {"checkpoints": True})  # the broker's own first of everything

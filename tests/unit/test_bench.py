@@ -5,8 +5,10 @@ import io
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
+import time
 import types
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -14,6 +16,7 @@ sys.path[:0] = [str(ROOT / "tests/bench"), str(ROOT / "tests/whole")]
 
 import bench  # noqa: E402
 import growth  # noqa: E402
+import sleepers  # noqa: E402
 from bench import Bench, NotHere, quantiles, ratios, spread, values  # noqa: E402
 from child import Child  # noqa: E402
 from gauge import Gauge, Others, Usage, family_seconds, machine_seconds, pin, reap  # noqa: E402
@@ -158,6 +161,17 @@ def _():
     equal(round(growth.slope([(2, 3), (8, 6)]), 6), 0.5)
 
 
+@test("polls of those that sleep are taken off at the lower of two prices, in the round's own money")
+def _():
+    without = [{"round": n, "cpu_us": 90.0, "by_thread": {"rxp-loop-0_us": loop, "rxp-loop-1_us": 30.0, "rdk:main_us": 9.0}}
+               for n, loop in enumerate((30.0, 90.0))]
+    beside = [{"round": n, "cpu_us": 150.0, "by_thread": {}, "sleepers_polls": 2000} for n in (1, 0)]
+    found = {sleepers.WITHOUT: without, sleepers.BESIDE: beside}
+    sleepers.take_polls_off(found, 25.0, 1000)
+    equal([turn["net_us"] for turn in without], [90.0, 90.0])
+    equal([turn["net_us"] for turn in beside], [100.0, 110.0])
+
+
 @test("each origin of a backend is a name of this machine's own, at its port")
 def _():
     equal(growth.origins(BACKEND, 1), BACKEND)
@@ -185,6 +199,7 @@ def _():
     found = {"mine": [{"round": 0, "x": 2}, {"round": 2, "x": 9}], "base": [{"round": 2, "x": 3}, {"round": 0, "x": 4},
                                                                            {"round": 1, "x": 1}]}
     equal(ratios(found, "mine", "base", "x"), [0.5, 3.0])
+    equal((ratios(found, "mine", "absent", "x"), ratios(found, "absent", "base", "x")), ([], []))
 
 
 def run_bench(contestants, words, rounds=3):
@@ -261,7 +276,38 @@ def _():
                 with trial.run(["--json", file.name]) as arguments:
                     trial.rounds({"a": failing}, arguments.rounds)
         raises(AssertionError, run, "the second turn fails")
-        equal(len(json.loads(pathlib.Path(file.name).read_text(encoding="utf-8"))["turns"]["a"]), 1)
+        left = json.loads(pathlib.Path(file.name).read_text(encoding="utf-8"))
+        equal((len(left["turns"]["a"]), left["unfinished"]), (1, "the second turn fails"))
+
+
+@test("who is told to stop leaves in order: what is measured by then is in the file, and what was begun is ended")
+def _():
+    ended = []
+
+    def run():
+        with trial.run(["--json", file.name]), contextlib.closing(types.SimpleNamespace(close=lambda: ended.append(1))):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+    trial = Bench("x", "")
+    with tempfile.NamedTemporaryFile() as file:
+        raises(SystemExit, run, "143")
+        equal((ended, json.loads(pathlib.Path(file.name).read_text(encoding="utf-8"))["unfinished"]), ([1], "143"))
+    equal(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+
+
+@test("a word that is none is told before anything begins, with those that are")
+def _():
+    told = io.StringIO()
+    trial = Bench("x", "")
+    trial.parser.add_argument("words", nargs="*", type=bench.one_of({"a": 1, "b": 2}, "letter"))
+
+    def run(*words):
+        with tempfile.NamedTemporaryFile() as file, contextlib.redirect_stderr(told):
+            with trial.run([*words, "--json", file.name]) as arguments:
+                return arguments.words
+    equal((run(), run("b", "a")), ([], ["b", "a"]))
+    raises(SystemExit, lambda: run("a", "c"), "2")
+    holds(told.getvalue(), "there is no letter 'c'; there are a, b")
 
 
 @test("a turn beside which others were busy is named")
