@@ -1,7 +1,7 @@
 /* pool: N event-loop threads that between them carry every run's cycle.
  *
  * Each loop has its own epoll, timers and curl multi handle; a run stays on the loop that it was given to. A run
- * between polls is a struct and a timer.
+ * that rests between polls sleeps (nap.h): it is a struct, a timer, and a small block.
  *
  * What the tenure of a run says, as soon as its loop has seen it (at the next request, or at the next pool_sweep):
  *   HELD    it goes on.
