@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "core/job.h"
+#include "engine/awake.h"
 #include "engine/pool.h"
 #include "engine/query_part.h"
 #include "engine/runner.h"
@@ -285,6 +286,8 @@ static void check_sleepers(const struct pool *pool)
     for (const struct list *node = pool->runner.runs.next; node != &pool->runner.runs; node = node->next) {
         const struct run *run = list_entry(node, struct run, node);
         const struct job *job = list_entry(run, struct job, run);
+        if (run->cycle.accepted && !run->resumed && run->awake != NULL && run->awake->poll_url != NULL && job->begin != NULL)
+            fail(-1, "a run whose kickoff was accepted holds its beginning");
         if (run->nap == NULL)
             continue;
         size_t bytes = job_bytes(job->n_tags, job->envelope_bytes);

@@ -127,9 +127,11 @@ static void answer(struct transfer *transfer, int64_t now_ms)
 /* What befalls it, beside the want of memory. */
 enum course { UNDISTURBED, RESUMED, CANCELLED_EARLY, CANCELLED_LATE };
 static enum course course;
+static bool has_secret = true; /* else nothing is asked for between its preparation and its first poll */
 
 static const struct run_resume resume = {.run_id = "r-1", .prepared_id = "c-1", .poll_url = "http://h/by/c-1",
                                          .started_at_ms = 1, .deadline_at_ms = INT64_C(1) << 50, .polls = 7};
+static struct run_resume resumes_from; /* gone once it slept */
 
 static struct run run;
 static int ended;
@@ -139,15 +141,28 @@ static enum pool_prepared on_prepare(struct run *prepared, void *opaque)
     (void)opaque;
     struct rxp_refusal why = {RXP_OK, ""};
     struct awake *awake = prepared->awake;
-    int parsed = rxp_invocation_parse(message, sizeof message - 1, 1 << 20, &awake->parsed, &why);
+    static const char secret[] = "${secret:K}";
+    char text[sizeof message];
+    memcpy(text, message, sizeof text);
+    if (!has_secret)
+        memset(strstr(text, secret), 'x', sizeof secret - 1);
+    int parsed = rxp_invocation_parse(text, sizeof text - 1, 1 << 20, &awake->parsed, &why);
     if (parsed != 0 || rxp_http_plan_make(awake->parsed, NULL, &awake->made, &why) != 0) {
         scarce_must(rxp_lacked_memory(&why));
         return POOL_NOT_NOW;
     }
     awake->invocation = awake->parsed;
     awake->plan = &awake->made;
-    awake->resume = course == RESUMED ? &resume : NULL;
+    resumes_from = resume;
+    awake->resume = course == RESUMED ? &resumes_from : NULL;
     return POOL_PREPARED;
+}
+
+static void on_slept(struct run *slept, void *opaque)
+{
+    (void)opaque;
+    scarce_must(slept == &run);
+    resumes_from = (struct run_resume){.run_id = "gone", .prepared_id = "gone", .poll_url = "http://h/gone"};
 }
 
 static void on_ended(struct run *over, void *opaque)
@@ -159,7 +174,7 @@ static void on_ended(struct run *over, void *opaque)
     scarce_must(kickoffs_sent == 0 || run_was_begun(over));
 }
 
-static const struct pool_hooks hooks = {.prepare = on_prepare, .ended = on_ended};
+static const struct pool_hooks hooks = {.prepare = on_prepare, .slept = on_slept, .ended = on_ended};
 
 static void must_have_ended_truly(bool failed)
 {
@@ -170,6 +185,7 @@ static void must_have_ended_truly(bool failed)
     bool is_cancelled = course == CANCELLED_EARLY || course == CANCELLED_LATE;
     ck_assert(failed || outcome->status == (is_cancelled ? RXP_STATUS_CANCELLED : RXP_STATUS_SUCCEEDED));
     ck_assert(course != RESUMED || kickoffs_sent == 0);
+    ck_assert(course != RESUMED || outcome->error != RXP_ERROR_POLL_URL_MISSING); /* it was known all the time */
     ck_assert((outcome->status == RXP_STATUS_SUCCEEDED) == (outcome->error == RXP_OK));
     if (outcome->status == RXP_STATUS_SUCCEEDED) {
         ck_assert(run.awake->result != NULL ? strcmp(run.awake->result, "[1,2]") == 0 : run.result_truncated);
@@ -242,8 +258,21 @@ static void live(long n, long failures)
 START_TEST(a_run_ends_truly_whatever_memory_fails_it)
 {
     course = (enum course)_i;
+    has_secret = true;
     log_set_level(LOG_ERROR);
     ck_assert_int_gt(scarce_try(live), 20);
+}
+END_TEST
+
+/* It must not sleep before it has taken all over from what it resumed: a few failures in a row, and then memory to sleep. */
+START_TEST(a_run_that_goes_on_knows_where_whatever_memory_fails_it)
+{
+    course = RESUMED;
+    has_secret = false;
+    log_set_level(LOG_ERROR);
+    for (long n = 1; n <= 40; n++) {
+        live(n, _i);
+    }
 }
 END_TEST
 
@@ -252,6 +281,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("scarcity_run");
     TCase *tcase = tcase_create("run");
     tcase_add_loop_test(tcase, a_run_ends_truly_whatever_memory_fails_it, UNDISTURBED, CANCELLED_LATE + 1);
+    tcase_add_loop_test(tcase, a_run_that_goes_on_knows_where_whatever_memory_fails_it, 2, 8);
     suite_add_tcase(suite, tcase);
     return suite;
 }

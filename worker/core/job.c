@@ -89,9 +89,11 @@ struct job *job_new(struct slabs *slabs, struct assignment *assignment, const rd
     return job;
 }
 
+/* It is in nobody's list, and nobody writes for it. */
 static void begin_free(struct job_begin *begin)
 {
     if (begin != NULL) {
+        assert(begin->intent == NULL && begin->crowd == NULL && list_is_empty(&begin->permit_node));
         free(begin->checkpoint);
         free(begin->value);
         free(begin);
@@ -128,7 +130,6 @@ void job_drop_begin(struct job *job)
 {
     struct job_begin *begin = job->begin;
     if (begin != NULL) {
-        assert(begin->intent == NULL && begin->crowd == NULL && list_is_empty(&begin->permit_node));
         job->begin = NULL;
         begin_free(begin);
     }
