@@ -221,7 +221,7 @@ def _():
     stage.on("/old", answer(202, '{"id":"1"}'))
     stage.on("/old/1", status)
     keys = {"http.poll_run_id_path": "id", "http.poll_status_path": "status", "http.poll_terminal_states": "completed",
-            "http.poll_interval_seconds": "0.1"}
+            "http.poll_interval_seconds": "1.1"}  # so that it sleeps in between
 
     def slow(path):
         return {"metadata": {"http.url": stage.url(path), "http.poll_url_template": stage.url(path + "/{run_id}"), **keys}}

@@ -22,8 +22,9 @@ def span_of(parent):
 
 
 def staged(name, stage, **metadata):
+    """Polled so seldom that it sleeps in between."""
     return invocation(name, stage, http_url=stage.url("/runs"), http_poll_url_template=stage.url("/status"),
-                      http_poll_run_id_path=None, http_poll_interval_seconds="0.2", **metadata)
+                      http_poll_run_id_path=None, http_poll_interval_seconds="1.1", **metadata)
 
 
 def says(status):
