@@ -264,9 +264,12 @@ static void begin_queued(struct pool *pool)
 {
     struct list due;
     list_init(&due);
-    list_splice(&due, &pool->queued);
+    for (size_t i = 0; i < world->plan.begins && !list_is_empty(&pool->queued); i++)
+        list_push(&due, list_shift(&pool->queued));
     while (!list_is_empty(&due))
         begin(list_entry(list_shift(&due), struct transfer, node));
+    if (!list_is_empty(&pool->queued))
+        wake(pool);
 }
 
 static void take_mail(struct pool *pool)
@@ -354,8 +357,8 @@ void pool_free(struct pool *pool)
     take_mail(pool);
     while (runner_turn(&pool->runner, world->now_ms, 1000))
         continue;
+    runner_deinit(&pool->runner); /* errands may be queued until then */
     assert(list_is_empty(&pool->queued) && list_is_empty(&pool->answered));
-    runner_deinit(&pool->runner);
     gates_free(pool->config.gates);
     happen_not(&pool->loop);
     free(pool);

@@ -198,6 +198,9 @@ void plan_make(struct plan *plan)
         make_noted(plan);
     static const int64_t naps[] = {0, 1000, INT64_MAX};
     plan->nap_least_ms = naps[draw(0, 2)];
+    static const size_t seats[] = {0, 1, 1, 2};
+    plan->line_seats = seats[draw(0, 3)];
+    plan->begins = likely(50) ? 1000 : (size_t)draw(1, 3);
 }
 
 struct input *plan_input_at(struct plan *plan, int32_t partition, int64_t offset)

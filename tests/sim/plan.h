@@ -102,6 +102,8 @@ struct plan {
     int waits;        /* percent of polls, and of prepare calls, that are answered with Retry-After */
     int moves;        /* percent of polls that say where the run is polled from now on */
     int64_t nap_least_ms; /* see pool.h */
+    size_t line_seats;    /* the same */
+    size_t begins;        /* requests that leave the queue in one turn of the loop */
     int slow;         /* percent of what goes over the network that takes long */
     size_t result_max_bytes; /* of the results topic; 0: none is refused */
 };

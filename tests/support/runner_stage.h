@@ -17,10 +17,15 @@
 
 #define COUNT(rows) (int)(sizeof(rows) / sizeof((rows)[0]))
 #define SLICE_MS 1000
+#ifndef MAX_TRANSFERS
 #define MAX_TRANSFERS 64
+#endif
 /* The tests are built twice: here no run sleeps, and with 0 every one that can. */
 #ifndef STAGE_NAP_LEAST_MS
 #define STAGE_NAP_LEAST_MS INT64_MAX
+#endif
+#ifndef STAGE_LINE_SEATS
+#define STAGE_LINE_SEATS 0
 #endif
 
 /* ---- a transport that the test answers for ---- */
@@ -456,6 +461,7 @@ static inline void setup(void)
         .max_result_bytes = 16,
         .origin_max_connections = 64,
         .nap_least_ms = STAGE_NAP_LEAST_MS,
+        .line_seats = STAGE_LINE_SEATS,
         .metrics = metrics_new(NULL, 0),
     };
     now_ms = 1000000;

@@ -9,6 +9,7 @@
 
 /* To wake costs a run 1 to 2 us, a poll 30 to 55: what is polled oftener than this is no memory worth that. */
 #define NAP_LEAST_MS 1000
+#define LINE_SEATS 256 /* several times what a loop begins in a turn */
 
 #define THREADS_BY_DEFAULT_AT_MOST 4
 
@@ -180,6 +181,7 @@ void settings_pool(const struct options *options, const struct egress *egress, c
         .poll_timeout_ms = options_ms(options, "poll-timeout-seconds"),
         .poll_min_interval_ms = options_int(options, "poll-min-interval-ms"),
         .nap_least_ms = NAP_LEAST_MS,
+        .line_seats = LINE_SEATS,
         .poll_jitter = options_decimal(options, "poll-jitter"),
         .poll_max_failures = (int)options_int(options, "poll-max-failures"),
         .kickoff_max_retries = (int)options_int(options, "kickoff-max-retries"),

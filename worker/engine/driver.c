@@ -60,6 +60,9 @@ struct cycle_action driver_step(struct run *run, struct cycle_event event, int64
 {
     const struct cycle_config config = driver_config(run, now_ms);
     struct cycle_action action = cycle_step(&run->cycle, &config, event, now_ms);
+    if (run->cycle.state != CYCLE_POLL || run->asking) {
+        line_leave(run);
+    }
     driver_follow_phase(run->runner, run);
     return action;
 }
@@ -114,6 +117,7 @@ static void end(struct runner *runner, struct run *run, int64_t now_ms)
         let_go(runner, run, now_ms);
     }
     heap_clear(&runner->timers, &run->timer);
+    line_leave(run);
     list_remove(&run->node);
     runner->n_runs--;
     roll_remove(&runner->roll, run);
@@ -313,8 +317,30 @@ static bool rouse(struct run *run, int64_t now_ms)
     return false;
 }
 
+static bool is_due_to_poll(const struct run *run, int64_t now_ms)
+{
+    const struct cycle *cycle = &run->cycle;
+    return cycle->state == CYCLE_REST && cycle->next == CYCLE_POLL && now_ms >= cycle->rest_until_ms &&
+           now_ms < cycle_until_ms(cycle) && !run->cancelled;
+}
+
+/* Nothing but its deadline wakes it before its turn. May put it to sleep. */
+static void stand_in_line(struct run *run, int64_t now_ms)
+{
+    int64_t until_ms = cycle_until_ms(&run->cycle);
+    driver_set_wake(run, until_ms);
+    driver_follow_phase(run->runner, run);
+    if (run->awake != NULL) {
+        (void)nap_fall(run, until_ms, now_ms);
+    }
+}
+
 void driver_wake(struct run *run, int64_t now_ms)
 {
+    if (is_due_to_poll(run, now_ms) && !line_enter(run)) {
+        stand_in_line(run, now_ms);
+        return;
+    }
     if (!rouse(run, now_ms)) {
         return;
     }

@@ -23,7 +23,7 @@ static enum metric_phase phase_of(const struct run *run, enum cycle_state state)
     case CYCLE_KICKOFF:
         return phase_of_start(run, METRIC_PHASE_KICKOFF);
     case CYCLE_REST:
-        return run->cycle.next == CYCLE_POLL ? METRIC_PHASE_WAIT : phase_of(run, run->cycle.next);
+        return run->cycle.next == CYCLE_POLL && run->line == 0 ? METRIC_PHASE_WAIT : phase_of(run, run->cycle.next);
     case CYCLE_POLL:
         return METRIC_PHASE_POLL;
     case CYCLE_FETCH:

@@ -157,6 +157,7 @@ static void want(struct run *run, int64_t now_ms)
     if (!is_look && max_wait_ms > 0 && late_ms > now_ms && late_ms < wake_at_ms) {
         wake_at_ms = late_ms;
     }
+    line_leave(run); /* others may have theirs */
     list_push(&runner->wanting, &run->awake->held_node);
     driver_set_wake(run, wake_at_ms);
 }

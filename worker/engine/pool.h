@@ -54,6 +54,8 @@ struct pool_config {
     struct secrets *secrets;     /* the same; NULL: none */
     struct metrics *metrics;     /* the same; NULL: nothing is counted */
     int64_t nap_least_ms; /* a run that rests so long before a poll sleeps (nap.h); INT64_MAX: none does */
+    size_t line_seats; /* so many polls of a loop to one origin may wait there for a place: runs that are due then do not wake
+                        * for it (line.h); 0: any number */
     bool resumable;              /* somebody keeps what run_note says of accepted runs, and will go on with them */
 };
 

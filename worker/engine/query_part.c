@@ -27,7 +27,8 @@ int query_key_compare(const struct query_key *a, const struct query_key *b)
 
 static void fill_row(const struct run *run, int64_t mono_ms, int64_t wall_ms, struct query_row *row)
 {
-    bool is_waiting = (run->awake == NULL || run->awake->transfer == NULL) && timer_is_set(&run->timer);
+    bool is_queued = run->line != 0 || (run->awake != NULL && run->awake->transfer != NULL);
+    bool is_waiting = !is_queued && timer_is_set(&run->timer);
     bool has_deadline = run->cycle.deadline_ms != CLOCK_NEVER;
     struct run_peek peek;
     run_look(run, &peek);

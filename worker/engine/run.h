@@ -69,7 +69,9 @@ struct run {
     bool abandoned : 1;
     unsigned phase : 4;     /* enum metric_phase, as it is counted; METRIC_PHASE_N: it is not. The driver's (driver_metrics.c); but an owner that
                              * counts it before pool_submit says so here, and one that frees it takes away what it finds */
+    bool is_seated : 1; /* in its line: its poll may go. Else it waits there */
     enum rxp_id_fault run_id_fault : 8; /* why the last run id that was named did not serve */
+    uint16_t line; /* the number of the one that it is in; 0: none (line.h) */
     int noted_s;   /* monotonic: when its owner was told last; 0: never */
     uint32_t slot; /* its place in the roll */
     struct timer timer;

@@ -116,7 +116,11 @@ static void tell(struct runner *runner, struct run *run, unsigned commands, int6
         take(runner, run, now_ms);
         return;
     }
-    list_push(is_new ? &runner->backlog : &runner->runs, &run->node);
+    if (line_has_waiting(run)) {
+        line_take_back(run);
+    } else {
+        list_push(is_new ? &runner->backlog : &runner->runs, &run->node);
+    }
     bool may_end = (commands & (RUNNER_SWEEP | RUNNER_PARK)) != 0;
     if ((commands & RUNNER_ABANDON) != 0 || (may_end && driver_must_end(runner, run))) {
         driver_abandon(runner, run, now_ms);
@@ -190,6 +194,7 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms)
     list_splice(&runner->walk, &runner->resting);
     list_splice(&runner->walk, &runner->backlog);
     list_splice(&runner->walk, &runner->runs);
+    lines_walk(runner);
 }
 
 /* ---- walks along the roll ---- */
@@ -303,6 +308,18 @@ static bool serve_timers(struct runner *runner, int64_t now_ms, int64_t slice_ms
     return false;
 }
 
+static void serve_lines(struct runner *runner, int64_t now_ms, int64_t slice_ms)
+{
+    struct slice slice = slice_begin(slice_ms);
+    struct run *run;
+    while ((run = lines_next(runner)) != NULL) {
+        driver_wake(run, now_ms);
+        if (slice_is_over(&slice)) {
+            break;
+        }
+    }
+}
+
 static bool serve_backlog(struct runner *runner, int64_t now_ms, int64_t slice_ms)
 {
     struct slice slice = slice_begin(slice_ms);
@@ -319,6 +336,7 @@ static bool serve_backlog(struct runner *runner, int64_t now_ms, int64_t slice_m
 bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms)
 {
     bool more = serve_timers(runner, now_ms, slice_ms);
+    serve_lines(runner, now_ms, slice_ms);
     if (serve_walk(runner, now_ms, slice_ms)) {
         more = true; /* first what is to be stopped, then what is to be started */
     } else {
@@ -327,13 +345,13 @@ bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms)
     }
     more = serve_roll(runner, now_ms, slice_ms) || more;
     errands_turn(&runner->errands, now_ms);
-    return more;
+    return more || lines_have_next(runner->lines);
 }
 
 int64_t runner_next_ms(const struct runner *runner)
 {
     int64_t errand_ms = errands_next_ms(&runner->errands);
-    int64_t next_ms = heap_next_ms(&runner->timers);
+    int64_t next_ms = lines_have_next(runner->lines) ? INT64_MIN : heap_next_ms(&runner->timers);
     if (!list_is_empty(&runner->resting) && runner->rest_until_ms < next_ms) {
         next_ms = runner->rest_until_ms;
     }
@@ -383,6 +401,7 @@ void runner_deinit(struct runner *runner)
     awakes_deinit(&runner->awakes);
     slabs_release(runner->naps);
     errands_deinit(&runner->errands);
+    lines_free(runner->lines);
     aims_deinit(&runner->aims);
     heap_deinit(&runner->timers);
 }

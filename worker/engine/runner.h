@@ -2,15 +2,16 @@
  * the driver sees to.
  *
  * Owned by one loop thread (its counts may be read by any); knows neither curl nor epoll. Time is an argument, so that
- * tests have their own. A run is in one of four lists:
+ * tests have their own. A run is in one of four lists, or a line:
  *
  *   runner_add ──> backlog ── taken: prepared, started ──> runs ── ended ──> its owner's again
  *                     ^ └── no memory ──> resting ─┐
  *                     └──────── a while later ─────┘
  *
- * and all of these pass through the fourth, `walk`, when a command concerns every run. Beside that, those whose kickoff
- * waits for its permit are in `held`, and those whose request waits for a token in `wanting`. Long work (backlog, due timers, walk) is done in slices, so that ten thousand
- * runs at once do not spoil the deadlines of others. What is still to be done at backends for runs that have ended are its
+ * and all of these pass through the fourth, `walk`, when a command concerns every run. A started one may stand in a line
+ * instead (line.h). Beside that, those whose kickoff waits for its permit are in `held`, and those whose request waits for a
+ * token in `wanting`. Long work (backlog, due timers, lines, walk) is done in slices, so that ten thousand runs at once do not
+ * spoil the deadlines of others. What is still to be done at backends for runs that have ended are its
  * errands. */
 #ifndef RXP_ENGINE_RUNNER_H
 #define RXP_ENGINE_RUNNER_H
@@ -20,6 +21,7 @@
 #include "engine/aim.h"
 #include "engine/awake.h"
 #include "engine/errand.h"
+#include "engine/line.h"
 #include "engine/pool.h"
 #include "engine/roll.h"
 #include "engine/transport.h"
@@ -62,8 +64,9 @@ struct runner {
     struct errands errands;
     struct awakes awakes;
     struct slabs *naps; /* NULL: none has slept yet */
-    struct aims aims; /* of departures: nothing is sent there */
-    size_t n_runs; /* in all four */
+    struct aims aims; /* of departures and lines: nothing is sent there */
+    struct lines *lines; /* NULL: none was needed yet */
+    size_t n_runs; /* in all of them */
     struct roll roll; /* all of them, but one that there was no memory for before it is prepared */
     enum runner_walk { RUNNER_WALKS_NOT, RUNNER_WALKS_TO_ASK, RUNNER_WALKS_FOR_QUERY } walks;
     bool is_asked;      /* another walk to ask is due */
@@ -104,9 +107,10 @@ void runner_command(struct runner *runner, unsigned commands, int64_t now_ms);
 /* Takes the part, and ends it: after a walk, or as unanswered where there are many already. */
 void runner_query(struct runner *runner, struct query_part *part);
 
-/* Due timers, then commands, then the backlog, each for about slice_ms; then a walk along the roll, for 1 ms at most; then errands. True where one of them has more to do now. */
+/* Due timers, then who is next in the lines, then commands, then the backlog, each for about slice_ms; then a walk along the
+ * roll, for 1 ms at most; then errands. True where one of them has more to do now. */
 bool runner_turn(struct runner *runner, int64_t now_ms, int64_t slice_ms);
-/* When the earliest timer, or an errand, is due. */
+/* When the earliest timer, or an errand, is due; INT64_MIN: somebody is next in a line. */
 int64_t runner_next_ms(const struct runner *runner);
 
 #endif

@@ -14,6 +14,7 @@
 #define WALL_MS INT64_C(1750000000000)
 #define SLICE_MS 600000 /* never over */
 #define NAP_LEAST_MS 1000
+#define LINE_SEATS 256
 #define INTERVAL_MS 5000 /* of polls between which a run sleeps */
 
 /* ---- a transport that has one request at most ---- */
@@ -110,6 +111,7 @@ static void prepare_runner(int64_t poll_min_interval_ms)
                                   .poll_timeout_ms = 30000,
                                   .poll_min_interval_ms = poll_min_interval_ms,
                                   .nap_least_ms = NAP_LEAST_MS,
+                                  .line_seats = LINE_SEATS,
                                   .poll_max_failures = 5,
                                   .kickoff_max_retries = 3,
                                   .max_response_bytes = 1 << 20,
