@@ -3,8 +3,8 @@
 
     tests/bench/sleepers.py [--quick] [--runs N[,N…]] [--interval S] [--checkpoints] [--rounds N] [--json FILE]
 
-So many runs (1,000, 100,000 and 1,000,000; with --quick 1,000 and 10,000) lie in 96 partitions of one worker with two loop
-threads, each polled every 2, 60 or 600 s (quick: 2 and 5), without jitter. They are brought in at an even pace over one such
+So many runs (1,000, 100,000 and 1,000,000; with --quick 10,000) lie in 96 partitions of one worker with two loop
+threads, each polled every 2, 60 or 600 s (quick: 5), without jitter. They are brought in at an even pace over one such
 interval, so that their polls come evenly as well: filling takes 2 s, 1 minute, 10 minutes. Then:
 
     memory     resident, now, less what the same worker had before the first of them and after 200 invocations, by run
@@ -229,12 +229,12 @@ def tables(bench, found):
 
 def main():
     bench = Bench("sleepers", __doc__, rounds=5, quick_rounds=1)
-    bench.parser.add_argument("--runs", metavar="N[,N…]", help="1000,100000,1000000; with --quick 1000,10000")
+    bench.parser.add_argument("--runs", metavar="N[,N…]", help="1000,100000,1000000; with --quick 10000")
     bench.parser.add_argument("--interval", type=float, metavar="S", help="seconds between two polls of a run")
     bench.parser.add_argument("--checkpoints", action="store_true", help="with checkpoints")
     bench.parser.add_argument("--beside", type=int, metavar="N", help="which of the sizes a load is measured beside; 0: none")
     with bench.run() as arguments, bench.broker() as (cluster, broker_pid):
-        usual = "1000,10000" if arguments.quick else "1000,100000,1000000"
+        usual = "10000" if arguments.quick else "1000,100000,1000000"
         sizes = [int(word) for word in (arguments.runs or usual).split(",")]
         if arguments.beside is None:
             arguments.beside = 10000 if arguments.quick else 100000

@@ -20,8 +20,6 @@ most here.
 """
 import argparse
 import asyncio
-import collections
-import datetime
 import gc
 import signal
 
@@ -29,27 +27,11 @@ import aiohttp
 import orjson
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from inputs import TERMINAL, Offsets, result_of, timestamp
 from yarl import URL
 
 BATCH = 500  # inputs taken at a time at most
 COMMIT_SECONDS = 0.5  # as the worker's commit-interval-ms
-TERMINAL = {"completed", "failed", "cancelled"}
-
-
-class Offsets:
-    """Of one partition: what may be committed, however results come in. Offsets may have gaps."""
-
-    def __init__(self):
-        self.open = collections.deque()  # what came and is not passed yet, in order
-        self.done = set()  # of these
-        self.next = self.committed = None
-
-    def finish(self, offset):
-        self.done.add(offset)
-        while self.open and self.open[0] in self.done:
-            passed = self.open.popleft()
-            self.done.remove(passed)
-            self.next = passed + 1
 
 
 class Forget(ConsumerRebalanceListener):
@@ -67,10 +49,6 @@ class Forget(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned):
         for partition in assigned:
             self.worker.offsets[partition] = Offsets()
-
-
-def timestamp():
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class AsyncioWorker:
@@ -102,16 +80,8 @@ class AsyncioWorker:
             if self.options.interval:
                 await asyncio.sleep(self.options.interval)
             polls += 1
-        succeeded = status == "completed"
-        return orjson.dumps({
-            "schema_version": "0.1", "contract_kind": "runtime_result", "invocation_id": invocation["invocation_id"],
-            "runtime_name": invocation["runtime_name"], "runtime_kind": invocation["runtime_kind"],
-            "status": "succeeded" if succeeded else "failed", "exit_code": 0 if succeeded else 1,
-            "started_at": started, "finished_at": timestamp(), "stdout_path": None, "stderr_path": None,
-            "artifacts": [], "error_summary": None,
-            "metadata": {"http.run_id": run_id, "http.status": status, "http.polls": str(polls),
-                         "worker.id": "asyncio", "source.topic": record.topic,
-                         "source.partition": str(record.partition), "source.offset": str(record.offset)}})
+        return orjson.dumps(result_of(invocation, started, (run_id, status, polls), "asyncio",
+                                      (record.topic, record.partition, record.offset)))
 
     async def run(self, offsets, record):
         result = await self.drive(record)

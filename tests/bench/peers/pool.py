@@ -17,10 +17,8 @@ and a status field, limits, retries, refusals, timeouts of runs, metrics.
 confluent-kafka is tuned as its documentation says: consume(num_messages) takes inputs in batches, produce() is
 asynchronous with poll() for its delivery reports, linger.ms gathers results, commits are asynchronous."""
 import argparse
-import collections
 import concurrent.futures
 import contextlib
-import datetime
 import json
 import queue
 import signal
@@ -29,31 +27,11 @@ import time
 
 import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
+from inputs import TERMINAL, Offsets, result_of, timestamp
 
 BATCH = 500  # inputs taken at a time at most
 COMMIT_SECONDS = 0.5  # as the worker's commit-interval-ms
 CONNECTIONS = 64  # of the shared client
-TERMINAL = {"completed", "failed", "cancelled"}
-
-
-class Offsets:
-    """Of one partition: what may be committed, however results come in. Offsets may have gaps. The main thread's alone."""
-
-    def __init__(self):
-        self.open = collections.deque()  # what came and is not passed yet, in order
-        self.done = set()  # of these
-        self.next = self.committed = None
-
-    def finish(self, offset):
-        self.done.add(offset)
-        while self.open and self.open[0] in self.done:
-            passed = self.open.popleft()
-            self.done.remove(passed)
-            self.next = passed + 1
-
-
-def timestamp():
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def drive(client, message, interval):
@@ -76,16 +54,8 @@ def drive(client, message, interval):
             break
         if interval:
             time.sleep(interval)
-    succeeded = status == "completed"
-    return json.dumps({
-        "schema_version": "0.1", "contract_kind": "runtime_result", "invocation_id": invocation["invocation_id"],
-        "runtime_name": invocation["runtime_name"], "runtime_kind": invocation["runtime_kind"],
-        "status": "succeeded" if succeeded else "failed", "exit_code": 0 if succeeded else 1,
-        "started_at": started, "finished_at": timestamp(), "stdout_path": None, "stderr_path": None,
-        "artifacts": [], "error_summary": None,
-        "metadata": {"http.run_id": run_id, "http.status": status, "http.polls": str(polls), "worker.id": "pool",
-                     "source.topic": message.topic(), "source.partition": str(message.partition()),
-                     "source.offset": str(message.offset())}})
+    return json.dumps(result_of(invocation, started, (run_id, status, polls), "pool",
+                                (message.topic(), message.partition(), message.offset())))
 
 
 class Pool:
@@ -101,7 +71,7 @@ class Pool:
             self.shared = httpx.Client(timeout=60, limits=httpx.Limits(max_connections=CONNECTIONS,
                                                                        max_keepalive_connections=CONNECTIONS))
         self.ended = queue.SimpleQueue()  # (message, result) from the threads
-        self.offsets = {}
+        self.offsets = {}  # {partition: Offsets}, the main thread's alone
         self.in_flight = 0
         self.stopping = False
 

@@ -44,6 +44,24 @@ def _run(command, seconds, attempts=1, **rest):
     raise NotHere(f"{pathlib.Path(str(command[0])).name} failed: {(telling or lines)[0][:300]}")
 
 
+def _once(make):
+    """What could not be had is not tried for again by the next peer that needs it."""
+    kept = []
+
+    @functools.wraps(make)
+    def go():
+        if not kept:
+            try:
+                kept.append((make(), None))
+            except NotHere as why:
+                kept.append((None, why))
+        made, why = kept[0]
+        if why is not None:
+            raise why
+        return made
+    return go
+
+
 def _needs(tool, why=""):
     found = shutil.which(tool)
     if not found:
@@ -64,22 +82,22 @@ def _made(name, sources, make):
     return folder
 
 
-@functools.cache
+@_once
 def python_program():
     requirements = HERE / "requirements.txt"
 
     def make(folder):
         # confluent-kafka comes from Debian, with the librdkafka that the worker is linked with.
         _run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", folder / "venv"], 120)
-        _run([folder / "venv/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:",
-              "-r", requirements], 300, ATTEMPTS)
+        _run([folder / "venv/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", "--only-binary",
+              ":all:", "-r", requirements], 300, ATTEMPTS)
 
     program = _made("python", [requirements], make) / "venv/bin/python"
     _run([program, "-c", "import confluent_kafka"], 60)
     return program
 
 
-@functools.cache
+@_once
 def java_classpath():
     source, pom = HERE / "parallel-consumer/ParallelWorker.java", HERE / "parallel-consumer/pom.xml"
     _needs("java")
@@ -97,7 +115,7 @@ def java_classpath():
     return f"{classes}:{libraries}/*"
 
 
-@functools.cache
+@_once
 def connect_program():
     sources = [HERE / "connect" / name for name in ("main.go", "go.mod", "go.sum")]
     go = _needs("go", f": Go {GO_LEAST[0]}.{GO_LEAST[1]} or later is needed")
