@@ -188,6 +188,7 @@ static void on_ended(struct run *run, void *opaque)
         return_job(flight, job, JOB_ABANDONED);
         return;
     }
+    assert(run->awake != NULL); /* only an abandoned run ends asleep */
     if (run->awake->result != NULL)
         flight_charge(flight, job, (ptrdiff_t)strlen(run->awake->result));
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {

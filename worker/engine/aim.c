@@ -106,8 +106,7 @@ static struct aim *make(struct aims *aims, const char *key)
         return NULL;
     }
     memcpy(aim->key, key, bytes + 1);
-    memcpy(url, key, bytes);
-    memcpy(url + bytes, "/", 2);
+    stpcpy(stpcpy(url, key), "/");
     if (target_parse(&aim->target, url, why, sizeof why) != TARGET_OK) {
         free(aim);
         return NULL;

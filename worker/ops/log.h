@@ -2,8 +2,9 @@
  *
  * log_start and log_stop belong to main. log_event is for any thread: the line goes into a bounded queue that a writer
  * thread empties, each 5 ms where lines come closely; when the queue is full the line is dropped and the number dropped is said
- * later. Before log_start
- * (and in one-shot commands, which need none) lines are written at once, as text, on stderr. */
+ * later. A process that is killed or aborts takes with it what was not written yet: 5 ms of lines at most, none of them before a
+ * warning that was written. Before log_start (and in one-shot commands, which need none) lines are written at once, as text, on
+ * stderr. */
 #ifndef RXP_OPS_LOG_H
 #define RXP_OPS_LOG_H
 
