@@ -79,13 +79,13 @@ def tables(bench, found, axes):
             turns = found.get(name, [])
             to_base = spread(ratios(found, name, MEET, "cpu_us"), "{:.2f}")
             rows.append([f"{axis}: {value}", spread(values(turns, "cpu_us")), to_base, spread(values(turns, "rate"), "{:,.0f}"),
-                         spread(values(turns, "rss_mb"), "{:.0f}"),
+                         spread(values(turns, "cores"), "{:.2f}"), spread(values(turns, "rss_mb"), "{:.0f}"),
                          *(spread(values(turns, f"{who}_us")) for who in ("broker", "backend"))])
         if axis != "guarantees":
             slopes[axis] = slope([(value, statistics.median(values(found[name_of(axis, value)], "cpu_us")))
                                   for value in AXES[axis]])
     bench.table("CPU of an invocation, µs: median (least to most) of the rounds",
-                ["", "worker", f"of that {MEET}", "results/s", "MB at the end", "broker", "backend"], rows)
+                ["", "worker", f"of that {MEET}", "results/s", "cores busy", "MB at the end", "broker", "backend"], rows)
     bench.table("how it grows", ["with", "exponent"], [[axis, f"{number:.3f}"] for axis, number in slopes.items()])
     bench.figures["exponents"] = slopes
 

@@ -5,8 +5,8 @@
 
 One worker with two loop threads takes COUNT (80,000) inputs that wait for it. In each round every guarantee has its turn, with
 a group and topics of its own; a LOAD is `instant` (the kickoff's answer bears the outcome) or `polled` (the second poll's
-does). A rate is that of the results as a read_committed reader gets them, by the broker's clock. Processor time is what each
-process took, by result. How long they take: latency.py."""
+does). A rate is that of results, from when the inputs are let go to when the broker appended the last one. Processor time is
+what each process took, by result. How long they take: latency.py."""
 from bench import Bench, on_path, one_of, ratios, spread, values
 from gauge import reap
 from load import INSTANT, POLLED, Feeder, Work

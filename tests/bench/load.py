@@ -251,9 +251,9 @@ class Work:
 
     def measure(self, child, count, warm=1000, beside=None, counts=None):
         """Puts `warm` invocations through, then `count`, and says what these took: cpu_us of the child for each of them,
-        rate (results a second between the first tenth and the last twentieth, by the broker's clock), per_core (what a
-        processor of its own would bear by its CPU time), cores (of which it kept so many busy: 1.0 with one loop is
-        saturation), rss_mb and threads at the end, by_thread (cpu_us of those that live then, by name), others and stolen
+        rate (a second, from when they are let go to when the broker appended the last result: a part of that time would be
+        faster than the whole, since the first results come when many runs have begun), per_core (what a processor of its own would
+        bear by its CPU time), cores (of which it kept so many busy: 1.0 with one loop is saturation), rss_mb and threads at the end, by_thread (cpu_us of those that live then, by name), others and stolen
         (gauge.Others). `beside`: {name: process id} of who else is to be measured, as NAME_us. `counts`: {name: function that
         counts something}, told as how many more there are."""
         self.put(warm)
@@ -265,6 +265,7 @@ class Work:
         threads_before = gauges["cpu"].by_thread()
         counted = {name: function() for name, function in (counts or {}).items()}
         before = {name: gauge.cpu_seconds() for name, gauge in gauges.items()}
+        released_ms = time.time() * 1000
         self.feeder.release()
         self.wait(child)
         took = {f"{name}_us": (gauge.cpu_seconds() - before[name]) / count * 1e6 for name, gauge in gauges.items()}
@@ -274,9 +275,7 @@ class Work:
         threads = gauges["cpu"].threads()
         by_thread = {f"{name}_us": (seconds - threads_before.get(name, 0)) / count * 1e6
                      for name, seconds in gauges["cpu"].by_thread().items()}
-        times = self.times(count)
-        first, last = count // 10, count - count // 20 - 1
-        rate = (last - first) / max(times[last] - times[first], 1) * 1000
+        rate = count / (self.times(count)[-1] + 1 - released_ms) * 1000
         return {**took, "rate": rate, "per_core": 1e6 / took["cpu_us"], "cores": rate * took["cpu_us"] / 1e6,
                 "rss_mb": memory.rss_bytes / 1e6, "threads": threads, "by_thread": by_thread, "others": other_cores,
                 "stolen": stolen_cores}

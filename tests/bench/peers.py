@@ -194,10 +194,10 @@ def hold(feeder, backend, contestant, quick):
 
 def tell(bench, found, held):
     bench.table("the same work by what else there is: median (least to most)",
-                ["", "CPU µs an invocation", "of the worker's", "invocations/s here", "by its CPU, a core", "CPU s until warm"],
+                ["", "CPU µs an invocation", "of the worker's", "invocations/s here", "by its CPU, a core", "cores busy", "CPU s until warm"],
                 [[title, spread(values(turns, "cpu_us"), "{:,.0f}"), spread(ratios(found, title, WORKER, "cpu_us"), "{:.2f}"),
                   spread(values(turns, "rate"), "{:,.0f}"), spread(values(turns, "per_core"), "{:,.0f}"),
-                  spread(values(turns, "before_s"), "{:.1f}")]
+                  spread(values(turns, "cores"), "{:.2f}"), spread(values(turns, "before_s"), "{:.1f}")]
                  for title, turns in found.items()])
     rows = []
     for title, (figures,) in held.items():

@@ -245,10 +245,10 @@ def main():
             bench.figures["sizes"].append(figures)
             if found:
                 bench.table(f"CPU of an invocation at saturation, µs, {runs:,} asleep: median (least to most) of the rounds",
-                            ["", "all", "ratio", "less the sleepers' polls", "ratio", "a second"],
+                            ["", "all", "ratio", "less the sleepers' polls", "ratio", "a second", "cores busy"],
                             [[name, spread(values(turns, "cpu_us")), spread(ratios(found, name, WITHOUT, "cpu_us"), "{:.2f}"),
                               spread(values(turns, "net_us")), spread(ratios(found, name, WITHOUT, "net_us"), "{:.2f}"),
-                              spread(values(turns, "rate"), "{:,.0f}")] for name, turns in found.items()])
+                              spread(values(turns, "rate"), "{:,.0f}"), spread(values(turns, "cores"), "{:.2f}")] for name, turns in found.items()])
         tables(bench, bench.figures["sizes"])
 
 

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """The common ground of the benchmarks, tried without a broker: figures, gauges, messages, and what a run leaves behind."""
 import contextlib
+import fcntl
 import io
 import json
 import os
 import pathlib
+import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -308,6 +311,29 @@ def _():
     equal((run(), run("b", "a")), ([], ["b", "a"]))
     raises(SystemExit, lambda: run("a", "c"), "2")
     holds(told.getvalue(), "there is no letter 'c'; there are a, b")
+
+
+def run_sh(*words, **environment):
+    return subprocess.run([ROOT / "tests/bench/run.sh", *words], capture_output=True, text=True, check=False, timeout=60, cwd="/",
+                          env={name: value for name, value in os.environ.items() if name != "RXP_BENCH_LOCKED"} | environment)
+
+
+@test("run.sh says which benchmarks there are, each of which has its script, and refuses others before all else")
+def _():
+    done = run_sh("quick", "-h")
+    names = re.findall(r"^    ([a-z]+)  +\S", done.stdout, re.MULTILINE)
+    equal((done.returncode, len(names) > 5), (0, True))
+    equal([name for name in names if not (ROOT / f"tests/bench/{name}.py").exists()], [])
+    done = run_sh("floor", "flor")
+    equal((done.returncode, done.stderr), (2, f"run.sh: there is no benchmark 'flor'; they are: {' '.join(names)}\n"))
+
+
+@test("benchmarks do not run twice at a time")
+def _():
+    with tempfile.TemporaryDirectory(prefix="rxp-bench-") as folder, open(pathlib.Path(folder) / "run.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run_sh("floor", RXP_BENCH_BUILD=folder)
+        equal((done.returncode, done.stderr), (1, "run.sh: it runs already, and two at a time would measure each other\n"))
 
 
 @test("a turn beside which others were busy is named")
