@@ -15,11 +15,13 @@ Each of them has the same work for the same simulated backend: a kickoff and two
 
 CPU is the user and system time of that process alone, librdkafka's threads included. With two processors (and without
 --loose) whoever has one loop is kept on the first, the backend and the broker on the second, so that the one that is measured
-is what limits the rate; the worker as it comes may use both."""
+is what limits the rate; the worker as it comes may use both. Who is faster than the backend (wrk, epoll) is not saturated:
+it may wake for one answer at a time, and then takes more for each than it could. A line under the table names those."""
 import contextlib
 import json
 import os
 import re
+import statistics
 import subprocess
 import urllib.request
 
@@ -35,6 +37,7 @@ from worker import Backend  # noqa: E402
 CONNECTIONS = 64
 WARM = 1000  # invocations that come before those that count
 REQUESTS = 1 + POLLED["polls"]
+SATURATED_CORES = 0.9
 WORKER, DEFAULT, WITH_KAFKA, CURL, EPOLL, WRK = (
     "worker, one loop", "worker, as it comes", "libcurl and Kafka", "libcurl", "epoll", "wrk")
 # How the names of threads begin in the figures.
@@ -53,6 +56,10 @@ class Floor:
         if self.rest:
             pin(backend.pid, self.rest)
             pin(broker_pid, self.rest)
+
+    def close(self):
+        """Others may go on with the broker."""
+        pin(self.broker_pid, self.all)
 
     @contextlib.contextmanager
     def same_work(self):
@@ -141,6 +148,11 @@ def tables(bench, found, pinned):
                     "one loop on one processor, broker and backend on the other" if pinned else "no processes pinned"),
                 ["", "CPU, µs", "of libcurl's and Kafka's", "of libcurl's", "in wrk's requests", "a second and core",
                  "a second, measured", "cores busy"], [row(name) for name in found])
+    idle = {name: statistics.median(values(turns, "cores")) for name, turns in found.items()}
+    idle = {name: cores for name, cores in idle.items() if cores < SATURATED_CORES}
+    bench.figures["not_saturated"] = idle
+    if idle:
+        print("  not saturated: " + ", ".join(f"{name} ({cores:.2f} cores)" for name, cores in idle.items()))
     with_kafka = {name: [turn["by_thread"] | turn for turn in turns] for name, turns in found.items() if "by_thread" in turns[0]}
     bench.table("where it goes, by threads, and what the others take, µs: worker's main thread, a loop or libcurl's, librdkafka's",
                 ["", "main", "loop", "librdkafka", "the broker", "the backend"],
@@ -156,7 +168,7 @@ def main():
         arguments = stack.enter_context(bench.run())
         cluster, broker_pid = stack.enter_context(bench.broker())
         backend = stack.enter_context(Backend(threads=1))
-        floor = Floor(bench, arguments, cluster, broker_pid, backend)
+        floor = stack.enter_context(contextlib.closing(Floor(bench, arguments, cluster, broker_pid, backend)))
         bench.figures |= {"count": floor.count, "pinned": bool(floor.first)}
         tables(bench, bench.rounds({
             WORKER: lambda: floor.worker(floor.first, threads=1),

@@ -50,7 +50,8 @@ for variable in "${!RXP_@}"; do
 done
 export LC_ALL=C.UTF-8
 
-built=${RXP_BENCH_BUILD:-}
+built=${RXP_BENCH_BUILD:+$(realpath -m "$RXP_BENCH_BUILD")}
+[[ -z $built || -x $built/rxp-worker ]] || { say "there is no rxp-worker in $built" && exit 1; }
 export RXP_BENCH_BUILD=${built:-$root/build/bench}
 mkdir -p "$RXP_BENCH_BUILD"
 if [[ -z ${RXP_BENCH_LOCKED:-} ]]; then

@@ -328,10 +328,13 @@ def _():
     equal((done.returncode, done.stderr), (2, f"run.sh: there is no benchmark 'flor'; they are: {' '.join(names)}\n"))
 
 
-@test("benchmarks do not run twice at a time")
+@test("benchmarks do not run twice at a time, nor without a worker")
 def _():
     with tempfile.TemporaryDirectory(prefix="rxp-bench-") as folder, open(pathlib.Path(folder) / "run.lock", "w") as lock:
+        done = run_sh("floor", RXP_BENCH_BUILD=folder)
+        equal((done.returncode, done.stderr), (1, f"run.sh: there is no rxp-worker in {folder}\n"))
         fcntl.flock(lock, fcntl.LOCK_EX)
+        (pathlib.Path(folder) / "rxp-worker").touch(0o755)
         done = run_sh("floor", RXP_BENCH_BUILD=folder)
         equal((done.returncode, done.stderr), (1, "run.sh: it runs already, and two at a time would measure each other\n"))
 
