@@ -60,8 +60,9 @@ def _():
         topic = with_control(scene, 3)
         workers = [scene.worker(name=name, control_topic=topic, log_level="debug", admin_listen="127.0.0.1:0")
                    for name in ("one", "two")]
-        where = scene.produce([Message(long_run(f"run-{n}", scene), key=f"k{n}") for n in range(12)])
-        wait_for_kickoffs(scene, 12)
+        where = scene.produce([Message(long_run(f"run-{n}", scene, http_poll_interval_seconds="1.5"), key=f"k{n}")
+                               for n in range(12)])
+        wait_until(lambda: scene.backend.stats()["polls"] >= 12, 60, "a poll of each")  # now they sleep, or will
         done = run_command("cancel", "--bootstrap-servers", scene.kafka.bootstrap, "--control-topic", topic,
                            *[f"run-{n}" for n in range(11)])
         equal(done.returncode, 0, done.stderr)
