@@ -514,9 +514,14 @@ START_TEST(a_batched_job_is_ready_at_once_or_after_its_reply)
 {
     struct scene scene;
     batch_init(&scene);
+    scene.job->told_ms = 123456; /* where its size will stand */
     ck_assert_int_eq(send_it(&scene), SETTLE_READY);
     ck_assert_int_eq(scene.job->stage, JOB_READY);
     ck_assert_uint_eq(played.n, 0);
+    ck_assert_uint_eq(scene.job->sent_bytes, 0);
+    settle_measure(scene.job, &scene.config);
+    ck_assert_uint_gt(scene.job->sent_bytes, 100);
+    ck_assert_uint_lt(scene.job->sent_bytes, 1000);
     scene_deinit(&scene);
 
     batch_init(&scene);
