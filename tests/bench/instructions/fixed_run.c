@@ -133,12 +133,6 @@ static void turn(int64_t now_ms)
 
 static void run_once(int64_t now_ms, int pendings, bool sleeps)
 {
-    static const struct http_reply accepted = {
-        .sent = true, .code = 202, .body = accepted_body, .body_bytes = sizeof accepted_body - 1};
-    static const struct http_reply pending = {
-        .sent = true, .code = 200, .body = pending_body, .body_bytes = sizeof pending_body - 1};
-    static const struct http_reply done = {
-        .sent = true, .code = 200, .body = done_body, .body_bytes = sizeof done_body - 1};
     struct run run;
     struct list submitted;
     run_init(&run);
@@ -148,17 +142,17 @@ static void run_once(int64_t now_ms, int pendings, bool sleeps)
     list_push(&submitted, &run.node);
     runner_add(&runner, &submitted);
     turn(now_ms);
-    answer(&accepted, now_ms);
+    answer(&unit_accepted, now_ms);
     for (int i = 0; i < pendings; i++) {
         now_ms++;
         turn(now_ms);
-        answer(&pending, now_ms);
+        answer(&unit_pending, now_ms);
         turn(now_ms + 1);
         MUST((run.awake == NULL) == sleeps);
         now_ms += sleeps ? INTERVAL_MS : 0;
     }
     turn(now_ms + 1);
-    answer(&done, now_ms + 1);
+    answer(&unit_done, now_ms + 1);
     turn(now_ms + 2);
 }
 

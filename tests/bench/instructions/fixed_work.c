@@ -217,21 +217,15 @@ COUNTED path_verdict(int turns)
     static const struct verdict_limits limits = {.max_result_bytes = 65536, .wall_ms = 1750000000000};
     static const struct verdict_poll poll = {
         .url = "http://127.0.0.1:12345/runs/" RUN_ID, .has_run_id = true, .since_ms = 5};
-    static const struct http_reply accepted = {
-        .sent = true, .code = 202, .body = accepted_body, .body_bytes = sizeof accepted_body - 1};
-    static const struct http_reply pending = {
-        .sent = true, .code = 200, .body = pending_body, .body_bytes = sizeof pending_body - 1};
-    static const struct http_reply done = {
-        .sent = true, .code = 200, .body = done_body, .body_bytes = sizeof done_body - 1};
     for (int i = 0; i < turns; i++) {
         struct verdict verdict;
-        verdict_of_kickoff(&scene.plan, &limits, scene.plan.kickoff.url, &accepted, &verdict);
+        verdict_of_kickoff(&scene.plan, &limits, scene.plan.kickoff.url, &unit_accepted, &verdict);
         MUST(verdict.kind == VERDICT_ACCEPTED && verdict.run_id != NULL);
         verdict_deinit(&verdict);
-        verdict_of_poll(&scene.plan, &limits, &poll, &pending, &verdict);
+        verdict_of_poll(&scene.plan, &limits, &poll, &unit_pending, &verdict);
         MUST(verdict.kind == VERDICT_PENDING);
         verdict_deinit(&verdict);
-        verdict_of_poll(&scene.plan, &limits, &poll, &done, &verdict);
+        verdict_of_poll(&scene.plan, &limits, &poll, &unit_done, &verdict);
         MUST(verdict.kind == VERDICT_DONE && verdict.succeeded);
         verdict_deinit(&verdict);
     }

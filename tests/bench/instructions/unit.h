@@ -2,6 +2,7 @@
 #ifndef RXP_BENCH_UNIT_H
 #define RXP_BENCH_UNIT_H
 
+#include "engine/transport.h"
 #include "protocol/http_plan.h"
 
 /* As load.py makes it: so many bytes, and the profile beside them. */
@@ -24,8 +25,11 @@ static const struct rxp_defaults unit_profile = {
     .name = "bench.json", .metadata = unit_keys, .n_metadata = sizeof unit_keys / sizeof unit_keys[0]};
 
 #define RUN_ID "0192f0c1b7d34e5f8a6b9c0d1e2f3a4"
-static const char accepted_body[] = "{\"run_id\":\"" RUN_ID "\",\"status\":\"queued\"}";
-static const char pending_body[] = "{\"run_id\":\"" RUN_ID "\",\"status\":\"running\",\"progress\":0.5}";
-static const char done_body[] = "{\"run_id\":\"" RUN_ID "\",\"status\":\"completed\",\"result\":{\"rows\":3}}";
+#define UNIT_REPLY(CODE, BODY) {.sent = true, .code = (CODE), .body = (BODY), .body_bytes = sizeof(BODY) - 1}
+static const struct http_reply unit_accepted = UNIT_REPLY(202, "{\"run_id\":\"" RUN_ID "\",\"status\":\"queued\"}");
+static const struct http_reply unit_pending =
+    UNIT_REPLY(200, "{\"run_id\":\"" RUN_ID "\",\"status\":\"running\",\"progress\":0.5}");
+static const struct http_reply unit_done =
+    UNIT_REPLY(200, "{\"run_id\":\"" RUN_ID "\",\"status\":\"completed\",\"result\":{\"rows\":3}}");
 
 #endif
