@@ -76,16 +76,23 @@ static bool fill_template(char room[RUN_POLL_URL_BYTES], const char *template, c
     return true;
 }
 
+/* `template` is only looked at where it has one. */
+static const char *poll_url_of(const struct nap *nap, const char *const parts[PARTS], const char *template,
+                               char room[RUN_POLL_URL_BYTES])
+{
+    if ((nap->has & HAS_TEMPLATE) == 0) {
+        return parts[PART_POLL_URL];
+    }
+    bool is_filled = fill_template(room, template, parts[PART_RUN_ID]);
+    assert(is_filled); /* as it was tried when it fell asleep */
+    return room;
+}
+
 const char *nap_poll_url(const struct nap *nap, char room[RUN_POLL_URL_BYTES])
 {
     const char *parts[PARTS];
     const char *packed = find_parts(nap, parts);
-    if ((nap->has & HAS_TEMPLATE) == 0) {
-        return parts[PART_POLL_URL];
-    }
-    bool is_filled = fill_template(room, rxp_packed_poll_url(packed), parts[PART_RUN_ID]);
-    assert(is_filled); /* as it was tried when it fell asleep */
-    return room;
+    return poll_url_of(nap, parts, rxp_packed_poll_url(packed), room);
 }
 
 void nap_free(struct nap *nap)
@@ -189,8 +196,10 @@ static bool is_current(const struct awake *awake)
         return false;
     }
     nap_look(awake->nap, &peek);
+    /* Nobody has put another in its place since it was put together of this nap. */
+    bool is_its_own = awake->bed != NULL && awake->poll_url == awake->bed->poll_url;
     return is_same(peek.run_id, awake->run_id) && is_same(peek.prepared_id, awake->prepared_id) &&
-           is_same(peek.state, awake->state) && is_same(nap_poll_url(awake->nap, room), awake->poll_url);
+           is_same(peek.state, awake->state) && (is_its_own || is_same(nap_poll_url(awake->nap, room), awake->poll_url));
 }
 
 static int make_plan(struct run *run, struct awake *awake, const char *packed, struct rxp_http_plan *out)
@@ -304,7 +313,8 @@ int nap_wake(struct run *run)
     awake->run_id = parts[PART_RUN_ID];
     awake->prepared_id = parts[PART_PREPARED_ID];
     awake->state = parts[PART_STATE];
-    awake->poll_url = nap_poll_url(nap, awake->bed->poll_url);
+    awake->poll_url = poll_url_of(nap, parts, rxp_invocation_metadata(&awake->unpacked, "http.poll_url_template"),
+                                  awake->bed->poll_url);
     run->nap = NULL;
     return 0;
 }
