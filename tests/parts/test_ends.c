@@ -209,6 +209,25 @@ START_TEST(ends_at_once_before_it_has_asked)
 }
 END_TEST
 
+/* The answer to a question's second half came later, or never. */
+START_TEST(an_answer_is_dated_by_when_it_came)
+{
+    enum { API_LIST_OFFSETS = 2, LATE_MS = 700 };
+    stage_open(&stage);
+    stage_make_topic(&stage, 1);
+    struct ends *ends = open_ends(60000);
+    await_answer_after(ends, 0);
+    const rd_kafka_resp_err_t none = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_mock_broker_push_request_error_rtts(stage.cluster, 1, API_LIST_OFFSETS, 2, none, 0, none, LATE_MS);
+    ask(ends, 1, ENDS_UNKNOWN);
+    await_end(ends, 0, 0);
+    ck_assert_int_eq(read_beginning(ends, 0), 0);
+    ck_assert_int_ge(clock_mono_ms() - ends_answered_ms(ends), LATE_MS - 50);
+    ends_free(ends);
+    stage_close(&stage);
+}
+END_TEST
+
 /* Nor does it wait for ever: where the machine has no time, one may outlast its patience. */
 START_TEST(leaves_no_thread_behind)
 {
@@ -244,6 +263,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, what_is_missing_has_no_end_until_it_is_there);
     tcase_add_test(tcase, a_topic_that_is_missing_spoils_no_other);
     tcase_add_test(tcase, ends_at_once_before_it_has_asked);
+    tcase_add_test(tcase, an_answer_is_dated_by_when_it_came);
     tcase_add_test(tcase, leaves_no_thread_behind);
     suite_add_tcase(suite, tcase);
     return suite;

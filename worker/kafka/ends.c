@@ -145,6 +145,7 @@ static void serve_question(struct ends *ends, rd_kafka_topic_partition_list_t *a
     rd_kafka_topic_partition_list_t *beginnings = without_place(asked);
     bool is_sign = asked->cnt == 0;
     rd_kafka_resp_err_t err = is_sign ? ask_for_sign(ends->rk, *timeout_ms) : ask(ends->rk, asked, RD_KAFKA_OFFSET_END, *timeout_ms);
+    int64_t answered_ms = clock_mono_ms();
     learn_missing(ends->rk, asked, err, *timeout_ms);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         ask(ends->rk, beginnings, RD_KAFKA_OFFSET_BEGINNING, *timeout_ms);
@@ -156,12 +157,11 @@ static void serve_question(struct ends *ends, rd_kafka_topic_partition_list_t *a
     bool answered = err == RD_KAFKA_RESP_ERR_NO_ERROR && (is_sign || is_any_known(asked));
     if (answered)
         *timeout_ms = FIRST_TIMEOUT_MS;
-    int64_t now_ms = clock_mono_ms();
     pthread_mutex_lock(&ends->lock);
     take_answer(&ends->ends, asked);
     take_answer(&ends->beginnings, beginnings);
     if (answered)
-        ends->answered_ms = now_ms;
+        ends->answered_ms = answered_ms;
     pthread_mutex_unlock(&ends->lock);
 }
 
