@@ -26,6 +26,7 @@
 
 static _Atomic unsigned handled;
 static _Atomic(struct http_exchange *) stashed; /* by /later, for a thread to answer */
+static pthread_mutex_t hold = PTHREAD_MUTEX_INITIALIZER; /* /hold keeps its thread while the test has it */
 
 static int64_t query_int(const struct http_exchange *exchange, const char *name)
 {
@@ -82,6 +83,10 @@ static void handle(struct http_exchange *exchange, void *opaque)
                                                            .delay_ms = query_int(exchange, "delay")});
     } else if (strcmp(path, "/later") == 0) {
         stashed = exchange;
+    } else if (strcmp(path, "/hold") == 0) {
+        pthread_mutex_lock(&hold);
+        pthread_mutex_unlock(&hold);
+        answer_text(exchange, "held", 0);
     } else if (strcmp(path, "/never") != 0) {
         answer_text(exchange, "what?", 0);
     }
@@ -89,14 +94,20 @@ static void handle(struct http_exchange *exchange, void *opaque)
 
 static struct http_server *server;
 
-static void start_with(int threads)
+static void start_limited(int threads, int max_connections)
 {
     char why[256] = "";
-    struct http_server_config config = {.listen = "127.0.0.1:0", .threads = threads, .max_body_bytes = MAX_BODY_BYTES};
+    struct http_server_config config = {.listen = "127.0.0.1:0", .threads = threads, .max_body_bytes = MAX_BODY_BYTES,
+                                        .max_connections = max_connections};
     handled = 0;
     stashed = NULL;
     server = http_server_start(&config, handle, &handled, why, sizeof(why));
     ck_assert_msg(server, "%s", why);
+}
+
+static void start_with(int threads)
+{
+    start_limited(threads, 0);
 }
 
 static void start(void)
@@ -493,6 +504,63 @@ START_TEST(keeps_thousands_of_idle_connections_alive)
 }
 END_TEST
 
+/* libmicrohttpd looks for 128 events at a time; as many as that must not keep it from any. */
+START_TEST(answers_however_many_connections_are_ready_at_once)
+{
+    static const int rows[] = {127, 128, 129, 256};
+    enum { MOST = 256 };
+    int fds[MOST];
+    char heard[1024];
+    for (int i = 0; i < rows[_i]; i++) {
+        fds[i] = dial();
+        say(fds[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        hear(fds[i], heard, sizeof(heard), "what?");
+    }
+    int holder = dial();
+    pthread_mutex_lock(&hold);
+    say(holder, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    ck_assert(await_handled((unsigned)rows[_i] + 1));
+    for (int i = 0; i < rows[_i]; i++) {
+        say(fds[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    pthread_mutex_unlock(&hold);
+    for (int i = 0; i < rows[_i]; i++) {
+        hear(fds[i], heard, sizeof(heard), "what?");
+        ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 200"));
+        close(fds[i]);
+    }
+    close(holder);
+}
+END_TEST
+
+/* Those over the limit wait, and each is taken when another went, although nothing else happens then. */
+START_TEST(takes_as_many_connections_as_it_may_and_the_next_when_one_goes)
+{
+    enum { LIMIT = 5, N = 12 };
+    struct pollfd fds[N];
+    char heard[1024];
+    stop();
+    start_limited(_i + 1, LIMIT);
+    for (int i = 0; i < N; i++) {
+        fds[i] = (struct pollfd){.fd = dial(), .events = POLLIN};
+        say(fds[i].fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    ck_assert(await_handled(LIMIT));
+    for (int served = 0; served < N; served++) {
+        ck_assert_int_gt(poll(fds, N, DEADLINE_MS), 0);
+        int i = 0;
+        while (!fds[i].revents) {
+            i++;
+        }
+        hear(fds[i].fd, heard, sizeof(heard), "what?");
+        ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 200"));
+        ck_assert_uint_le(handled, (unsigned)(served + LIMIT));
+        close(fds[i].fd);
+        fds[i].fd = -1;
+    }
+}
+END_TEST
+
 START_TEST(survives_what_is_not_http)
 {
     static const char *const rows[] = {
@@ -591,6 +659,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, stops_cleanly_with_exchanges_pending);
     tcase_add_loop_test(tests, stops_cleanly_under_load, 0, 5);
     tcase_add_test(tests, keeps_thousands_of_idle_connections_alive);
+    tcase_add_loop_test(tests, answers_however_many_connections_are_ready_at_once, 0, 4);
+    tcase_add_loop_test(tests, takes_as_many_connections_as_it_may_and_the_next_when_one_goes, 0, 3);
     tcase_add_loop_test(tests, survives_what_is_not_http, 0, 7);
     tcase_add_loop_test(tests, listens_where_it_is_told, 0, 15);
     tcase_add_test(tests, says_that_the_port_is_taken);

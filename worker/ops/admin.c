@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define THREADS 2
+#define THREADS 1 /* no handler waits; and only one counts the connections of an address */
 #define MAX_BODY_BYTES 4096
 #define MAX_CONNECTIONS 64
 #define MAX_CONNECTIONS_OF_ONE_ADDRESS 16

@@ -85,6 +85,15 @@ void exchange_unwatch(struct http_exchange *exchange)
     exchange->watched_fd = -1;
 }
 
+void exchange_resume(struct http_exchange *exchange)
+{
+    struct http_thread *thread = exchange->thread;
+    MHD_resume_connection(exchange->connection);
+    uint64_t one = 1;
+    ssize_t written = write(thread->wake_fd, &one, sizeof(one));
+    (void)written; /* full: it is awake anyway */
+}
+
 void exchange_release(struct http_exchange *exchange)
 {
     exchange_unwatch(exchange);
@@ -95,7 +104,7 @@ void exchange_release(struct http_exchange *exchange)
     assert(was == SUSPENDED);
     list_remove(&exchange->link);
     atomic_store(&exchange->state, ANSWERED);
-    MHD_resume_connection(exchange->connection);
+    exchange_resume(exchange);
 }
 
 void exchange_suspend(struct http_exchange *exchange)

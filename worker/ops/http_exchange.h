@@ -27,11 +27,21 @@
 
 enum exchange_state { RECEIVING, IN_HANDLER, SUSPENDED, ANSWERED };
 
+/* One of the server's threads, with the connections that it accepted. */
+struct http_thread {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    pthread_t thread;
+    int wake_fd; /* a connection of its own was resumed, or the server ends */
+};
+
 struct http_server {
     http_handler_fn handler;
     void *opaque;
     size_t max_body_bytes;
-    struct MHD_Daemon *daemon;
+    struct http_thread *threads;
+    int n_threads;
+    _Atomic bool ending; /* nothing is suspended any more: the threads are to return */
     int port;
     bool is_local;
     const char *const *headers;
@@ -47,6 +57,7 @@ struct http_server {
 
 struct http_exchange {
     struct http_server *server;
+    struct http_thread *thread;
     struct MHD_Connection *connection;
     _Atomic int state; /* enum exchange_state */
     char *target;
@@ -72,9 +83,12 @@ struct http_exchange {
     int64_t next_ms; /* when the next piece is due */
 };
 
-/* All four under the lock. */
+/* All five under the lock. */
 /* Makes the connection wait. Only from libmicrohttpd's own callbacks; the caller sets the state. */
 void exchange_suspend(struct http_exchange *exchange);
+/* Lets the connection go on, and wakes its thread: libmicrohttpd wakes only threads of its own. The exchange must not
+ * be touched afterwards. */
+void exchange_resume(struct http_exchange *exchange);
 /* Lets the answer go out. The exchange must not be touched afterwards. */
 void exchange_release(struct http_exchange *exchange);
 /* The same, but without an answer: its connection is closed. */
@@ -82,7 +96,7 @@ void exchange_abandon(struct http_exchange *exchange);
 /* Unsets the timer and stops watching the peer. */
 void exchange_unwatch(struct http_exchange *exchange);
 
-/* Not under the lock, on libmicrohttpd's thread: writes the answer made by hand; the connection is to be closed
+/* Not under the lock, on the connection's thread: writes the answer made by hand; the connection is to be closed
  * then. */
 void exchange_send_raw(struct http_exchange *exchange);
 

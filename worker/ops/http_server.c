@@ -9,9 +9,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,22 +72,23 @@ static void *timer_main(void *opaque)
     }
 }
 
-/* --- libmicrohttpd's callbacks, on its threads --- */
+/* --- libmicrohttpd's callbacks, on the server's threads --- */
 
 /* The first that is heard of a request: its target, before it is taken apart. What it returns is the exchange. */
 static void *target_seen(void *opaque, const char *target, struct MHD_Connection *connection)
 {
-    struct http_server *server = opaque;
+    struct http_thread *thread = opaque;
     struct http_exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange) {
         return NULL;
     }
-    exchange->server = server;
+    exchange->server = thread->server;
+    exchange->thread = thread;
     exchange->connection = connection;
     exchange->watched_fd = -1;
     timer_init(&exchange->timer);
     list_init(&exchange->link);
-    buf_init(&exchange->body, server->max_body_bytes);
+    buf_init(&exchange->body, thread->server->max_body_bytes);
     buf_init(&exchange->raw, MAX_RAW_BYTES);
     exchange->target = strdup(target);
     return exchange;
@@ -119,7 +123,7 @@ static enum MHD_Result exchange_settle(struct http_exchange *exchange)
     int was = IN_HANDLER;
     if (!atomic_compare_exchange_strong(&exchange->state, &was, SUSPENDED)) {
         list_remove(&exchange->link);
-        MHD_resume_connection(exchange->connection);
+        exchange_resume(exchange);
     }
     pthread_mutex_unlock(&server->lock);
     return MHD_YES;
@@ -193,8 +197,6 @@ static void exchange_done(void *opaque, struct MHD_Connection *connection, void 
     free(exchange);
 }
 
-/* --- life --- */
-
 static unsigned connection_limit(const struct http_server_config *config)
 {
     struct rlimit files;
@@ -208,30 +210,133 @@ static unsigned connection_limit(const struct http_server_config *config)
     return limit < MAX_CONNECTIONS ? (unsigned)limit : MAX_CONNECTIONS;
 }
 
-static struct MHD_Daemon *daemon_start(struct http_server *server, const struct http_server_config *config,
-                                       int listen_fd)
+/* --- the threads --- */
+
+static unsigned connection_count(struct MHD_Daemon *daemon)
 {
-    struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, config->threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    if (config->threads <= 1) { /* libmicrohttpd takes 0 for one thread, and complains about 1 */
-        pool[0] = pool[1];
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+/* -1: until something happens. */
+static int wait_ms_of(struct MHD_Daemon *daemon)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (MHD_get_timeout(daemon, &ms) != MHD_YES) {
+        return -1;
     }
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, request_part,
-                            server,
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* libmicrohttpd's own threads ask epoll for 128 events and, where there are exactly as many, wait for more before they
+ * handle any: 128 clients in step had 490 answers a second of one thread, and have 144,000. MHD_run never waits, so the
+ * waiting is done here. */
+static void *thread_main(void *opaque)
+{
+    struct http_thread *thread = opaque;
+    struct pollfd fds[] = {
+        {.fd = MHD_get_daemon_info(thread->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, .events = POLLIN},
+        {.fd = thread->wake_fd, .events = POLLIN},
+    };
+    unsigned connections = 0;
+    bool again = true; /* only MHD_run has the listening socket watched: at first, and when a connection went */
+    bool ending = false;
+    while (!ending) {
+        uint64_t ignored;
+        if (poll(fds, 2, again ? 0 : wait_ms_of(thread->daemon)) > 0 && fds[1].revents &&
+            read(thread->wake_fd, &ignored, sizeof(ignored)) < 0) {
+            assert(errno == EAGAIN || errno == EINTR);
+        }
+        ending = atomic_load(&thread->server->ending);
+        MHD_run(thread->daemon);
+        unsigned before = connections;
+        connections = connection_count(thread->daemon);
+        again = connections < before;
+    }
+    return NULL;
+}
+
+static struct MHD_Daemon *daemon_start(struct http_thread *thread, const struct http_server_config *config,
+                                       int listen_fd, unsigned max_connections)
+{
+    struct http_server *server = thread->server;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, request_part, server,
                             MHD_OPTION_LISTEN_SOCKET, listen_fd,
-                            MHD_OPTION_CONNECTION_LIMIT, connection_limit(config),
+                            MHD_OPTION_CONNECTION_LIMIT, max_connections,
                             MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                             server->is_local ? 0u : (unsigned)config->max_connections_of_one_address,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
                             MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)(config->idle_seconds > 0 ? config->idle_seconds : IDLE_SECONDS),
-                            MHD_OPTION_URI_LOG_CALLBACK, target_seen, server,
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                            MHD_OPTION_URI_LOG_CALLBACK, target_seen, thread,
                             MHD_OPTION_NOTIFY_COMPLETED, exchange_done, server,
-                            MHD_OPTION_ARRAY, pool,
                             MHD_OPTION_END);
 }
+
+/* Each has a descriptor of its own of the one listening socket, which libmicrohttpd closes. */
+static bool thread_start(struct http_thread *thread, const struct http_server_config *config, int listen_fd,
+                         unsigned max_connections)
+{
+    thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fd = thread->wake_fd < 0 ? -1 : fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+    thread->daemon = fd < 0 ? NULL : daemon_start(thread, config, fd, max_connections);
+    if (!thread->daemon && fd >= 0) {
+        close(fd);
+    }
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = thread->daemon ? pthread_create(&thread->thread, NULL, thread_main, thread) : errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (thread->daemon && error == 0) {
+        (void)pthread_setname_np(thread->thread, "rxp-http"); /* for top -H */
+        return true;
+    }
+    if (thread->daemon) {
+        MHD_stop_daemon(thread->daemon);
+    }
+    if (thread->wake_fd >= 0) {
+        close(thread->wake_fd);
+    }
+    errno = error;
+    return false;
+}
+
+static bool threads_start(struct http_server *server, const struct http_server_config *config, int listen_fd)
+{
+    int n = config->threads > 1 ? config->threads : 1;
+    unsigned limit = connection_limit(config);
+    assert(n == 1 || config->max_connections_of_one_address == 0);
+    server->threads = calloc((size_t)n, sizeof(*server->threads));
+    for (int i = 0; server->threads && i < n; i++) {
+        unsigned share = limit / (unsigned)n + ((unsigned)i < limit % (unsigned)n);
+        struct http_thread *thread = &server->threads[i];
+        thread->server = server;
+        if (!thread_start(thread, config, listen_fd, share > 0 ? share : 1)) {
+            return false;
+        }
+        server->n_threads++;
+    }
+    return server->threads;
+}
+
+static void threads_stop(struct http_server *server)
+{
+    atomic_store(&server->ending, true);
+    for (int i = 0; i < server->n_threads; i++) {
+        struct http_thread *thread = &server->threads[i];
+        uint64_t one = 1;
+        ssize_t written = write(thread->wake_fd, &one, sizeof(one));
+        (void)written; /* full: it is awake anyway */
+        pthread_join(thread->thread, NULL);
+        MHD_stop_daemon(thread->daemon);
+        close(thread->wake_fd);
+    }
+    free(server->threads);
+}
+
+/* --- life --- */
 
 struct http_server *http_server_start(const struct http_server_config *config, http_handler_fn handler, void *opaque,
                                       char *why, size_t why_bytes)
@@ -262,16 +367,15 @@ struct http_server *http_server_start(const struct http_server_config *config, h
     bool timing = server->wake_fd >= 0 && server->epoll_fd >= 0 &&
                   epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->wake_fd, &wake) == 0 &&
                   pthread_create(&server->timer_thread, NULL, timer_main, server) == 0;
-    if (timing) {
-        server->daemon = daemon_start(server, config, listen_fd);
-    }
-    if (server->daemon) {
+    bool serving = timing && threads_start(server, config, listen_fd);
+    int error = errno;
+    close(listen_fd);
+    if (serving) {
         return server;
     }
 
     snprintf(why, why_bytes, "cannot serve on '%s': the HTTP server's threads did not start (%s)", config->listen,
-             strerror(errno));
-    close(listen_fd);
+             strerror(error));
     if (!timing) {
         server->timer_thread = pthread_self();
     }
@@ -303,7 +407,7 @@ void http_server_stop(struct http_server *server)
         (void)written;
         pthread_join(server->timer_thread, NULL);
     }
-    /* libmicrohttpd must not be stopped with suspended connections; `stopping` keeps new ones from becoming so. */
+    /* A daemon must not be stopped with suspended connections; `stopping` keeps new ones from becoming so. */
     pthread_mutex_lock(&server->lock);
     while (!list_is_empty(&server->suspended)) {
         struct http_exchange *exchange = list_entry(server->suspended.next, struct http_exchange, link);
@@ -313,9 +417,7 @@ void http_server_stop(struct http_server *server)
         exchange_release(exchange);
     }
     pthread_mutex_unlock(&server->lock);
-    if (server->daemon) {
-        MHD_stop_daemon(server->daemon);
-    }
+    threads_stop(server);
     heap_deinit(&server->timers);
     pthread_mutex_destroy(&server->lock);
     if (server->wake_fd >= 0) {

@@ -18,7 +18,8 @@ struct http_server_config {
     int threads;
     size_t max_body_bytes; /* over it: 413 */
     int max_connections;   /* more wait to be accepted; 0: as many as the process may have open files */
-    int max_connections_of_one_address; /* more are closed, but on a loopback listener; 0: no limit */
+    /* more are closed, but on a loopback listener; 0: no limit. Each thread counts its own: only with one thread */
+    int max_connections_of_one_address;
     int idle_seconds;      /* a connection without a request, or with half of one, is closed then; 0: 900 */
     /* name, value, name, value, …, NULL: on every answer; must outlive the server. NULL: none */
     const char *const *headers;
