@@ -95,13 +95,13 @@ static void on_accepted(struct run *run, void *opaque)
     struct flight *flight = opaque;
     struct job *job = job_of_run(run);
     drop_begin(flight, job);
-    ledger_note_run(flight->ledger, job);
+    run->has_news = ledger_note_run(flight->ledger, job) != 0 || run->has_news; /* then it is told of again */
 }
 
 static void on_noted(struct run *run, void *opaque)
 {
     struct flight *flight = opaque;
-    ledger_note_again(flight->ledger, job_of_run(run));
+    run->has_news = ledger_note_again(flight->ledger, job_of_run(run)) != 0;
 }
 
 static bool on_progressed(struct run *run, void *opaque)

@@ -94,11 +94,11 @@ void ledger_leave(struct ledger *ledger, struct assignment *assignment);
  * below, which never came, are reported and erased. */
 struct checkpoint *ledger_take(struct ledger *ledger, struct assignment *assignment, int64_t offset,
                                struct job_tags *tags);
-/* Loop threads, within hooks.accepted: writes what run_note says. Nobody waits for it. */
-void ledger_note_run(struct ledger *ledger, struct job *job);
+/* Loop threads, within hooks.accepted: writes what run_note says. Nobody waits for it. -1 for want of memory. */
+int ledger_note_run(struct ledger *ledger, struct job *job);
 /* Loop threads, within hooks.noted: writes what run_note says now. It lands after what was written before, and before the
- * tombstone. */
-void ledger_note_again(struct ledger *ledger, struct job *job);
+ * tombstone. The same. */
+int ledger_note_again(struct ledger *ledger, struct job *job);
 /* Loop threads, within hooks.permit: writes the intent; one of the hooks follows, unless the job is released before. 0, or
  * -1 for want of memory: no hook follows. */
 int ledger_note_intent(struct ledger *ledger, struct job *job);

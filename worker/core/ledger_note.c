@@ -26,23 +26,25 @@ static struct checkpoint describe(const struct ledger *ledger, const struct job 
     };
 }
 
-void ledger_note_run(struct ledger *ledger, struct job *job)
+int ledger_note_run(struct ledger *ledger, struct job *job)
 {
     if (ledger->scribe == NULL)
-        return;
+        return 0;
     char room[RUN_POLL_URL_BYTES];
     const struct checkpoint checkpoint = describe(ledger, job, room);
     uint64_t writer = ledger_writer(ledger, job->ref.assignment);
-    if (checkpoint.poll_url != NULL && scribe_write(ledger->scribe, job, writer, &checkpoint) == 0)
+    if (checkpoint.poll_url != NULL && scribe_write(ledger->scribe, job, writer, &checkpoint) == 0) {
         job->noted = true;
-    else
-        ledger_count(&ledger->unwritten, 1);
+        return 0;
+    }
+    ledger_count(&ledger->unwritten, 1);
+    return -1;
 }
 
-void ledger_note_again(struct ledger *ledger, struct job *job)
+int ledger_note_again(struct ledger *ledger, struct job *job)
 {
     if (ledger->scribe == NULL)
-        return;
+        return 0;
     char room[RUN_POLL_URL_BYTES];
     const struct checkpoint checkpoint = describe(ledger, job, room);
     uint64_t writer = ledger_writer(ledger, job->ref.assignment);
@@ -51,9 +53,10 @@ void ledger_note_again(struct ledger *ledger, struct job *job)
     job->noted = true;
     job->noted_again = true;
     if (checkpoint.poll_url != NULL && scribe_write_again(ledger->scribe, job, writer, &checkpoint) == 0)
-        return;
+        return 0;
     job->noted = was_noted;
     ledger_count(&ledger->unwritten, 1);
+    return -1;
 }
 
 int ledger_note_intent(struct ledger *ledger, struct job *job)

@@ -31,7 +31,8 @@ static void tell_accepted(struct run *run, int64_t now_ms)
     if (run_request_address(run, &why) == RUN_REQUEST_UNFIT) {
         return; /* nobody could go on with it */
     }
-    set_noted(run, now_ms); /* without memory for the address the poll tries it again */
+    set_noted(run, now_ms);
+    run->has_news = run->awake->poll_url == NULL; /* for want of memory: the poll tries it again */
     if (hooks->accepted != NULL) {
         hooks->accepted(run, hooks->opaque);
     }

@@ -57,7 +57,8 @@ struct run {
     bool resumed : 1; /* it went on from a run_resume */
     bool result_truncated : 1;
     bool has_polled : 1; /* a poll was answered with 200 */
-    bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of */
+    bool has_news : 1;   /* of what run_note says: a poll URL or run id that its owner was not told of, or could not
+                          * keep: it may say so here within the hooks accepted and noted */
     bool prepares : 1;   /* `gate` is that of its prepare call */
     bool has_slot : 1;   /* of its profile's rate */
     bool prepared : 1;   /* prepare said so */
