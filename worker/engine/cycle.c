@@ -200,11 +200,15 @@ static struct cycle_action on_pending(struct cycle *cycle, const struct cycle_co
 static struct cycle_action on_transient(struct cycle *cycle, const struct cycle_config *config,
                                         const struct cycle_event *event, int64_t now_ms)
 {
+    double floor_ms = stretch(config, (double)config->poll_interval_ms, event->jitter);
+    if (event->is_free) {
+        double free_ms = FREE_RETRY_MS * (1 + event->jitter);
+        return rest(cycle, config, cycle->state, free_ms > floor_ms ? free_ms : floor_ms, event->retry_after_ms, now_ms);
+    }
     cycle->failures++;
     if (cycle->failures > config->poll_max_failures) {
         return finish(cycle, CYCLE_FINISH_VERDICT);
     }
-    double floor_ms = stretch(config, (double)config->poll_interval_ms, event->jitter);
     double wait_ms = backoff_ms(cycle->failures, event->jitter);
     return rest(cycle, config, cycle->state, wait_ms > floor_ms ? wait_ms : floor_ms, event->retry_after_ms, now_ms);
 }
@@ -301,7 +305,7 @@ struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *c
     if (cycle->state == CYCLE_DONE) {
         return act(cycle, config, CYCLE_WAIT);
     }
-    if (event.kind == CYCLE_EVENT_PENDING || event.kind == CYCLE_EVENT_TRANSIENT) {
+    if (event.kind == CYCLE_EVENT_PENDING || (event.kind == CYCLE_EVENT_TRANSIENT && !event.is_free)) {
         cycle->look_until_ms = INT64_MIN;
     } else if (event.kind == CYCLE_EVENT_FETCH && cycle->look_until_ms != INT64_MIN) {
         cycle->look_until_ms = CLOCK_NEVER; /* it had ended while nobody asked: its result gets the same grace */

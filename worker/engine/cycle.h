@@ -50,7 +50,7 @@ struct cycle_event {
     double jitter; /* random in [0,1), drawn by the caller: PENDING stretches by it, TRANSIENT and RETRY back off by it */
     int64_t deadline_ms; /* of RESUME: the old one, on this clock; it may have passed */
     int64_t retry_after_ms; /* of an answer: wait so long at least; 0: it does not say */
-    bool is_free; /* RETRY: the fault is this process's own. It costs nothing of the budget, and has a wait of its own */
+    bool is_free; /* RETRY, TRANSIENT: the fault is this process's own. It costs nothing of the budget, and has a wait of its own */
 };
 
 enum cycle_action_kind {

@@ -40,7 +40,7 @@ struct verdict {
     bool rejected;                 /* BROKEN before anything left: the egress policy refused it, or it has no URL */
     bool unauthorized; /* BROKEN, or DONE of kind http, by a 401. Where the request bore a token that may have run out, the
                         * caller makes TRANSIENT of a poll's or fetch's, before the cycle hears of it */
-    bool lacked_memory; /* RETRY, for want of it here: nothing left, and nothing speaks against the run */
+    bool lacked_memory; /* RETRY, TRANSIENT, for want of it here: nothing left, and nothing speaks against the run */
     bool saw_200;      /* poll: it was answered with 200 */
     int64_t retry_after_ms; /* ACCEPTED, PENDING, RETRY, TRANSIENT: wait so long at least; 0: it does not say */
     /* Handed over to the caller, who frees them; NULL where there is none. */

@@ -91,9 +91,9 @@ void verdict_judge_transport(struct verdict *verdict, const struct phase *phase,
         return;
     case TRANSPORT_MEMORY:
         verdict_lack_memory(verdict, phase);
+        verdict->lacked_memory = !reply->sent;
         if (!phase->is_repeated && !reply->sent) {
             verdict->kind = VERDICT_RETRY;
-            verdict->lacked_memory = true;
         }
         return;
     }
