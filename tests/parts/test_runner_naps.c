@@ -422,6 +422,48 @@ START_TEST(a_cancel_that_lacks_memory_is_not_forgotten)
 }
 END_TEST
 
+/* The last three requests. */
+static void answer_three(int code, const char *body)
+{
+    const size_t first = n_transfers - 3;
+    for (size_t i = first; i < first + 3; i++) {
+        begin(&transfers[i]);
+    }
+    for (size_t i = first; i < first + 3; i++) {
+        answer(&transfers[i], code, body);
+    }
+}
+
+/* What counts in max-in-flight-bytes though nobody has it would leave a small limit without room for others, for ever, where a
+ * partition is taken away with its sleepers. */
+START_TEST(nothing_is_kept_for_runs_that_have_gone_asleep)
+{
+    struct subject *three[3];
+    config.nap_least_ms = 0;
+    config.line_seats = 0; /* all poll at once */
+    for (int i = 0; i < 3; i++) {
+        three[i] = subject_new();
+        three[i]->timeout = "3600";
+        submit(three[i]);
+    }
+    turn();
+    answer_three(202, "{\"id\":\"r1\"}");
+    answer_three(200, "{\"status\":\"running\"}");
+    turn_at(now_ms + 5000);
+    ck_assert_uint_eq(n_transfers, 9);
+    answer_three(200, "{\"status\":\"running\"}");
+    ck_assert_int_gt(engine_bytes, 3 * 1000); /* of those that were awake at once */
+    for (int i = 0; i < 3; i++) {
+        ck_assert(sleeps(three[i]));
+        tenure_set(&three[i]->tenure, TENURE_OVER);
+    }
+    runner_command(&runner, RUNNER_SWEEP, now_ms);
+    turn();
+    ck_assert_uint_eq(runner.n_runs, 0);
+    ck_assert_int_eq(engine_bytes, 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runner_naps");
@@ -445,6 +487,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, without_memory_to_sleep_it_stays_awake_and_sleeps_the_next_time);
     tcase_add_test(tests, without_memory_to_wake_it_sleeps_on_for_a_second);
     tcase_add_loop_test(tests, a_cancel_that_lacks_memory_is_not_forgotten, 0, 2);
+    tcase_add_test(tests, nothing_is_kept_for_runs_that_have_gone_asleep);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -111,11 +111,16 @@ static struct awake *tell(const struct awakes *awakes, struct awake *awake, int 
     return awake;
 }
 
-void awakes_deinit(struct awakes *awakes)
+void awakes_trim(struct awakes *awakes, size_t n_runs)
 {
-    while (awakes->n > 0) {
+    while (awakes->n > n_runs) {
         free(tell(awakes, awakes->kept[--awakes->n], -1));
     }
+}
+
+void awakes_deinit(struct awakes *awakes)
+{
+    awakes_trim(awakes, 0);
 }
 
 struct awake *awakes_take(struct awakes *awakes, struct run *run)

@@ -93,5 +93,7 @@ void awake_give(struct awake *awake, struct run *run);
 void awake_leave(struct awake *awake, struct nap *nap);
 /* Frees what it holds, and takes it from its run. NULL is harmless. */
 void awakes_give(struct awakes *awakes, struct awake *awake);
+/* So many runs are left: no more are kept than they can want. */
+void awakes_trim(struct awakes *awakes, size_t n_runs);
 
 #endif

@@ -120,6 +120,7 @@ static void end(struct runner *runner, struct run *run, int64_t now_ms)
     line_leave(run);
     list_remove(&run->node);
     runner->n_runs--;
+    awakes_trim(&runner->awakes, runner->n_runs); /* of one that ends asleep nobody takes another along */
     roll_remove(&runner->roll, run);
     driver_count_outcome(runner, run);
     driver_end_phase(runner, run);
