@@ -189,6 +189,8 @@ static void on_ended(struct run *run, void *opaque)
         return;
     }
     assert(run->awake != NULL); /* only an abandoned run ends asleep */
+    if (run->awake->nap != NULL) /* what was made of it again, each time that it woke: held until the result is acknowledged */
+        flight_charge(flight, job, (ptrdiff_t)(run->awake->made.owned_bytes + trace_bytes(job)));
     if (run->awake->result != NULL)
         flight_charge(flight, job, (ptrdiff_t)strlen(run->awake->result));
     switch (settle_send(job, flight->publisher, &flight->config.settle)) {
