@@ -19,7 +19,9 @@
 
 #define MAX_EVENTS 128
 #define MAX_WAIT_MS 1000
-#define SLICE_MS 5
+/* What a turn gives to answers, and then to runs, before it looks at sockets again. Beside a saturating load polls come 9 ms late
+ * at p99 with 1, and 13 to 23 with 5; CPU of an invocation is the same. */
+#define SLICE_MS 1
 
 /* Beside the runner's own commands. */
 #define LOOP_STOP 0x100u
