@@ -138,6 +138,32 @@ START_TEST(a_kickoff_that_may_have_left_is_not_sent_again_for_want_of_memory)
 }
 END_TEST
 
+/* As it is where a kickoff never left; and told. */
+START_TEST(a_poll_that_never_left_for_want_of_memory_is_sent_later)
+{
+    struct subject *subject = subject_new();
+    subject->timeout = "3600";
+    config.poll_max_failures = 0;
+    submit(subject);
+    turn();
+    begin(last());
+    answer(last(), 202, "{\"id\":\"r1\"}");
+    ck_assert_int_eq(runner.rest_told_ms, 0);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_uint_eq(n_transfers, (size_t)i + 2);
+        begin(last());
+        break_off(last(), TRANSPORT_MEMORY, false);
+        ck_assert_int_eq(subject->ended, 0);
+        ck_assert_int_eq(runner.rest_told_ms, 1000000);
+        ck_assert_uint_eq(runner.rests_untold, (size_t)i);
+        turn_at(runner_next_ms(&runner));
+    }
+    begin(last());
+    break_off(last(), TRANSPORT_MEMORY, true);
+    ck_assert_int_eq(subject->outcome.error, RXP_ERROR_POLL_NETWORK);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runner_memory");
@@ -150,6 +176,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, a_run_that_rests_is_cancelled_as_soon_as_there_is_memory);
     tcase_add_loop_test(tests, a_kickoff_that_never_left_for_want_of_memory_is_sent_later, 0, 3);
     tcase_add_test(tests, a_kickoff_that_may_have_left_is_not_sent_again_for_want_of_memory);
+    tcase_add_test(tests, a_poll_that_never_left_for_want_of_memory_is_sent_later);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -54,6 +54,7 @@ struct row {
     enum cycle_state state;
     int64_t deadline_ms;    /* of RESUME */
     int64_t retry_after_ms; /* of answers */
+    bool is_free;           /* of RETRY and TRANSIENT */
 };
 
 static inline enum want want_of(struct cycle_action action)
@@ -93,7 +94,8 @@ static inline struct cycle play(const struct cycle_config *config, const struct 
         struct cycle_event event = {.kind = (enum cycle_event_kind)row[i].event,
                                     .jitter = row[i].jitter,
                                     .deadline_ms = row[i].deadline_ms,
-                                    .retry_after_ms = row[i].retry_after_ms};
+                                    .retry_after_ms = row[i].retry_after_ms,
+                                    .is_free = row[i].is_free};
         struct cycle_action action = cycle_step(&cycle, config, event, row[i].now_ms);
         ck_assert_msg(want_of(action) == row[i].want, "row %zu: action %d, not %d", i, want_of(action), row[i].want);
         ck_assert_msg(action.wake_at_ms == row[i].wake_at_ms, "row %zu: wakes at %lld, not %lld", i,

@@ -102,6 +102,29 @@ START_TEST(the_result_of_a_run_whose_deadline_has_passed_is_fetched)
 }
 END_TEST
 
+/* Nobody was asked: it keeps what it had, and does not end before it was. */
+START_TEST(a_last_look_that_lacked_memory_is_none)
+{
+    const struct row looks[] = {
+        {1000, RESUME, 0, POLL, N, CYCLE_POLL, .deadline_ms = last_looks[_i].deadline_ms},
+        {1000, TRANSIENT, 0, WAIT, 3000, CYCLE_REST, .is_free = true},
+        {3000, TIMER, 0, POLL, N, CYCLE_POLL},
+        {3000, BEGUN, 0, WAIT, 3500, CYCLE_POLL},
+        {3100, TRANSIENT, 0, WAIT, 5100, CYCLE_REST, .is_free = true},
+        {5100, TIMER, 0, POLL, N, CYCLE_POLL},
+        {5200, BEGUN, 0, WAIT, 5700, CYCLE_POLL},
+        {5300, TO_FETCH, 0, FETCH, N, CYCLE_FETCH},
+        {5300, BEGUN, 0, WAIT, 5800, CYCLE_FETCH},
+        {5400, TRANSIENT, 0, WAIT, 7400, CYCLE_REST, .is_free = true},
+        {7400, TIMER, 0, FETCH, N, CYCLE_FETCH},
+        {7500, BEGUN, 0, WAIT, 8000, CYCLE_FETCH},
+        {7900, ENDED, 0, VERDICT, N, CYCLE_DONE},
+    };
+    struct cycle cycle = PLAY(&usual, looks);
+    ck_assert_int_eq(cycle.polls, 1);
+}
+END_TEST
+
 START_TEST(a_fetch_after_a_later_poll_gets_no_grace)
 {
     static const struct row rows[] = {
@@ -143,6 +166,7 @@ Suite *test_suite(void)
     tcase_add_test_raise_signal(tcase, only_a_run_that_has_not_started_may_be_resumed, 6);
     tcase_add_loop_test(tcase, the_result_of_a_run_whose_deadline_has_passed_is_fetched, 0,
                         (int)(sizeof last_looks / sizeof last_looks[0]));
+    tcase_add_loop_test(tcase, a_last_look_that_lacked_memory_is_none, 0, (int)(sizeof last_looks / sizeof last_looks[0]));
     tcase_add_test(tcase, a_fetch_after_a_later_poll_gets_no_grace);
     tcase_add_test(tcase, a_run_that_is_resumed_was_kicked_off_before);
     suite_add_tcase(suite, tcase);

@@ -175,6 +175,7 @@ static void on_slept(struct run *slept, void *opaque)
 }
 
 static bool is_known; /* by its owner: where it is polled */
+static int polls_when_known;
 
 static void on_accepted_or_noted(struct run *accepted, void *opaque)
 {
@@ -183,6 +184,7 @@ static void on_accepted_or_noted(struct run *accepted, void *opaque)
     char *needs_memory = malloc(1); /* to keep it */
     bool is_kept = needs_memory != NULL && run_poll_url(accepted, room) != NULL;
     free(needs_memory);
+    polls_when_known = is_kept && !is_known ? polls_answered : polls_when_known;
     is_known = is_known || is_kept;
     accepted->has_news = accepted->has_news || !is_kept;
 }
@@ -312,6 +314,7 @@ START_TEST(where_a_run_is_polled_is_told_as_soon_as_there_is_memory_for_it)
         live(n, 1);
         ck_assert_int_eq(kickoffs_sent, 1);
         ck_assert_msg(is_known, "where allocation %ld fails", n);
+        ck_assert_int_le(polls_when_known, 1); /* with the next answer */
     }
 }
 END_TEST

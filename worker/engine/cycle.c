@@ -202,6 +202,7 @@ static struct cycle_action on_transient(struct cycle *cycle, const struct cycle_
 {
     double floor_ms = stretch(config, (double)config->poll_interval_ms, event->jitter);
     if (event->is_free) {
+        cycle->polls -= cycle->state == CYCLE_POLL; /* it never left */
         double free_ms = FREE_RETRY_MS * (1 + event->jitter);
         return rest(cycle, config, cycle->state, free_ms > floor_ms ? free_ms : floor_ms, event->retry_after_ms, now_ms);
     }
@@ -305,10 +306,11 @@ struct cycle_action cycle_step(struct cycle *cycle, const struct cycle_config *c
     if (cycle->state == CYCLE_DONE) {
         return act(cycle, config, CYCLE_WAIT);
     }
-    if (event.kind == CYCLE_EVENT_PENDING || (event.kind == CYCLE_EVENT_TRANSIENT && !event.is_free)) {
+    bool was_not_asked = event.kind == CYCLE_EVENT_TRANSIENT && event.is_free;
+    if (event.kind == CYCLE_EVENT_PENDING || (event.kind == CYCLE_EVENT_TRANSIENT && !was_not_asked)) {
         cycle->look_until_ms = INT64_MIN;
-    } else if (event.kind == CYCLE_EVENT_FETCH && cycle->look_until_ms != INT64_MIN) {
-        cycle->look_until_ms = CLOCK_NEVER; /* it had ended while nobody asked: its result gets the same grace */
+    } else if ((event.kind == CYCLE_EVENT_FETCH || was_not_asked) && cycle->look_until_ms != INT64_MIN) {
+        cycle->look_until_ms = CLOCK_NEVER; /* where it had ended while nobody asked, its result gets the same grace */
     }
     if (event.kind == CYCLE_EVENT_ACCEPTED || event.kind == CYCLE_EVENT_FETCH) {
         cycle->accepted = true;

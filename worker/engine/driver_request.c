@@ -18,10 +18,10 @@
 
 /* ---- what its owner hears ---- */
 
+/* What its owner could not keep, for want of memory, is told again with the next answer. */
 static void set_noted(struct run *run, int64_t now_ms)
 {
-    run->has_news = false;
-    run->noted_s = (int)(now_ms / 1000);
+    run->noted_s = run->has_news ? 0 : (int)(now_ms / 1000);
 }
 
 static void tell_accepted(struct run *run, int64_t now_ms)
@@ -31,11 +31,11 @@ static void tell_accepted(struct run *run, int64_t now_ms)
     if (run_request_address(run, &why) == RUN_REQUEST_UNFIT) {
         return; /* nobody could go on with it */
     }
-    set_noted(run, now_ms);
     run->has_news = run->awake->poll_url == NULL; /* for want of memory: the poll tries it again */
     if (hooks->accepted != NULL) {
         hooks->accepted(run, hooks->opaque);
     }
+    set_noted(run, now_ms);
 }
 
 /* Of an accepted run. */
@@ -52,8 +52,9 @@ void driver_tell_news(struct run *run, int64_t now_ms)
     const struct pool_hooks *hooks = run->runner->hooks;
     char room[RUN_POLL_URL_BYTES];
     if (run->has_news && run->cycle.accepted && run_poll_url(run, room) != NULL && hooks->noted != NULL) {
-        set_noted(run, now_ms);
+        run->has_news = false;
         hooks->noted(run, hooks->opaque);
+        set_noted(run, now_ms);
     }
 }
 
@@ -95,6 +96,9 @@ static void settle(struct run *run, struct verdict *verdict, int64_t now_ms)
         .is_free = verdict->lacked_memory};
     struct cycle_action action = driver_step(run, event, now_ms);
     trace_decided(run, verdict, &action, now_ms);
+    if (verdict->lacked_memory && action.kind != CYCLE_FINISH) {
+        runner_tell_short(run->runner, run->cycle.rest_until_ms - now_ms, now_ms);
+    }
     if (action.kind != CYCLE_FINISH && run->cycle.accepted) {
         if (!was_accepted) {
             tell_accepted(run, now_ms);

@@ -39,9 +39,8 @@ void runner_tell_short(struct runner *runner, int64_t again_ms, int64_t now_ms)
         runner->rests_untold++;
         return;
     }
-    log_event(LOG_WARN, "memory_short", "out of memory for an invocation: it is tried again in %.1f s, and not refused for that "
-              "(and %zu others since the last such line)", (double)again_ms / 1000,
-              runner->rests_untold);
+    log_event(LOG_WARN, "memory_short", "out of memory for an invocation or its run: it is tried again in %.1f s, and does not "
+              "fail for that (and %zu others since the last such line)", (double)again_ms / 1000, runner->rests_untold);
     runner->rest_told_ms = now_ms;
     runner->rests_untold = 0;
 }

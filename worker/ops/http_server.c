@@ -273,16 +273,14 @@ static struct MHD_Daemon *daemon_start(struct http_thread *thread, const struct 
                             MHD_OPTION_END);
 }
 
-/* Each has a descriptor of its own of the one listening socket, which libmicrohttpd closes. */
+/* Each has a descriptor of its own of the one listening socket, which libmicrohttpd closes: in some versions even where it
+ * cannot start, so that it may stay open then. */
 static bool thread_start(struct http_thread *thread, const struct http_server_config *config, int listen_fd,
                          unsigned max_connections)
 {
     thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int fd = thread->wake_fd < 0 ? -1 : fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     thread->daemon = fd < 0 ? NULL : daemon_start(thread, config, fd, max_connections);
-    if (!thread->daemon && fd >= 0) {
-        close(fd);
-    }
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
