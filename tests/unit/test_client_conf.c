@@ -78,6 +78,21 @@ START_TEST(each_role_gets_what_the_guarantees_need)
 }
 END_TEST
 
+START_TEST(a_partition_is_read_on_soon)
+{
+    char why[CLIENT_CONF_WHY_BYTES];
+    rd_kafka_conf_t *conf = make(CLIENT_CONSUMER, NULL, NULL, why);
+    ck_assert_msg(conf != NULL, "%s", why);
+    char value[16];
+    size_t bytes = sizeof value;
+    if (rd_kafka_conf_get(conf, "fetch.queue.backoff.ms", value, &bytes) == RD_KAFKA_CONF_OK)
+        ck_assert_str_eq(value, "20");
+    else
+        ck_assert_int_lt(rd_kafka_version(), 0x02020000);
+    rd_kafka_conf_destroy(conf);
+}
+END_TEST
+
 static int n_warnings;
 
 static void count_warning(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -403,6 +418,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, each_role_gets_what_the_guarantees_need, 0, 24);
     tcase_add_loop_test(tcase, librdkafka_takes_every_role_without_a_warning, 0, 4);
+    tcase_add_test(tcase, a_partition_is_read_on_soon);
     tcase_add_loop_test(tcase, what_would_break_the_guarantees_is_refused_by_name_and_only_that, 0,
                         sizeof guarded / sizeof *guarded);
     tcase_add_loop_test(tcase, a_property_that_nobody_knows_is_named_with_the_nearest, 0, 7);

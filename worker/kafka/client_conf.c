@@ -215,6 +215,13 @@ static int set_brokers(rd_kafka_conf_t *conf, const char *brokers, char *why)
     }
 }
 
+/* Where queued.min.messages are there, a partition is looked at again after so long. librdkafka's 1000 ms would be for more of them;
+ * before its 2.2 it cannot be set. */
+static int read_on_soon(rd_kafka_conf_t *conf, char *why)
+{
+    return rd_kafka_version() >= 0x02020000 ? set_own(conf, "fetch.queue.backoff.ms", "20", why) : 0;
+}
+
 static int set_defaults(rd_kafka_conf_t *conf, const struct kafka_settings *settings, enum client_role role, char *why)
 {
     for (size_t i = 0; i < sizeof worker_settings / sizeof *worker_settings; i++) {
@@ -222,6 +229,8 @@ static int set_defaults(rd_kafka_conf_t *conf, const struct kafka_settings *sett
         if ((setting->roles & 1U << role) != 0 && set_own(conf, setting->property, setting->value, why) != 0)
             return -1;
     }
+    if (role == CLIENT_CONSUMER && read_on_soon(conf, why) != 0)
+        return -1;
     if (settings->client_id != NULL && set_own(conf, "client.id", settings->client_id, why) != 0)
         return -1;
     if (set_brokers(conf, settings->bootstrap_servers, why) != 0)
