@@ -138,7 +138,7 @@ static char *unpack(const struct call *call)
     ck_assert_int_eq(fflush(packed), 0);
     snprintf(command, sizeof command, "gzip -dc </proc/%d/fd/%d", (int)getpid(), fileno(packed));
     FILE *out = popen(command, "r");
-    fread(page, 1, ANSWER_BYTES - 1, out);
+    ck_assert_uint_gt(fread(page, 1, ANSWER_BYTES - 1, out), 0);
     ck_assert_int_eq(pclose(out), 0);
     fclose(packed);
     return page;

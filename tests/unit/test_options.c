@@ -283,7 +283,7 @@ START_TEST(flags_win_over_environment_over_file_over_default)
     ck_assert_str_eq(options_text(options, "invocations-topics"), "rxp.invocations");
     ck_assert_str_eq(options_origin(options, "group-id"), "--group-id");
     ck_assert_str_eq(options_origin(options, "client-id"), "RXP_CLIENT_ID");
-    char place[80];
+    char place[96];
     snprintf(place, sizeof place, "%s:3", flag + strlen("--config="));
     ck_assert_str_eq(options_origin(options, "results-topic"), place);
     ck_assert_int_eq(options_source(options, "client-id"), OPTION_ENVIRONMENT);

