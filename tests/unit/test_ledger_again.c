@@ -27,14 +27,14 @@ static void close_stage(void)
 
 static void note(void)
 {
-    ledger_note_run(stage.ledger, job);
+    ck_assert_int_eq(ledger_note_run(stage.ledger, job), 0);
     mark = (struct consumer_mark){42, ledger_tags(stage.ledger, job).writer[0]};
 }
 
 static void note_again(const char *run_id)
 {
     awake_put(job->run.awake, &job->run.awake->run_id, strdup(run_id));
-    ledger_note_again(stage.ledger, job);
+    ck_assert_int_eq(ledger_note_again(stage.ledger, job), 0);
     mark = (struct consumer_mark){42, ledger_tags(stage.ledger, job).writer[0]};
 }
 
@@ -243,11 +243,13 @@ END_TEST
 START_TEST(without_an_address_nothing_is_noted)
 {
     awake_put(job->run.awake, &job->run.awake->poll_url, NULL);
-    ledger_note_again(stage.ledger, job);
+    ck_assert_int_eq(ledger_note_run(stage.ledger, job), -1); /* it may be tried again */
+    ck_assert(!job->noted);
+    ck_assert_int_eq(ledger_note_again(stage.ledger, job), -1);
     turn(0);
     ck_assert_uint_eq(post.n, 0);
     ck_assert_uint_eq(ledger_tags(stage.ledger, job).n, 0);
-    ck_assert_uint_eq(counts().given_up, 1);
+    ck_assert_uint_eq(counts().given_up, 2);
     end_job(job);
 }
 END_TEST
