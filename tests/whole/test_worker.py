@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime
 import json
+import signal
 import time
 
 from child import wait_until
@@ -235,6 +236,26 @@ def _():
         scene.wait_for_results(count, seconds=90)
         scene.wait_for_commit(60)
         once_each(where, scene.kafka.read_all(scene.results))
+
+
+@test("signals that come together are one wish to stop; a later one ends it at once")
+def _():
+    with Scene(partitions=1) as scene:
+        worker = scene.worker(drain_seconds=600, checkpoints_topic="")
+        scene.produce([invocation("run", scene.backend, {"seconds": "600"})])
+        wait_until(lambda: scene.backend.stats()["polls"] > 0, 30, "a poll")
+        worker.signal(signal.SIGTERM)
+        worker.signal(signal.SIGINT)
+        worker.wait_for("worker_phase")
+        assert worker.running, worker.tail()
+
+        def ended():
+            if worker.running:
+                worker.signal(signal.SIGTERM)
+            return not worker.running
+        wait_until(ended, 30, "its end")
+        equal(worker.wait(5), 1)
+        holds(worker.output(), "a second signal")
 
 
 @test("SIGTERM before anything was assigned ends at once with 0")

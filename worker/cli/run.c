@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/lookout.h"
 #include "cli/reload.h"
@@ -16,14 +17,22 @@
 /* Some seventy of its own, 64 connections of the admin server's, and as many for a backend. */
 #define FEW_FILES 256
 
-/* What the signal handler needs: the worker to stop, and how often it was asked. */
+/* timeout(1) sends its signal to its child and then to its group, which the child is in: that is one wish to stop. */
+#define SAME_SIGNAL_MS 500
+
+/* What the signal handler needs: the worker to stop, and when it was asked first; 0: not yet. */
 static struct worker *_Atomic signalled_worker;
-static atomic_int signals_seen;
+static atomic_int_fast64_t signalled_ms;
 
 static void on_signal(int number)
 {
     (void)number;
-    if (atomic_fetch_add(&signals_seen, 1) > 0) {
+    int_fast64_t first_ms = 0;
+    int64_t now_ms = clock_mono_ms();
+    if (!atomic_compare_exchange_strong(&signalled_ms, &first_ms, now_ms)) {
+        if (now_ms - first_ms < SAME_SIGNAL_MS) {
+            return;
+        }
         static const char text[] = "a second signal: ending at once; what was in flight is handed back uncommitted\n";
         ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
         (void)written;
@@ -126,7 +135,7 @@ static int run_worker(struct worker_config *config, const struct options *option
         log_event(LOG_WARN, "reload_off", "no thread for SIGHUP: it will do nothing");
     }
     atomic_store(&signalled_worker, worker);
-    if (atomic_load(&signals_seen) > 0) {
+    if (atomic_load(&signalled_ms) > 0) {
         worker_stop(worker);
     }
     int ended = worker_run(worker, why);
@@ -269,7 +278,7 @@ const struct command command_run = {
         "that waits for its next poll is a small struct and a timer, not a thread.\n"
         "\n"
         "SIGTERM or SIGINT drains: no new runs, then up to --drain-seconds for those in flight, a last commit,\n"
-        "exit 0. A second signal ends it at once. Logs go to stdout, one JSON object a line.\n"
+        "exit 0. A second signal, half a second later or more, ends it at once. Logs go to stdout, one JSON object a line.\n"
         "\n"
         "Example:\n"
         "  rxp-worker run --bootstrap-servers localhost:9092 --egress-allow 'api.internal:8080'\n"
