@@ -232,7 +232,7 @@ static int print_summary(const struct demo *demo)
     getrusage(RUSAGE_SELF, &usage);
     tally_describe(demo->tally, text);
     double seconds = (double)(clock_mono_ms() - demo->started_ms) / 1000;
-    printf("%s invocations: %s\n", tally_number(counts->expected, number), text);
+    printf("%s invocations: %s\n", tally_number(counts->expected, number), text[0] != '\0' ? text : "none has ended");
     printf("%.1f seconds, up to %s runs in flight; %.1f s of CPU and %ld MB of memory for the worker, the broker and the "
            "backend together\n",
            seconds, tally_number(demo->most_in_flight, flying),
@@ -243,7 +243,8 @@ static int print_summary(const struct demo *demo)
         printf("Every invocation has exactly one result.\n");
         return EXIT_OK;
     }
-    printf("%zu have no result yet, %zu results came twice.\n", counts->expected - counts->seen, counts->again);
+    printf("%s%s have no result yet, %zu results came twice.\n", interrupt_seen() ? "Interrupted: " : "",
+           tally_number(counts->expected - counts->seen, number), counts->again);
     return EXIT_FATAL;
 }
 
@@ -321,7 +322,9 @@ static int demo_main(const struct options *options)
     demo.started_ms = clock_mono_ms();
     if (started && submit_all(&demo) == 0 && read_results(&demo) == 0) {
         status = print_summary(&demo);
-        print_next_steps(&demo, options_flag(options, "keep"));
+        if (!interrupt_seen()) {
+            print_next_steps(&demo, options_flag(options, "keep"));
+        }
         fflush(stdout);
     } else {
         fprintf(stderr, "rxp-worker demo: %s\n", demo.why);
@@ -339,7 +342,8 @@ const struct command command_demo = {
         "Starts an embedded broker, a simulated backend and a worker in this process, submits invocations of\n"
         "many courses (success, failure, timeout, a status API with a bad moment, a message that is wrong),\n"
         "shows how they go and prints a summary. Ends by itself within 30 s; --keep stays up, to try one's own\n"
-        "clients against it, and serves the worker's page. The embedded broker is for trying only: it forgets everything at the end.\n"
+        "clients against it, and serves the worker's page. The embedded broker is for trying only: it forgets\n"
+        "everything at the end.\n"
         "\n"
         "Exit status: 0 every invocation has exactly one result, 1 otherwise, 2 usage.\n",
     .main = demo_main,
