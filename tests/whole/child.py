@@ -86,6 +86,13 @@ class Child:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def signal_if_running(self, number):
+        """Was it running?"""
+        running = self.running
+        if running:
+            self.signal(number)
+        return running
+
     def kill(self):
         """SIGKILL, as a crash."""
         self.process.kill()

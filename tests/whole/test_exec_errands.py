@@ -93,7 +93,7 @@ def _():
         child.signal(signal.SIGTERM)
         child.wait_for('"status":"cancelled"', PATIENCE)
         asked("twice")
-        child.signal(signal.SIGTERM)
+        wait_until(lambda: not child.signal_if_running(signal.SIGTERM), PATIENCE, "its end")
         equal(child.wait(PATIENCE), -signal.SIGTERM)
 
 

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 
-from child import Child
+from child import Child, wait_until
 from execution import EXIT_STATUSES
 from tap import equal, holds, rows, run_all, test
 from worker import PROGRAM, run_command
@@ -83,7 +83,7 @@ def _():
         await_requests(backend, 1)
         child.signal(signal.SIGTERM)
         child.wait_for('"status":"cancelled"', PATIENCE)
-        child.signal(signal.SIGTERM)
+        wait_until(lambda: not child.signal_if_running(signal.SIGTERM), PATIENCE, "its end")
         equal(child.wait(PATIENCE), -signal.SIGTERM)
 
 

@@ -248,12 +248,7 @@ def _():
         worker.signal(signal.SIGINT)
         worker.wait_for("worker_phase")
         assert worker.running, worker.tail()
-
-        def ended():
-            if worker.running:
-                worker.signal(signal.SIGTERM)
-            return not worker.running
-        wait_until(ended, 30, "its end")
+        wait_until(lambda: not worker.signal_if_running(signal.SIGTERM), 30, "its end")
         equal(worker.wait(5), 1)
         holds(worker.output(), "a second signal")
 

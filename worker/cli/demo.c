@@ -239,7 +239,7 @@ static int print_summary(const struct demo *demo)
            (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
            usage.ru_maxrss / 1024);
-    if (counts->seen == counts->expected && counts->again == 0) {
+    if (counts->expected > 0 && counts->seen == counts->expected && counts->again == 0) {
         printf("Every invocation has exactly one result.\n");
         return EXIT_OK;
     }

@@ -1,5 +1,5 @@
-#include "base/clock.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/lookout.h"
 #include "cli/reload.h"
 #include "cli/settings.h"
@@ -17,30 +17,28 @@
 /* Some seventy of its own, 64 connections of the admin server's, and as many for a backend. */
 #define FEW_FILES 256
 
-/* timeout(1) sends its signal to its child and then to its group, which the child is in: that is one wish to stop. */
-#define SAME_SIGNAL_MS 500
-
-/* What the signal handler needs: the worker to stop, and when it was asked first; 0: not yet. */
+/* What the signal handler needs: the worker to stop. */
 static struct worker *_Atomic signalled_worker;
-static atomic_int_fast64_t signalled_ms;
 
 static void on_signal(int number)
 {
+    static const char text[] = "a second signal: ending at once; what was in flight is handed back uncommitted\n";
+    struct worker *worker;
     (void)number;
-    int_fast64_t first_ms = 0;
-    int64_t now_ms = clock_mono_ms();
-    if (!atomic_compare_exchange_strong(&signalled_ms, &first_ms, now_ms)) {
-        if (now_ms - first_ms < SAME_SIGNAL_MS) {
-            return;
+    switch (interrupt_take()) {
+    case INTERRUPT_FIRST:
+        worker = atomic_load(&signalled_worker); /* NULL: not there yet, and then the flag is looked at */
+        if (worker != NULL) {
+            worker_stop(worker);
         }
-        static const char text[] = "a second signal: ending at once; what was in flight is handed back uncommitted\n";
+        break;
+    case INTERRUPT_ECHO:
+        break;
+    case INTERRUPT_AGAIN: {
         ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
         (void)written;
         _exit(EXIT_FATAL);
     }
-    struct worker *worker = atomic_load(&signalled_worker);
-    if (worker != NULL) {
-        worker_stop(worker);
     }
 }
 
@@ -135,7 +133,7 @@ static int run_worker(struct worker_config *config, const struct options *option
         log_event(LOG_WARN, "reload_off", "no thread for SIGHUP: it will do nothing");
     }
     atomic_store(&signalled_worker, worker);
-    if (atomic_load(&signalled_ms) > 0) {
+    if (interrupt_seen()) {
         worker_stop(worker);
     }
     int ended = worker_run(worker, why);
