@@ -96,8 +96,8 @@ static const struct worker_setting {
     {FOR_READING, "receive.message.max.bytes", "1100000000"},
     {FOR_READING, "enable.partition.eof", "true"}, /* what follows a partition's last message may be no message */
     /* Partitions begin to be read one by one, each behind the Fetch that the broker holds for the ones before it; so does one that
-     * was paused. librdkafka's 500 ms made 1.1 s of a start with checkpoints, to the first kickoff (6 partitions, medians); 100:
-     * 0.3 s, at times 0.6; 50: 0.2 s. An idle worker has 2 ms of CPU a second more for it than with 500, its broker 16. */
+     * was paused. librdkafka's 500 ms made 1.1 s of a start with checkpoints, to the last of six partitions' kickoffs (medians); 100:
+     * 0.3 s, at times 0.6; 50: 0.15 s. An idle worker has 2 ms of CPU a second more for it than with 500, its broker 16. */
     {FOR_READING, "fetch.wait.max.ms", "50"},
     {FOR_CONSUMER, "partition.assignment.strategy", "cooperative-sticky"},
     {FOR_CONSUMER, "queued.min.messages", "1000"}, /* a pause throws them away, and they are memory */
