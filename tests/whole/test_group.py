@@ -7,6 +7,7 @@ import uuid
 
 from broker import Broker, Unavailable
 from child import wait_until
+from cluster import Message
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 from scene import Scene, once_each
@@ -74,8 +75,7 @@ def _():
         admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
         admin.create_partitions([NewPartitions(scene.invocations, 8)])[scene.invocations].result(20)
         wait_until(lambda: len(scene.kafka.partitions(scene.invocations)) == 8, 30, "eight partitions")
-        where = scene.produce([invocation(f"run-{n}", scene.backend, QUICK) for n in range(400)])
-        assert max(partition for partition, _ in where) > 1
+        where = scene.produce([Message(invocation(f"run-{n}", scene.backend, QUICK), partition=n % 8) for n in range(400)])
         once_each(where, scene.wait_for_results(400))
         scene.wait_for_commit(30)
         equal(worker.stop(), 0)
